@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A peer whose file is served by itself (FUSE), and that never answers a question on the open file.
+"""Peer that serves its own file system (FUSE), and never answers a request for the open file.
 
 fuse.py FOLDER SOCKET COUNT...  mounts a file system on FOLDER, opens its one file, connects to SOCKET, and sends one
                                 message for each COUNT, with that many descriptors of the file.
 
-Needs root. The mount is in a namespace of its own, and goes with its processes. This process serves and has no file of
-the file system open, so it can be killed at any time, and is by SIGALRM after a minute at the latest. That ends the
-connection and with it every call that waits. Its child has the file open: a process that had both could not exit, since
-it would wait for itself to close the file.
+It needs root. The mount is in a separate namespace, which ends with the processes. This process serves the file system
+and has none of its files open, so it can be killed at any time. SIGALRM kills it after a minute at the latest. Its end
+ends the connection and so every waiting call. The child process has the file open. A process with both roles could not
+exit, because it would wait for itself to close the file.
 """
 import ctypes
 import os
@@ -53,8 +53,8 @@ def serve():
         elif opcode == OPEN:
             answer(unique, struct.pack("<QII", 1, 0, 0))
         elif opcode == FLUSH:
-            print("flush", flush=True)  # and no answer
-        # nor to anything else
+            print("flush", flush=True)  # without an answer
+        # no other request gets an answer
 
 
 must(libc.unshare(CLONE_NEWNS), "unshare")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that gets a descriptor and keeps its memory in one way only, until a line comes or it is killed.
+"""Process that receives a descriptor and holds its memory in exactly one way, until it reads a line or is killed.
 
 holder.py SOCKET descriptor   keeps the descriptor
 holder.py SOCKET mapping      maps the memory and closes the descriptor
 holder.py SOCKET message      sends the descriptor to itself, closes it, and does not receive it
 holder.py SOCKET import       imports the dma-buf into the device of vgem and closes the descriptor
-holder.py SOCKET fence        as import, and the device reads it, for 10 s or until a line comes: then it says whether
-                              that was "reading" until now or is "done"
-holder.py SOCKET name         gives the dma-buf a name that is no text and forges lines of fdinfo
-holder.py SOCKET many         has 10 000 descriptors of it
+holder.py SOCKET fence        as import, and the device reads the memory for 10 s or until a line arrives. Then the
+                              process prints "reading" if the device was still reading, otherwise "done"
+holder.py SOCKET name         sets a name of the dma-buf that is not text and forges lines of fdinfo
+holder.py SOCKET many         has 10 000 descriptors of the memory
 
-The text that comes with the descriptor is the memory's size. Says "held" when it holds it.
+The text beside the descriptor is the size of the memory. The process prints "held" when it holds the memory.
 """
 import array
 import ctypes

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that keeps one page of a file in a pipe, without a descriptor and a mapping of it.
+"""Process that keeps one page of a file in a pipe, without a descriptor or a mapping of the file.
 
-keeper.py FILE OFFSET   Says "kept" when it has the page. When a line comes, it prints the page's first byte.
+keeper.py FILE OFFSET   prints "kept" when it has the page. When it reads a line, it prints the page's first byte.
 """
 import os
 import sys

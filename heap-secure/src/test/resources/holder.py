@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One of the two processes between which a secret goes: 'make' writes one into what it receives, 'take' reads it."""
+"""One of two processes that exchange a secret: 'make' writes it into the received memory, 'take' reads it."""
 
 import mmap
 import os
@@ -11,7 +11,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
     peer.settimeout(30)
     peer.connect(path)
     _, (fd,), _, _ = socket.recv_fds(peer, 256, 1)
-    memory = mmap.mmap(fd, os.fstat(fd).st_size)  # such memory has no file position, and so no end to seek to
+    memory = mmap.mmap(fd, os.fstat(fd).st_size)  # secret memory has no file position, so lseek cannot find the size
     if action == "make":
         secret = os.urandom(length)
         memory[:length] = secret

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that is not the gateway's: Python and its standard library.
+"""Foreign process of the hand-over tests, with Python's standard library only.
 
-peer.py receive SOCKET          takes a buffer, sums it, tries to harm it, and sums it again when told to
-peer.py visit SOCKET            connects, and goes
-peer.py offer SOCKET SEALS NAME makes a memfd with these seals and offers it under a name
-peer.py fetch SOCKET            connects once, and sums what it gets, or says why it gets nothing
-peer.py take SOCKET             listens for one process, and sums what that sends, or says that it sent nothing
+peer.py receive SOCKET          receives a buffer, hashes it, attacks it, and hashes it again after a line of input
+peer.py visit SOCKET            connects and disconnects
+peer.py offer SOCKET SEALS NAME creates a memfd with these seals and offers it under a name
+peer.py fetch SOCKET            connects once, and hashes the received buffer, or prints the reason if it gets none
+peer.py take SOCKET             listens for one process, and hashes the sent buffer, or prints that no buffer was sent
 
-Prints one JSON object a line, or the name of an errno, or "no message".
+Prints one JSON object per line, the name of an errno, or "no message".
 """
 import ctypes
 import errno
@@ -39,11 +39,11 @@ def connect(path):
         except (FileNotFoundError, ConnectionRefusedError):
             peer.close()
             time.sleep(0.01)
-    sys.exit("nobody listens on " + path)
+    sys.exit("no process listens on " + path)
 
 
 def answer(action):
-    """What the kernel says to an action: 'done', or the name of an errno."""
+    """Returns the kernel's answer to an action: 'done', or the name of an errno."""
     try:
         action()
         return "done"
@@ -84,7 +84,7 @@ def receive(path):
 
     say(word=word, version=version, name=name, fds=len(fds), size=size, sha256=total())
     say(inherited=attack(fd, size))
-    reopened = os.open("/proc/self/fd/%d" % fd, os.O_RDWR)  # root or owner: the kernel lets anybody who may
+    reopened = os.open("/proc/self/fd/%d" % fd, os.O_RDWR)  # the kernel permits this to root and to the owner
     say(reopened=attack(reopened, size))
     say(after=total())
     sys.stdin.readline()
@@ -105,7 +105,7 @@ def offer(path, seals, name):
         peer, _ = listener.accept()
         with peer:
             socket.send_fds(peer, [b"dmaheap 1 %d %s" % (len(content), name.encode())], [fd])
-            peer.recv(1)  # until the receiver has it, or has refused
+            peer.recv(1)  # until the receiver has accepted or refused it
 
 
 def say_sum_of_message(peer):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that sends dma-bufs whose memory is not what their size says: sender.py SOCKET SIZE ...
+"""Process that sends dma-bufs with less memory than their size: sender.py SOCKET SIZE ...
 
-Each of them is sent with its kind as the text, and a second time when it was answered "adopted":
-hollow     of a memfd without a page
-punched    of a memfd with pages, which are punched out of the memfd before it is sent the second time
-graphics   of the device of vgem, whose pages come with the first mapping: one of each SIZE
+It sends each of them with its kind as the text, and a second time if the answer was "adopted":
+hollow     from a memfd without pages
+punched    from a memfd with pages, which are punched out before the second message
+graphics   from the device of vgem, which allocates pages at the first mapping: one for each SIZE
 """
 import ctypes
 import fcntl
@@ -23,12 +23,12 @@ libc.fallocate.argtypes = [ctypes.c_int] * 2 + [ctypes.c_long] * 2
 def memfd():
     fd = os.memfd_create("sender", os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, SIZE)
-    fcntl.fcntl(fd, 1033, 2)  # F_ADD_SEALS, F_SEAL_SHRINK: udmabuf takes no other
+    fcntl.fcntl(fd, 1033, 2)  # F_ADD_SEALS, F_SEAL_SHRINK: udmabuf accepts no other seals
     return fd
 
 
 def udmabuf(fd):
-    request = bytearray(struct.pack("=IIQQ", fd, 1, 0, SIZE))  # of bytes, Python would not give the call's result
+    request = bytearray(struct.pack("=IIQQ", fd, 1, 0, SIZE))  # with bytes, Python would not return the result
     return fcntl.ioctl(os.open("/dev/udmabuf", os.O_RDWR), 0x40187542, request)  # UDMABUF_CREATE
 
 

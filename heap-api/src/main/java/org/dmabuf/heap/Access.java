@@ -6,8 +6,9 @@ public enum Access {
     /** Reads only. */
     READ(true, false),
     /**
-     * Writes only. A CPU access for WRITE does not wait until a device's own writes are visible to the CPU. A mapping
-     * for WRITE can also be read, because processors have no write-only mappings. An export for WRITE does not exist.
+     * Writes only. A mapping for WRITE can also be read, because processors have no write-only mappings. A CPU access
+     * for WRITE does not make a device's writes visible to the CPU, so the content must not be read in it. An export
+     * for WRITE does not exist.
      */
     WRITE(false, true),
     /** Reads and writes. */

@@ -19,8 +19,11 @@ import org.osgi.framework.InvalidSyntaxException;
  * {@link IllegalArgumentException}. Both messages name the value and the expected values.
  *
  * <pre>{@code
- * AllocationRequest.of(12_441_600).withHeaps("camera",
- * "system").withRequirement("(heap.dmabuf=true)").withName("frame") }</pre>
+ * AllocationRequest.of(12_441_600)
+ *         .withHeaps("camera", "system")
+ *         .withRequirement("(heap.dmabuf=true)")
+ *         .withName("frame")
+ * }</pre>
  */
 public final class AllocationRequest {
     /** The values of one request. They are written before the request is constructed and never afterwards. */
@@ -54,7 +57,7 @@ public final class AllocationRequest {
     }
 
     /**
-     * A request for memory from the heap of the highest priority, exportable for reading and writing.
+     * Returns a request for memory from the heap of the highest priority, exportable for reading and writing.
      *
      * @param size in bytes, at least 1; the buffer can be larger, see {@link DmaBuf#size()}
      * @return a request
@@ -67,7 +70,7 @@ public final class AllocationRequest {
     }
 
     /**
-     * The same request for another size.
+     * Returns this request with another size.
      *
      * @param size in bytes, at least 1
      * @return a request

@@ -174,7 +174,7 @@ public final class BufferRecord {
         return name;
     }
 
-    /** {@return bytes} */
+    /** {@return the size in bytes} */
     public long size() {
         return size;
     }

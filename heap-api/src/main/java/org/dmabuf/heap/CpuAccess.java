@@ -9,7 +9,7 @@ public interface CpuAccess extends AutoCloseable {
     /**
      * Ends the CPU access in the direction in which it was begun. Closing twice does nothing.
      *
-     * @throws HeapException when the kernel refuses; the CPU access has ended even so
+     * @throws HeapException when the kernel refuses; the CPU access has ended nevertheless
      */
     @Override
     void close();

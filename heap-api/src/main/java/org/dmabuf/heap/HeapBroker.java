@@ -6,7 +6,7 @@ import org.osgi.annotation.versioning.ProviderType;
 
 /**
  * Broker that allocates buffers from all installed heaps. It is an OSGi service; each bundle gets its own instance. The
- * broker therefore knows the client of each call, and closes whatever a stopped bundle has left open.
+ * broker therefore knows the client of each call, and closes every resource that a stopped bundle has left open.
  *
  * <p>Any thread may call any method. After the bundle that got the service has stopped, every method throws
  * {@link IllegalStateException}.

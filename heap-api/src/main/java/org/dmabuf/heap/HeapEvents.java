@@ -23,7 +23,7 @@ package org.dmabuf.heap;
  * <p>The events of one {@code heap.name} come in the order ARRIVED, DRAINING, DEPARTED, and then ARRIVED again.
  * DRAINING is missing when a heap ceases to serve because its properties changed. The last event of a name thus shows
  * whether a heap serves under that name, with one exception. When a second heap takes over the name of a draining heap,
- * its ARRIVED follows the DEPARTED of the first, at most {@code drain.ms} after the change. A heap that was refused, or
+ * its ARRIVED follows the DEPARTED of the first. The delay is at most {@code drain.ms}. A heap that was refused, or
  * that waits behind another heap with its name or id, has no events. Events of different names have no defined order.
  *
  * <p>A serving heap keeps its name and its id until it leaves or announces another name or id. A shadowed heap that

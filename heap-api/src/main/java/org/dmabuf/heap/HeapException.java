@@ -39,10 +39,10 @@ public class HeapException extends RuntimeException {
      * Returns a failure of one heap, as an exporter throws it.
      *
      * @param errno the kind of failure; after {@link Errno#ENOMEM} and {@link Errno#ENODEV} the broker asks the next
-     *     heap that meets the request, any other error ends the request
+     *     heap that meets the request; any other error ends the request
      * @param heap the heap's name
      * @param reason one sentence with size and remedy, without the heap's name, which the constructor prepends
-     * @return to be thrown
+     * @return the exception to throw
      */
     public static HeapException of(Errno errno, String heap, String reason) {
         return of(errno, heap, reason, null);
@@ -55,7 +55,7 @@ public class HeapException extends RuntimeException {
      * @param heap the heap's name
      * @param reason one sentence with size and remedy, without the heap's name
      * @param cause the exception that caused it, or null
-     * @return to be thrown
+     * @return the exception to throw
      */
     public static HeapException of(Errno errno, String heap, String reason, Throwable cause) {
         return make(errno, errno.number(), Objects.requireNonNull(heap), reason, cause, List.of());
@@ -66,7 +66,7 @@ public class HeapException extends RuntimeException {
      *
      * @param errno the kind of failure
      * @param reason one sentence with the remedy
-     * @return to be thrown
+     * @return the exception to throw
      */
     public static HeapException of(Errno errno, String reason) {
         return make(errno, errno.number(), null, reason, null, List.of());
@@ -78,7 +78,7 @@ public class HeapException extends RuntimeException {
      * @param number the kernel's positive error number
      * @param heap the heap's name, empty for a failure that concerns no heap
      * @param reason one sentence with size and remedy, without the heap's name
-     * @return to be thrown; its {@link #errno()} is {@link Errno#EIO} for a number that is not listed
+     * @return the exception to throw; its {@link #errno()} is {@link Errno#EIO} for a number that is not listed
      */
     public static HeapException ofNumber(int number, Optional<String> heap, String reason) {
         return make(Errno.of(number), number, heap.orElse(null), reason, null, List.of());
@@ -92,7 +92,7 @@ public class HeapException extends RuntimeException {
      * @param reason one sentence with size and remedy; if only one heap was considered, without its name
      * @param cause the exception of the last heap, or null; its number is kept if it has the same errno
      * @param attempts every heap that was considered, in order
-     * @return to be thrown
+     * @return the exception to throw
      */
     public static HeapException ofAttempts(
             Errno errno, Optional<String> heap, String reason, Throwable cause, List<Attempt> attempts) {

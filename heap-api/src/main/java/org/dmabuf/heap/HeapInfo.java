@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
-/** State of one heap as the broker knows it, at one moment. Immutable. */
+/** Snapshot of one heap: its state, its properties, and the figures of the heap and the broker. Immutable. */
 public final class HeapInfo {
     /** Builder of a record, for the broker. Not thread-safe. */
     public static final class Builder {
@@ -156,7 +156,7 @@ public final class HeapInfo {
      * its quota counts as serving a plain request.
      *
      * @return a sentence that names the missing part of the request or of the configuration; empty when nothing is
-     *     missing, and for a heap that does not serve, whose reason {@link #reason()} returns
+     *     missing. Empty also for a heap that does not serve: {@link #reason()} returns its reason
      */
     public Optional<String> plainRefusal() {
         return plainRefusal;

@@ -18,15 +18,15 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.dmabuf}<td>Boolean<td>false<td>descriptors are real dma-bufs, which devices import; if false,
  *     other processes can map them, but devices cannot import them
  * <tr><td>{@code heap.contiguous}<td>Boolean<td>false<td>a buffer of any size is one physical run
- * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>size in bytes of physically contiguous memory: a buffer up to
- *     this size is one physical run, a larger one consists of runs of multiples of it
+ * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>bytes of physically contiguous memory: a buffer up to this
+ *     size is one physical run; a larger one has runs of multiples of it
  * <tr><td>{@code heap.cached}<td>Boolean<td>true<td>CPU accesses go through the caches
  * <tr><td>{@code heap.protected}<td>Boolean<td>false<td>the hardware keeps the CPU out
  * <tr><td>{@code heap.mappable}<td>Boolean<td>true<td>{@link DmaBuf#map} works
  * <tr><td>{@code heap.export.readonly}<td>Boolean<td>false<td>the heap can export a descriptor through which no holder
  *     can write
- * <tr><td>{@code heap.restricted}<td>Boolean<td>false<td>a bundle may use the heap only when the broker's configuration
- *     names it
+ * <tr><td>{@code heap.restricted}<td>Boolean<td>false<td>a client may use the heap only if the broker's configuration
+ *     has an {@code allow} entry for that client
  * <tr><td>{@code heap.quota}<td>Long<td>none<td>limit in bytes of the memory that is charged to the heap, unless the
  *     broker's {@code quota.heap} sets another; with 0 no client can allocate
  * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>largest alignment in bytes that a request may have
@@ -36,8 +36,8 @@ package org.dmabuf.heap;
  *     {@code dma-heap}, …
  * <tr><td>{@code heap.emulates}<td>String+<td>none<td>properties that the heap only emulates: {@code contiguous},
  *     {@code protected}
- * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>user ids of the processes to which a descriptor may be sent,
- *     checked by the sender; an empty list forbids all; if absent, there is no restriction
+ * <tr><td>{@code heap.peers}<td>Integer+<td>none<td>user ids of the processes to which a descriptor may be sent; the
+ *     sender checks them. An empty list forbids all; if absent, all are permitted
  * </table>
  */
 public final class HeapProperties {
@@ -63,7 +63,9 @@ public final class HeapProperties {
     public static final String MAPPABLE = "heap.mappable";
     /** The heap can export descriptors through which no holder can write: Boolean. */
     public static final String EXPORT_READONLY = "heap.export.readonly";
-    /** A bundle may use the heap only when the broker's configuration names it: Boolean. */
+    /**
+     * A client may use the heap only if the broker's configuration has an {@code allow} entry for that client: Boolean.
+     */
     public static final String RESTRICTED = "heap.restricted";
     /** Limit in bytes of the charged memory, unless the broker's configuration has a quota for the heap: Long. */
     public static final String QUOTA = "heap.quota";

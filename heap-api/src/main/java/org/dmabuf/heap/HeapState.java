@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap;
 
-/** State of a heap at the broker. More may come in a minor version. */
+/** State of a heap at the broker. A minor version may add states. */
 public enum HeapState {
     /** It takes requests. */
     SERVING,

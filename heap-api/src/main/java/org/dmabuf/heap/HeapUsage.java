@@ -8,7 +8,7 @@ import java.util.OptionalLong;
 
 /**
  * Figures of a heap about its own memory, in bytes. A heap sets the figures that it knows. Immutable: each {@code with}
- * method returns a new object.
+ * method returns a new object, or throws {@link IllegalArgumentException} for a figure out of range.
  */
 public final class HeapUsage {
     private static final long UNKNOWN = -1;

@@ -17,11 +17,12 @@ public final class PoolUsage {
      * @param bytes pooled now; they count as free
      * @param hits requests that the pool served
      * @param misses requests of the pool's kind that it could not serve
+     * @throws IllegalArgumentException for a negative number
      */
     public PoolUsage(String name, long bytes, long hits, long misses) {
         if (bytes < 0 || hits < 0 || misses < 0) {
             throw new IllegalArgumentException(
-                    "invalid pool usage: " + bytes + " bytes, " + hits + " hits, " + misses
+                    "invalid pool usage of " + bytes + " bytes, " + hits + " hits and " + misses
                             + " misses: expected 0 or more of each");
         }
         this.name = Objects.requireNonNull(name, "invalid name = null: expected a text");

@@ -13,7 +13,7 @@ public interface PublishedBuffer {
     /** {@return the name under which it was published} */
     String name();
 
-    /** {@return bytes} */
+    /** {@return the size in bytes} */
     long size();
 
     /**

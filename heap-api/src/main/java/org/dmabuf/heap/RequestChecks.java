@@ -4,7 +4,7 @@ package org.dmabuf.heap;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 
-/** Checks of argument values that several classes share. Each returns the checked value. */
+/** Checks of argument values, for requests and identities of clients. Each returns the checked value. */
 final class RequestChecks {
     /** Bytes of the largest page that the supported processors have (arm64). */
     private static final long LARGEST_PAGE = 65_536;

@@ -60,8 +60,8 @@ public final class UsageRecord {
         /**
          * Sets the memory that is referenced or mapped in this process.
          *
-         * @param buffers how many
-         * @param bytes in those
+         * @param buffers number of these buffers
+         * @param bytes bytes in them
          * @return this
          */
         public Builder live(long buffers, long bytes) {
@@ -73,8 +73,8 @@ public final class UsageRecord {
         /**
          * Sets the memory that this process has closed and that other holders keep.
          *
-         * @param buffers how many
-         * @param bytes in those
+         * @param buffers number of these buffers
+         * @param bytes bytes in them
          * @return this
          */
         public Builder lingering(long buffers, long bytes) {
@@ -108,8 +108,8 @@ public final class UsageRecord {
         /**
          * Sets how much was allocated or adopted.
          *
-         * @param buffers how many
-         * @param bytes in those
+         * @param buffers number of these buffers
+         * @param bytes bytes in them
          * @return this
          */
         public Builder allocated(long buffers, long bytes) {

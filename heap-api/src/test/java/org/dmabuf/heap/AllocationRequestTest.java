@@ -31,7 +31,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void a_request_that_says_only_how_much_leaves_the_rest_to_the_broker() {
+    void a_request_with_only_a_size_leaves_the_rest_to_the_broker() {
         assertEquals(4096, PLAIN.size());
         assertEquals(List.of(), PLAIN.heaps());
         assertEquals(OptionalLong.empty(), PLAIN.mask());
@@ -54,7 +54,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void what_was_set_is_there_and_nothing_else_has_changed() {
+    void each_value_is_returned_as_it_was_set() {
         AllocationRequest request = full();
         assertEquals(4096, request.size());
         assertEquals(List.of("camera", "system"), request.heaps());
@@ -68,7 +68,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void a_request_stays_as_it_is_when_others_are_made_of_it() {
+    void a_request_does_not_change_when_others_are_derived_from_it() {
         AllocationRequest before = full();
         String text = before.toString();
         before.withHeaps("other");
@@ -80,13 +80,13 @@ class AllocationRequestTest {
         before.withName("other");
         before.withTimeout(Duration.ZERO);
         assertEquals(text, before.toString());
-        what_was_set_is_there_and_nothing_else_has_changed();
+        each_value_is_returned_as_it_was_set();
         assertEquals(List.of("camera", "system"), before.heaps());
         assertEquals(Duration.ofMillis(40), before.timeout());
     }
 
     @Test
-    void names_and_a_mask_replace_each_other_and_no_name_asks_every_heap() {
+    void names_and_a_mask_replace_each_other_and_without_names_every_heap_is_asked() {
         AllocationRequest byMask = full().withMask(1L << 63);
         assertEquals(List.of(), byMask.heaps());
         assertEquals(OptionalLong.of(Long.MIN_VALUE), byMask.mask());
@@ -98,7 +98,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void an_array_that_is_changed_later_changes_no_request() {
+    void a_later_change_of_an_array_does_not_change_the_request() {
         String[] heaps = {"camera", "system"};
         AllocationRequest request = PLAIN.withHeaps(heaps);
         heaps[0] = "other";
@@ -106,20 +106,20 @@ class AllocationRequestTest {
     }
 
     @Test
-    void what_a_request_returns_cannot_be_changed() {
+    void the_collections_of_a_request_are_unmodifiable() {
         assertThrows(UnsupportedOperationException.class, () -> full().heaps().add("other"));
         assertThrows(UnsupportedOperationException.class, () -> full().emulations().add("other"));
     }
 
     @Test
-    void sizes_up_to_the_largest_that_can_be_rounded_up_to_pages_are_taken() {
+    void sizes_up_to_the_largest_that_can_be_rounded_up_to_pages_are_accepted() {
         assertEquals(1, AllocationRequest.of(1).size());
         assertEquals(LARGEST, AllocationRequest.of(LARGEST).size());
     }
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, Long.MIN_VALUE, LARGEST + 1, Long.MAX_VALUE})
-    void a_size_that_no_buffer_has_is_refused(long size) {
+    void an_invalid_size_is_refused(long size) {
         assertInvalid(
                 "invalid size = " + size + ": expected 1 to " + LARGEST + " bytes", () -> AllocationRequest.of(size));
     }
@@ -133,7 +133,7 @@ class AllocationRequestTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, -8, 3, 12, 4097, Long.MIN_VALUE, Long.MAX_VALUE})
-    void an_alignment_that_is_no_power_of_two_is_refused(long alignment) {
+    void an_alignment_that_is_not_a_power_of_two_is_refused(long alignment) {
         assertInvalid(
                 "invalid alignment = " + alignment + ": expected a power of two in bytes",
                 () -> PLAIN.withAlignment(alignment));
@@ -166,7 +166,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void a_requirement_that_is_null_or_no_filter_is_refused() {
+    void a_requirement_that_is_null_or_not_a_filter_is_refused() {
         assertNull("invalid requirement = null: expected an OSGi filter", () -> PLAIN.withRequirement(null));
         IllegalArgumentException refusal =
                 assertThrows(IllegalArgumentException.class, () -> PLAIN.withRequirement("heap.dmabuf\n=true"));
@@ -177,7 +177,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void what_is_wrong_is_shown_in_one_short_line() {
+    void an_invalid_value_is_shown_in_one_short_line() {
         assertInvalid(
                 "invalid requirement = '" + "x".repeat(80) + "\u2026': expected an OSGi filter such as"
                         + " (heap.contiguous=true)",
@@ -195,7 +195,7 @@ class AllocationRequestTest {
 
     @ParameterizedTest
     @MethodSource("namesThatAreTaken")
-    void a_name_of_up_to_31_bytes_is_taken(String name) {
+    void a_name_of_up_to_31_bytes_is_accepted(String name) {
         assertEquals(Optional.of(name), PLAIN.withName(name).name());
     }
 
@@ -211,8 +211,8 @@ class AllocationRequestTest {
                 "\u0000", "?",
                 "\u007f", "?",
                 "\u009b", "?");
-        shown.forEach((name, told) -> assertInvalid(
-                "invalid name = '" + told + "': expected 1 to 31 bytes of UTF-8 without control characters",
+        shown.forEach((name, shownName) -> assertInvalid(
+                "invalid name = '" + shownName + "': expected 1 to 31 bytes of UTF-8 without control characters",
                 () -> PLAIN.withName(name)));
     }
 
@@ -229,7 +229,7 @@ class AllocationRequestTest {
     }
 
     @Test
-    void its_text_names_what_matters() {
+    void its_text_lists_size_name_heaps_and_requirement() {
         assertEquals("request of 4096 bytes", PLAIN.toString());
         assertEquals("request of 4096 bytes 'frame 7' from camera, system with (heap.dmabuf=true)", full().toString());
         assertEquals("request of 4096 bytes from mask 0x8000000000000001", PLAIN.withMask(1L << 63 | 1).toString());

@@ -46,7 +46,7 @@ class BufferRecordTest {
     }
 
     @Test
-    void each_figure_is_where_it_was_set() {
+    void each_figure_is_returned_as_it_was_set() {
         BufferRecord record = full();
         assertEquals("camera", record.heap());
         assertEquals(CAMERA, record.client());
@@ -63,7 +63,7 @@ class BufferRecordTest {
     }
 
     @Test
-    void its_map_has_every_figure_by_the_name_of_its_method_and_in_that_order() {
+    void its_map_lists_every_figure_under_the_name_of_its_method_in_order() {
         assertMap(
                 ordered(
                         "heap", "camera",
@@ -82,7 +82,7 @@ class BufferRecordTest {
     }
 
     @Test
-    void what_was_not_set_is_zero_or_has_no_key() {
+    void a_value_that_was_not_set_is_zero_or_has_no_key() {
         BufferRecord record = BufferRecord.of("camera", ClientId.of("uid", "1000"), 1).build();
         assertEquals(Optional.empty(), record.name());
         assertEquals(OptionalLong.empty(), record.inode());
@@ -104,7 +104,7 @@ class BufferRecordTest {
     }
 
     @Test
-    void a_list_that_is_changed_later_changes_no_record() {
+    void a_later_change_of_a_list_does_not_change_the_record() {
         List<StackTraceElement> site = new ArrayList<>(List.of(CALL));
         BufferRecord record = BufferRecord.of("camera", CAMERA, 1).site(site).build();
         site.clear();

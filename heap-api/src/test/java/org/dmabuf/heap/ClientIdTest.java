@@ -58,7 +58,7 @@ class ClientIdTest {
     }
 
     @Test
-    void a_kind_that_is_no_short_word_or_is_that_of_bundles_is_refused() {
+    void a_kind_that_is_not_a_short_word_or_is_reserved_for_bundles_is_refused() {
         for (String kind : List.of("", "Uid", "1uid", "u-id", "u id", "a".repeat(17), "bundle")) {
             assertInvalid(
                     "invalid kind = '" + kind + "': expected a lower-case word such as uid, and not 'bundle'",
@@ -85,7 +85,7 @@ class ClientIdTest {
     }
 
     @Test
-    void two_of_one_kind_name_and_location_are_equal_and_no_others() {
+    void clients_are_equal_if_kind_name_and_location_are_equal() {
         ClientId same = ClientId.ofBundle("org.example.camera", "file:camera.jar");
         assertEquals(CAMERA, same);
         assertEquals(CAMERA.hashCode(), same.hashCode());
@@ -102,7 +102,7 @@ class ClientIdTest {
     }
 
     @Test
-    void a_bundle_that_is_named_as_another_client_reads_is_not_that_client() {
+    void a_bundle_whose_name_reads_like_another_client_is_not_that_client() {
         ClientId disguised = ClientId.ofBundle("uid:1000", "file:disguised.jar");
         assertEquals(USER.toString(), disguised.toString());
         assertNotEquals(USER, disguised);
@@ -111,7 +111,7 @@ class ClientIdTest {
     }
 
     @Test
-    void they_are_in_the_order_of_their_texts_and_then_of_their_locations() {
+    void clients_are_ordered_by_text_and_then_by_location() {
         List<ClientId> ordered = List.of(
                 ClientId.ofBundle("", "file:z"),
                 ClientId.ofBundle("a", "file:2"),
@@ -124,7 +124,7 @@ class ClientIdTest {
     }
 
     @Test
-    void it_is_the_same_after_it_was_written_and_read() throws Exception {
+    void it_is_equal_after_serialization() throws Exception {
         for (ClientId id : List.of(CAMERA, USER)) {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {

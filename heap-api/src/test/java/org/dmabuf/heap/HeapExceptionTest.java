@@ -55,7 +55,7 @@ class HeapExceptionTest {
     }
 
     @Test
-    void a_failure_that_concerns_no_heap_names_none() {
+    void a_failure_without_a_heap_names_no_heap() {
         HeapException failure = HeapException.of(Errno.EINTR, "the wait was interrupted");
         assertEquals("the wait was interrupted", failure.getMessage());
         assertEquals("the wait was interrupted", failure.reason());
@@ -63,7 +63,7 @@ class HeapExceptionTest {
     }
 
     @Test
-    void a_number_that_is_not_listed_is_kept_beside_eio() {
+    void an_unlisted_number_is_kept_together_with_eio() {
         for (Optional<String> heap : List.of(Optional.of("camera"), Optional.<String>empty())) {
             HeapException failure = HeapException.ofNumber(EDQUOT, heap, "write failed");
             assertSame(HeapException.class, failure.getClass());
@@ -81,7 +81,7 @@ class HeapExceptionTest {
     }
 
     @Test
-    void the_number_of_the_last_heap_is_kept_where_its_kind_is_that_of_the_request() {
+    void the_number_of_the_last_heap_is_kept_if_its_kind_equals_that_of_the_request() {
         HeapException last = HeapException.ofNumber(EDQUOT, Optional.of("camera"), "write failed");
         List<Attempt> attempts = List.of(
                 new Attempt("system", Errno.ENOMEM, "64 KiB do not fit"), new Attempt("camera", Errno.EIO, "no"));
@@ -119,7 +119,7 @@ class HeapExceptionTest {
     }
 
     @Test
-    void it_is_the_same_after_it_was_written_and_read() throws Exception {
+    void it_is_equal_after_serialization() throws Exception {
         HeapException failure = HeapException.ofAttempts(
                 Errno.ENOMEM,
                 Optional.of("camera"),

@@ -39,7 +39,7 @@ class OwnedFdTest {
     }
 
     @Test
-    void a_close_that_throws_can_be_called_again_and_closes_then() {
+    void a_close_that_threw_can_be_repeated_and_then_closes() {
         AtomicInteger calls = new AtomicInteger();
         for (Throwable failure : List.of(new IllegalStateException("made up"), new OutOfMemoryError("made up"))) {
             calls.set(0);
@@ -65,8 +65,8 @@ class OwnedFdTest {
     }
 
     @Test
-    void threads_that_close_at_once_close_once() throws InterruptedException {
-        OwnedFd[] fds = new OwnedFd[20_000]; // enough to meet in the few nanoseconds where it could go wrong
+    void concurrent_closes_close_once() throws InterruptedException {
+        OwnedFd[] fds = new OwnedFd[20_000]; // enough rounds to meet within the few critical nanoseconds
         Arrays.setAll(fds, number -> OwnedFd.of(number, closed::add));
         AtomicInteger arrived = new AtomicInteger();
         Thread[] threads = new Thread[2];
@@ -78,7 +78,7 @@ class OwnedFdTest {
                         if (spins < 1_000) {
                             Thread.onSpinWait();
                         } else {
-                            Thread.yield(); // the other one may need this processor
+                            Thread.yield(); // the other thread may need this processor
                         }
                     }
                     fds[n].close();
@@ -114,14 +114,14 @@ class OwnedFdTest {
     }
 
     @Test
-    void a_closer_need_not_look_at_what_is_detached() {
+    void a_closer_without_a_detach_method_does_not_close_a_detached_number() {
         assertEquals(NUMBER, fd.detach());
         assertGone(fd);
         assertEquals(List.of(), List.copyOf(closed));
     }
 
     @Test
-    void an_owner_that_awaits_its_descriptor_is_as_if_closed_until_it_comes() {
+    void an_owner_that_awaits_its_descriptor_acts_as_closed_until_it_arrives() {
         Optional<PeerRule> rule = PeerRule.of("secure", 1000);
         OwnedFd awaiting = OwnedFd.awaiting(closed::add, rule);
         assertGone(awaiting);
@@ -136,7 +136,7 @@ class OwnedFdTest {
     }
 
     @Test
-    void an_error_number_is_no_descriptor() {
+    void an_error_number_is_not_accepted_as_a_descriptor() {
         OwnedFd awaiting = OwnedFd.awaiting(closed::add, Optional.empty());
         for (int number : new int[] {-1, -24, Integer.MIN_VALUE}) {
             String sentence = "invalid descriptor = " + number + ": expected 0 or more";

@@ -24,7 +24,7 @@ class PeerRuleTest {
     }
 
     @Test
-    void a_user_that_is_named_is_permitted_and_no_other() {
+    void only_listed_users_are_permitted() {
         for (Object users : List.of(
                 List.of(1000, 1001), Set.of(1000, 1001), new Integer[] {1000, 1001}, new int[] {1000, 1001})) {
             PeerRule rule = of(users);
@@ -38,7 +38,7 @@ class PeerRuleTest {
     }
 
     @Test
-    void one_user_needs_no_list() {
+    void a_single_user_needs_no_list() {
         assertEquals(Set.of(1000), of(1000).users());
         assertTrue(of(0).permits(0));
     }
@@ -52,7 +52,7 @@ class PeerRuleTest {
     }
 
     @Test
-    void what_cannot_be_read_permits_no_peer() {
+    void a_value_of_another_type_permits_no_peer() {
         for (Object wrong : List.of("1000", 1000L, List.of("1000", 1000L), new String[] {"1000"}, new long[] {1000})) {
             assertEquals(Set.of(), of(wrong).users());
             assertFalse(of(wrong).permits(1000));
@@ -61,12 +61,12 @@ class PeerRuleTest {
     }
 
     @Test
-    void a_user_above_the_largest_int_is_named_by_the_same_bits() {
+    void a_user_number_above_the_largest_int_has_the_same_bits_as_an_int() {
         assertTrue(of(-2).permits((int) 4_294_967_294L));
     }
 
     @Test
-    void a_list_that_is_changed_later_changes_no_rule() {
+    void a_later_change_of_a_list_does_not_change_the_rule() {
         List<Integer> users = new ArrayList<>(List.of(1000));
         PeerRule rule = of(users);
         users.add(0);

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
  */
 class RoomsTest {
     @Test
-    void what_a_client_sees_knows_nothing_of_what_a_vendor_implements() {
+    void the_clients_package_does_not_use_the_vendors() {
         noClasses()
                 .that()
                 .resideInAPackage("org.dmabuf.heap")

@@ -46,7 +46,7 @@ class UsageRecordTest {
     }
 
     @Test
-    void each_figure_is_where_it_was_set() {
+    void each_figure_is_returned_as_it_was_set() {
         UsageRecord record = full();
         assertEquals(Optional.of("camera"), record.heap());
         assertEquals(Optional.of(CAMERA), record.client());
@@ -65,7 +65,7 @@ class UsageRecordTest {
     }
 
     @Test
-    void a_record_without_figures_has_zeros_and_nothing_else() {
+    void a_record_without_figures_has_only_zeros() {
         UsageRecord record = UsageRecord.builder().build();
         assertEquals(Optional.empty(), record.heap());
         assertEquals(Optional.empty(), record.client());
@@ -88,7 +88,7 @@ class UsageRecordTest {
     }
 
     @Test
-    void its_map_has_every_figure_by_the_name_of_its_method_and_in_that_order() {
+    void its_map_lists_every_figure_under_the_name_of_its_method_in_order() {
         assertMap(
                 ordered(
                         "heap", "camera",
@@ -109,7 +109,7 @@ class UsageRecordTest {
     }
 
     @Test
-    void failures_are_in_the_order_of_the_error_numbers() {
+    void failures_are_ordered_by_error_number() {
         List<Errno> order = List.of(Errno.EPERM, Errno.ENOMEM, Errno.EACCES);
         assertEquals(order, new ArrayList<>(full().failures().keySet()));
         Map<?, ?> map = (Map<?, ?>) full().toMap().get("failures");
@@ -117,7 +117,7 @@ class UsageRecordTest {
     }
 
     @Test
-    void a_map_that_is_changed_later_changes_no_record() {
+    void a_later_change_of_a_map_does_not_change_the_record() {
         Map<Errno, Long> failures = new EnumMap<>(Map.of(Errno.ENOMEM, 1L));
         UsageRecord record = UsageRecord.builder().failures(failures).build();
         failures.put(Errno.ENOMEM, 2L);
@@ -129,7 +129,7 @@ class UsageRecordTest {
     }
 
     @Test
-    void a_builder_that_goes_on_changes_no_record_that_it_has_built() {
+    void further_use_of_a_builder_does_not_change_records_already_built() {
         UsageRecord.Builder builder = UsageRecord.builder().live(1, 2);
         UsageRecord before = builder.build();
         assertEquals(3, builder.live(3, 4).build().liveBuffers());

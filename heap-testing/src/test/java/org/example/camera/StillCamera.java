@@ -10,7 +10,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapShortageException;
 
-/** A client as any bundle may have one: it is given the broker, and knows nothing of tests. */
+/** Example of a client, as any bundle may contain one: it gets the broker, and does not depend on the test. */
 final class StillCamera {
     private static final AllocationRequest FRAME =
             AllocationRequest.of(1 << 20).withHeaps("camera", "system").withName("frame");
@@ -21,7 +21,7 @@ final class StillCamera {
         this.broker = broker;
     }
 
-    /** {@return a picture that the caller closes, empty when there is no memory for one} */
+    /** {@return a picture that the caller closes; empty if no memory is free} */
     Optional<DmaBuf> take() {
         DmaBuf frame;
         try {

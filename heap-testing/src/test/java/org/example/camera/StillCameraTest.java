@@ -12,7 +12,7 @@ import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** How a client is tested; the README shows it. */
+/** Example of a client's test, which docs/using-buffers.md shows. */
 class StillCameraTest {
     private final InMemoryBroker broker =
             InMemoryBroker.of(InMemoryHeap.of("camera", 1 << 20), InMemoryHeap.of("system", 8 << 20));

@@ -36,7 +36,7 @@ import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What is the in-memory broker's own, beside the contract of all brokers. */
+/** Tests of the in-memory broker's own behaviour, beyond the contract of all brokers. */
 class InMemoryBrokerTest {
     private static final int SIZE = 65_536;
     private static final AllocationRequest REQUEST = AllocationRequest.of(SIZE).withName("frame");
@@ -137,7 +137,7 @@ class InMemoryBrokerTest {
     }
 
     @Test
-    void a_descriptor_of_elsewhere_is_not_adopted_and_stays_the_callers() {
+    void a_foreign_descriptor_is_not_adopted_and_stays_the_callers() {
         try (OwnedFd own = broker.own(7);
                 InMemoryBroker other = InMemoryBroker.of(InMemoryHeap.of("system", SIZE));
                 DmaBuf buffer = other.allocate(REQUEST);
@@ -214,7 +214,7 @@ class InMemoryBrokerTest {
     }
 
     @Test
-    void a_request_with_time_goes_on_when_an_arena_has_ended_and_when_a_heap_comes() throws InterruptedException {
+    void a_request_with_time_continues_when_an_arena_ends_and_when_a_heap_arrives() throws InterruptedException {
         Arena arena = Arena.ofShared();
         try (DmaBuf buffer = broker.allocate(AllocationRequest.of(4 * SIZE))) {
             buffer.map(Access.READ, arena);
@@ -230,7 +230,7 @@ class InMemoryBrokerTest {
     }
 
     @Test
-    void a_view_and_the_broker_share_what_a_heap_has() {
+    void a_view_and_the_broker_share_the_memory_of_a_heap() {
         try (ClientView view = broker.openView(ClientId.of("uid", "1000"));
                 DmaBuf _ = view.allocate(AllocationRequest.of(4 * SIZE))) {
             assertThrows(HeapShortageException.class, () -> broker.allocate(REQUEST));
@@ -244,7 +244,7 @@ class InMemoryBrokerTest {
     }
 
     @Test
-    void peaks_begin_anew() {
+    void a_reset_peak_begins_at_the_present_value() {
         broker.allocate(AllocationRequest.of(4 * SIZE)).close();
         try (DmaBuf _ = broker.allocate(REQUEST)) {
             broker.monitor().resetPeaks();
@@ -253,7 +253,7 @@ class InMemoryBrokerTest {
     }
 
     @Test
-    void a_broker_that_is_closed_has_taken_everything_back() {
+    void a_closed_broker_has_taken_everything_back() {
         DmaBuf buffer = broker.allocate(REQUEST);
         ClientView view = broker.openView(ClientId.of("uid", "1000"));
         view.allocate(REQUEST);

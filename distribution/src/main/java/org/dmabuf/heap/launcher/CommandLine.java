@@ -39,14 +39,14 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
             usage: gateway [-v] [--daemon | --attach] [--socket PATH] [command ...]
                    gateway [--socket PATH] status [--json]
 
-              gateway               a shell; 'exit' or Ctrl-D ends it
+              gateway               opens a shell; 'exit' or Ctrl-D ends it
               gateway command ...   runs one command line and prints its result
               gateway < script      runs each line of standard input, up to the first that
                                     fails
               gateway --daemon      runs without a terminal until it gets a signal, as a
                                     service
 
-            and for a running gateway, which is a service or in another terminal:
+            for a running gateway, which is a service or in another terminal:
 
               gateway status        prints its state, even while a shell or a heap hangs
               gateway --attach      opens a shell in it; 'exit' or Ctrl-D ends the shell,
@@ -83,9 +83,9 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
 
             Exit status: 0 success, 1 a command failed or the gateway did not start, 2 the
             options are invalid; after a clean stop, 143 for SIGTERM and 130 for Ctrl-C;
-            N after 'exit N'. For status: 0 all is well, 1 a heap failed, hangs or waits, or
-            a bundle does not run, 3 no gateway runs, 4 the gateway does not answer in time
-            or access is denied. For --attach: also 3 and 4.
+            N after 'exit N'. For status: 0 all is well, 1 a heap failed, was refused, hangs
+            or waits, or a bundle does not run, 3 no gateway runs, 4 the gateway does not
+            answer in time or access is denied. For --attach: also 3 and 4.
             Environment: JAVA_HOME, a JDK 25 or later; JAVA_OPTS, more options for Java.
             Both can also be set in bin/setenv.""";
 

@@ -22,7 +22,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.Bundle;
 
-/** Jars that block or throw Errors, in a real framework: the other jars run, and the log names the blocking method. */
+/**
+ * Tests of jars that block or throw Errors, in a real framework. The other jars run, and the log names the blocking
+ * method.
+ */
 @Timeout(value = 2, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class BlockingJarTest {
     private static final String ACTIVATOR = "org.dmabuf.heap.launcher.unruly.BlockingActivator.";
@@ -158,7 +161,7 @@ class BlockingJarTest {
     }
 
     @Test
-    void log_that_throws_ends_nothing_and_gets_the_problem_again() throws Exception {
+    void log_that_throws_ends_no_thread_and_gets_the_problem_again() throws Exception {
         Files.writeString(deploy.resolve("text.jar"), "hello");
         List<String> thrownAt = Collections.synchronizedList(new ArrayList<>());
         Consumer<String> failing = sentence -> {

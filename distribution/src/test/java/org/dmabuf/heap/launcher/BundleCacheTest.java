@@ -40,7 +40,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void folder_names_its_process_is_private_and_is_deleted_with_what_is_in_it() throws Exception {
+    void folder_names_its_process_is_private_and_is_deleted_with_its_content() throws Exception {
         BundleCache cache = BundleCache.create(parent.resolve("cache"), parent);
         Path top = parent.resolve("cache").relativize(cache.folder()).getName(0);
         assertTrue(top.toString().startsWith("dmabuf-gateway-" + SELF + "-"), top.toString());
@@ -57,7 +57,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void folder_of_a_killed_process_goes() throws Exception {
+    void folder_of_a_killed_process_is_deleted() throws Exception {
         Path killed = leftover("dmabuf-gateway-1-1", BundleCache.LOCK);
         Files.createDirectories(killed.resolve("state/bundle1/data"));
         Path older = leftover("dmabuf-gateway-" + SELF + "-2", "cache.lock");
@@ -67,7 +67,7 @@ class BundleCacheTest {
     }
 
     @Test
-    void folder_whose_lock_another_process_holds_stays_whatever_its_name_says() throws Exception {
+    void folder_whose_lock_another_process_holds_stays_whatever_its_name() throws Exception {
         Process dead = new ProcessBuilder("true").start();
         dead.waitFor();
         for (String lock : List.of(BundleCache.LOCK, "cache.lock")) {
@@ -93,7 +93,7 @@ class BundleCacheTest {
         List<Path> kept = new ArrayList<>(List.of(
                 outside.resolve(BundleCache.LOCK),
                 target,
-                leftover("somebody-else", BundleCache.LOCK),
+                leftover("another-process", BundleCache.LOCK),
                 leftover("dmabuf-gateway-1-notes", BundleCache.LOCK),
                 leftover("dmabuf-gateway-1-1", "no lock"),
                 Files.createSymbolicLink(parent.resolve("dmabuf-gateway-1-2"), outside),

@@ -56,7 +56,7 @@ class CommandLineTest {
     }
 
     @Test
-    void status_is_a_word_of_its_own_and_takes_options_on_either_side() throws Failure {
+    void status_is_a_separate_word_with_options_before_or_after_it() throws Failure {
         CommandLine line = CommandLine.parse(List.of("--socket", "/run/x", "status", "--json"));
         assertEquals(new CommandLine(Action.STATUS, false, true, Optional.of("/run/x"), Optional.empty()), line);
         assertEquals(Optional.of("/run/y"), CommandLine.parse(List.of("status", "--socket=/run/y")).socket());

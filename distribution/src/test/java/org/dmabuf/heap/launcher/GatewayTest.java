@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.osgi.framework.Bundle;
 
-/** Runs a real framework with bundles that consist of a manifest only. */
+/** Tests of a real framework with bundles that consist only of a manifest. */
 class GatewayTest {
     private final ClassLoader loader = Thread.currentThread().getContextClassLoader();
     private final List<String> problems = new CopyOnWriteArrayList<>();

@@ -6,7 +6,7 @@ import org.slf4j.Marker;
 import org.slf4j.event.Level;
 import org.slf4j.helpers.LegacyAbstractLogger;
 
-/** An slf4j logger that writes to a list. */
+/** SLF4J logger that writes to a list. */
 final class RecordingLogger extends LegacyAbstractLogger {
     private static final long serialVersionUID = 1L;
     private final transient List<String> lines;

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class SentenceTest {
     @Test
-    void message_stands_for_itself() {
+    void message_alone_is_shown() {
         assertEquals("no heap 'x'", Sentence.of(new IllegalArgumentException("no heap 'x'")));
     }
 

@@ -8,7 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.launcher.Step.Activity;
 import org.junit.jupiter.api.Test;
 
-/** Time limits of the wait for a step. */
+/** Tests of the time limits of the wait for a step. */
 class StepTest {
     private static final long INTERVAL = 1000;
     private static final long FOR_EVER = 600_000;

@@ -15,7 +15,7 @@ import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
 import org.dmabuf.heap.launcher.unruly.BlockingActivator;
 
-/** Jars that tests make: a manifest, and perhaps the {@link BlockingActivator}. */
+/** Jars for tests: a manifest, and optionally the {@link BlockingActivator}. */
 final class TestJar {
     private static final String ACTIVATOR = BlockingActivator.class.getName().replace('.', '/') + ".class";
 

@@ -30,16 +30,17 @@ public interface HeapBuffer {
     /**
      * Maps the whole buffer into the process.
      *
-     * @param access WRITE means the same as READ_WRITE
+     * @param access the direction; WRITE means the same as READ_WRITE
      * @return {@link #size()} bytes, valid until {@link #unmap}, accessible from every thread
      * @throws HeapException {@link org.dmabuf.heap.Errno#EINVAL} for memory that cannot be mapped
      */
     MemorySegment map(Access access);
 
     /**
-     * Ends a mapping. Called once for each {@link #map}, from a thread of the broker.
+     * Ends a mapping. Called once for each {@link #map}, from a thread of the broker; again only after an error of a
+     * {@link RepeatableRelease}.
      *
-     * @param mapping what {@link #map} returned
+     * @param mapping the segment that {@link #map} returned
      */
     void unmap(MemorySegment mapping);
 
@@ -61,8 +62,9 @@ public interface HeapBuffer {
     default void endCpuAccess(Access access) {}
 
     /**
-     * Releases the memory. The broker calls it exactly once, after the last unmap and the end of the last CPU access,
-     * from the thread that closes the last reference or from a thread of its own. It must not throw.
+     * Releases the memory. The broker calls it once, after the last unmap and the end of the last CPU access. The call
+     * comes from the thread that closes the last reference, or from a thread of the broker. It must not throw. Only a
+     * {@link RepeatableRelease} may throw an error of Java memory or stack, and is then called again.
      */
     void release();
 }

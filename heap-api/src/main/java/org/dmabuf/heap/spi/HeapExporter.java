@@ -14,22 +14,22 @@ import org.osgi.annotation.versioning.ConsumerType;
  * service, and also its bundle if that is uninstalled.
  *
  * <p>The broker checks part of this contract. A heap breaks it by throwing anything but a HeapException or an
- * OutOfMemoryError, and by returning null, a buffer of a wrong or impossible size, or an incomplete or misaligned
- * mapping. The log and the client's exception then name the heap, the request fails with
+ * OutOfMemoryError. It also breaks it by returning null, a buffer of a wrong or impossible size, or an incomplete or
+ * misaligned mapping. The log and the client's exception then name the heap, the request fails with
  * {@link org.dmabuf.heap.Errno#EIO}, and the returned buffer is released. The broker does not check that memory is
  * zeroed or aligned beyond a page, because the check would slow down every client. The test kit heap-tck does.
  */
 @ConsumerType
 public interface HeapExporter {
     /**
-     * Makes one zeroed buffer. May block. A heap whose work takes long checks the thread's interrupt flag between two
-     * steps, and throws {@link org.dmabuf.heap.Errno#EINTR} without clearing it. The broker releases a buffer that is
-     * returned after an interrupt.
+     * Makes one zeroed buffer. May block. A heap that works for a long time checks the thread's interrupt flag between
+     * two steps, and throws {@link org.dmabuf.heap.Errno#EINTR} without clearing it. The broker releases a buffer that
+     * is returned after an interrupt.
      *
      * @param request size, alignment, export mode and name, which the request has checked. The broker passes only an
      *     alignment within {@code heap.alignment} and an export mode that the heap announced. Other callers of the
-     *     service may not, so a heap must refuse an unsupported request with {@link org.dmabuf.heap.Errno#EINVAL}
-     *     before any system call, as the sources of heap-linux do
+     *     service may pass any. A heap must therefore refuse an unsupported request with
+     *     {@link org.dmabuf.heap.Errno#EINVAL} before any system call, as the sources of heap-linux do
      * @return a new buffer, which the broker releases
      * @throws HeapException with nothing held; {@link org.dmabuf.heap.Errno#ENOMEM} when there is not enough memory,
      *     and the broker may ask another heap

@@ -9,7 +9,8 @@ import org.dmabuf.heap.ExportMode;
 
 /**
  * Request for one buffer, as a heap receives it. Immutable: each {@code with} method returns another request. Each
- * method checks its argument and throws {@link IllegalArgumentException} with the expected values.
+ * method checks its argument. A null throws {@link NullPointerException}, an invalid value
+ * {@link IllegalArgumentException} with the expected values.
  */
 public final class HeapRequest {
     private final AllocationRequest request;
@@ -42,7 +43,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request for another size.
+     * Returns this request with another size.
      *
      * @param bytes requested bytes, at least 1
      * @return a request
@@ -52,7 +53,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request for another alignment.
+     * Returns this request with another alignment.
      *
      * @param bytes a power of two
      * @return a request
@@ -62,7 +63,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request with another export mode.
+     * Returns this request with another export mode.
      *
      * @param mode the access of an exported descriptor
      * @return a request
@@ -72,7 +73,7 @@ public final class HeapRequest {
     }
 
     /**
-     * The same request with a name.
+     * Returns this request with a name.
      *
      * @param text 1 to 31 bytes of UTF-8 without control characters
      * @return a request

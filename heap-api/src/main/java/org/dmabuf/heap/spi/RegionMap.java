@@ -18,7 +18,7 @@ public interface RegionMap {
         FREE,
         /** In use by a buffer. */
         USED,
-        /** Released; it is free after it has been zeroed or has pages again. */
+        /** Released. It becomes free when it is zeroed, or has pages again. */
         DIRTY,
         /** Released, but a holder may still access it. */
         QUARANTINED
@@ -70,7 +70,7 @@ public interface RegionMap {
             return offset;
         }
 
-        /** {@return bytes} */
+        /** {@return the size in bytes} */
         public long size() {
             return size;
         }
@@ -112,7 +112,7 @@ public interface RegionMap {
         void stretch(Stretch stretch);
     }
 
-    /** {@return bytes of the region} */
+    /** {@return the size of the region in bytes} */
     long size();
 
     /**

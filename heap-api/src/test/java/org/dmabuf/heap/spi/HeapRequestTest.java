@@ -40,13 +40,13 @@ class HeapRequestTest {
     }
 
     @Test
-    void a_request_that_says_only_how_much_is_of_no_client_and_exportable() {
+    void a_request_with_only_a_size_has_no_client_and_is_exportable() {
         assertRequest(1, 1, ExportMode.READ_WRITE, null, Optional.empty(), HeapRequest.of(1));
         assertEquals(LARGEST, HeapRequest.of(LARGEST).size());
     }
 
     @Test
-    void a_heap_sees_what_concerns_it_of_a_clients_request() {
+    void a_heap_sees_its_part_of_a_clients_request() {
         assertRequest(4096, 64, ExportMode.READ_ONLY, "frame", CAMERA, FULL);
         assertRequest(
                 7,
@@ -58,7 +58,7 @@ class HeapRequestTest {
     }
 
     @Test
-    void each_change_gives_another_request_with_the_rest_as_it_was() {
+    void each_change_returns_a_new_request_with_the_other_values_unchanged() {
         assertRequest(8192, 64, ExportMode.READ_ONLY, "frame", CAMERA, FULL.withSize(8192));
         assertRequest(4096, 4096, ExportMode.READ_ONLY, "frame", CAMERA, FULL.withAlignment(4096));
         assertRequest(4096, 64, ExportMode.NONE, "frame", CAMERA, FULL.withExport(ExportMode.NONE));
@@ -68,7 +68,7 @@ class HeapRequestTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, -4096, Long.MIN_VALUE, LARGEST + 1, Long.MAX_VALUE})
-    void a_size_that_no_buffer_has_is_refused(long size) {
+    void an_invalid_size_is_refused(long size) {
         String sentence = "invalid size = " + size + ": expected 1 to " + LARGEST + " bytes";
         assertInvalid(sentence, () -> HeapRequest.of(size));
         assertInvalid(sentence, () -> FULL.withSize(size));
@@ -76,7 +76,7 @@ class HeapRequestTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, 3, 4097, Long.MIN_VALUE, Long.MAX_VALUE})
-    void an_alignment_that_is_no_power_of_two_is_refused(long alignment) {
+    void an_alignment_that_is_not_a_power_of_two_is_refused(long alignment) {
         assertInvalid(
                 "invalid alignment = " + alignment + ": expected a power of two in bytes",
                 () -> FULL.withAlignment(alignment));
@@ -103,7 +103,7 @@ class HeapRequestTest {
     }
 
     @Test
-    void its_text_names_what_is_asked() {
+    void its_text_lists_the_requested_values() {
         assertEquals("request of 4096 bytes aligned to 64, export READ_ONLY, 'frame'", FULL.toString());
         assertEquals("request of 1 bytes aligned to 1, export READ_WRITE", HeapRequest.of(1).toString());
     }

@@ -60,7 +60,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The component of the broker. It tracks heaps as they arrive and leave, and offers {@link HeapBroker} to bundles.
+ * Component of the broker. It tracks heaps as they arrive and leave, and offers {@link HeapBroker} to bundles.
  *
  * <p>It registers HeapBroker itself, as a service factory. With a component of scope bundle, each get and unget of the
  * service would create and destroy a broker.
@@ -96,9 +96,9 @@ public final class BrokerComponent {
         /** {@return entries {@code CLIENT=SIZE}: the most bytes that a client may use} */
         @AttributeDefinition(
                 name = "Quota of a client",
-                description = "Entries CLIENT=SIZE, separated by blanks. CLIENT is a symbolic name, a location, which"
-                        + " has a colon, NAME@LOCATION, or KIND:NAME for a client outside the framework, such as"
-                        + " uid:1000; * matches any text; the first matching entry applies")
+                description = "Entries CLIENT=SIZE, separated by blanks. CLIENT is a symbolic name, a location (it has"
+                        + " a colon) or NAME@LOCATION; for a client outside the framework it is KIND:NAME, such as"
+                        + " uid:1000. * matches any text. The first matching entry applies")
         String[] quota_client() default {};
 
         /** {@return entries {@code CLIENT/HEAP=SIZE}: the most bytes of one heap that such a client may use} */
@@ -118,7 +118,7 @@ public final class BrokerComponent {
         @AttributeDefinition(
                 name = "Bundles that serve foreign clients",
                 description = "The bundles that may open views for clients outside the framework, separated by blanks:"
-                        + " a symbolic name, a location, which has a colon, or NAME@LOCATION. * matches any text."
+                        + " a symbolic name, a location (it has a colon) or NAME@LOCATION. * matches any text."
                         + " If empty, no bundle may")
         String[] views_allow() default {};
 

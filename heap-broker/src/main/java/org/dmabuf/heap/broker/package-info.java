@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The component that assembles the broker and follows its configuration. */
+/** Component that assembles the broker and follows its configuration. */
 package org.dmabuf.heap.broker;

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
-/** Waits for effects of other threads. The bound ends a broken test. */
+/** Waits for effects of other threads. The time limit ends a broken test. */
 public final class Await {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
@@ -16,7 +16,7 @@ public final class Await {
         long start = System.nanoTime();
         while (!condition.getAsBoolean()) {
             if (System.nanoTime() - start > PATIENCE_NANOS) {
-                fail("waited in vain: " + what);
+                fail("time limit exceeded: " + what);
             }
             try {
                 Thread.sleep(1);
@@ -26,7 +26,7 @@ public final class Await {
         }
     }
 
-    /** Waits, and runs the collector before each look. */
+    /** Waits, and runs the garbage collector before each check. */
     public static void untilCollected(String what, BooleanSupplier condition) {
         until(what, () -> {
             System.gc();

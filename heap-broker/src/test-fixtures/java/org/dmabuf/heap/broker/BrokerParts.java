@@ -38,13 +38,13 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 
-/** The parts of the broker, put together as the component does, without a framework. */
+/** Parts of the broker, assembled as the component does it, without a framework. */
 public final class BrokerParts implements AutoCloseable {
     public final Ledger ledger;
     public final HeapRegistry registry;
     final HolderTracker holders = new HolderTracker();
     public final RecordedBrokerEvents events = new RecordedBrokerEvents();
-    /** Not started: a reference that a test no longer mentions must not end when the collector happens to run. */
+    /** Not started, so that a garbage collection does not end a reference that a test no longer mentions. */
     public final LeakDetector leaks = new LeakDetector();
     public final BufferServices services;
     public final Allocator allocator;
@@ -54,7 +54,7 @@ public final class BrokerParts implements AutoCloseable {
     public final HeapListing listing;
     final BrokerServices brokerServices;
     public final Clients clients;
-    /** The client for tests that need only one. */
+    /** The client of tests that need only one. */
     public final Client client;
 
     private final Syscalls syscalls;
@@ -68,7 +68,7 @@ public final class BrokerParts implements AutoCloseable {
         this(syscalls, new Ledger());
     }
 
-    /** Creates parts with less patience for heaps that hang. */
+    /** Creates parts that wait for hanging heaps for a shorter time. */
     public BrokerParts(Duration patience) {
         this(Syscalls.linux(), new Ledger(heap -> new Reaper(heap, patience, 4)));
     }
@@ -87,12 +87,12 @@ public final class BrokerParts implements AutoCloseable {
         clients = new Clients(brokerServices);
     }
 
-    /** {@return the identity of a bundle as {@link FakeBundle} has it} */
+    /** {@return the identity of a {@link FakeBundle}} */
     public static ClientId bundle(String symbolicName) {
         return ClientId.ofBundle(symbolicName, "test:" + symbolicName);
     }
 
-    /** Parses rules whose every entry must be understood. */
+    /** Parses rules that must all be valid. */
     public static Rules rules(
             String[] quotaHeap, String[] quotaClient, String[] quotaClientOnHeap, String[] allow, String... views) {
         return RulesParser.parse(quotaHeap, quotaClient, quotaClientOnHeap, allow, views, (setting, entry, right) -> {
@@ -134,12 +134,12 @@ public final class BrokerParts implements AutoCloseable {
         return allocate(AllocationRequest.of(size));
     }
 
-    /** {@return another monitor, with peaks of its own} */
+    /** {@return another monitor, with its own peaks} */
     public HeapMonitor monitor() {
         return new Monitors(ledger, registry).getService(null, null);
     }
 
-    /** {@return the listing of the one client} */
+    /** {@return the listing for the only client} */
     public List<HeapInfo> heaps() {
         return listing.heaps(ledger.rules(), client.id());
     }

@@ -11,7 +11,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A heap that answers as a test defines, and keeps the requests that reached it. */
+/** Heap that answers as a test defines, and records the requests that it gets. */
 public final class FakeHeap implements HeapExporter {
     private final Function<HeapRequest, HeapBuffer> answer;
     private final List<HeapRequest> asked = new ArrayList<>();
@@ -55,7 +55,7 @@ public final class FakeHeap implements HeapExporter {
         }
     }
 
-    /** {@return the last buffer that it gave} */
+    /** {@return the last buffer that it allocated} */
     public FakeMemory memory() {
         return last;
     }

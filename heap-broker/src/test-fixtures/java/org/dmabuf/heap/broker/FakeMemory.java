@@ -9,7 +9,7 @@ import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A heap's buffer that records its calls in order. Tests override methods that are to fail. */
+/** Buffer of a heap that records its calls in order. Tests override methods that must fail. */
 public class FakeMemory implements HeapBuffer {
     private final MemorySegment memory;
     private final List<String> calls = Collections.synchronizedList(new ArrayList<>());
@@ -29,7 +29,7 @@ public class FakeMemory implements HeapBuffer {
         return calls().stream().filter(call::equals).count();
     }
 
-    /** {@return whether the memory was given back once, and last} */
+    /** {@return whether the memory was released once, by the last call} */
     public boolean released() {
         List<String> all = calls();
         return all.indexOf("release") == all.size() - 1 && !all.isEmpty();

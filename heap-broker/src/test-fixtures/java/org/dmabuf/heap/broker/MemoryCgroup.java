@@ -20,10 +20,10 @@ import java.util.Optional;
  */
 record MemoryCgroup(Path folder, String limit, String killed) implements AutoCloseable {
     static final long LIMIT = 320L << 20;
-    /** Begins the lines that the process prints for the test that started it; its log prints the others. */
-    static final String LINE_PREFIX = "told: ";
+    /** Prefix of lines that the process prints for the test that started it. Its log prints the other lines. */
+    static final String LINE_PREFIX = "report: ";
 
-    /** {@return a cgroup below this process's own, or below the nearest one above it that permits it} */
+    /** {@return a cgroup below this process's own, or below the nearest ancestor that permits it} */
     static Optional<MemoryCgroup> make() throws IOException {
         for (String line : Files.readAllLines(Path.of("/proc/self/cgroup"))) {
             String[] parts = line.split(":", 3);
@@ -52,9 +52,9 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
             return Optional.empty();
         }
         try {
-            // Of a file that is there: else it is no cgroup.
+            // The file must exist; otherwise this is not a memory cgroup.
             Files.writeString(folder.resolve(limit), Long.toString(LIMIT), StandardOpenOption.WRITE);
-            // A parent that has processes of its own refuses others.
+            // A parent with processes of its own does not accept the process.
             int entered = new ProcessBuilder("sh", "-c", "echo $$ >" + folder.resolve("cgroup.procs"))
                     .redirectErrorStream(true)
                     .start()
@@ -63,7 +63,7 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
                 return Optional.of(new MemoryCgroup(folder, limit, killed));
             }
         } catch (IOException e) {
-            // The next one may permit it.
+            // The next ancestor may permit it.
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -74,13 +74,13 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
     /**
      * Runs a program in it to its end, and checks that it ended well and that no process was killed.
      *
-     * @return its lines that begin with "told: ", without that prefix
+     * @return its lines that begin with "report: ", without that prefix
      */
     List<String> run(Class<?> program, String... arguments) throws IOException, InterruptedException {
         return run("echo $$ >" + folder.resolve("cgroup.procs") + " && exec \"$@\"", program, arguments);
     }
 
-    /** Runs a program by a shell's command, which enters the cgroup if the program does not. */
+    /** Runs a program by a shell's command, which enters the cgroup unless the program enters it. */
     List<String> run(String shell, Class<?> program, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 "sh",

@@ -7,7 +7,7 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 
-/** Receiver of the broker's events that keeps them. */
+/** Receiver of the broker's events that records them. */
 public final class RecordedBrokerEvents implements BrokerEvents {
     public record Ended(String client, String heap, String name, long size, int tried, String outcome) {}
 
@@ -28,10 +28,10 @@ public final class RecordedBrokerEvents implements BrokerEvents {
     public final List<Changed> changes = new CopyOnWriteArrayList<>();
     public final List<Short> shortages = new CopyOnWriteArrayList<>();
 
-    /** Whether {@link #leaked} throws, as an Event Admin does that is being stopped. */
+    /** Whether {@link #leaked} throws, as an Event Admin does during its stop. */
     public volatile boolean leakFails;
 
-    /** What {@link #released} throws, null for nothing. */
+    /** Throwable of {@link #released}; null for none. */
     volatile Error releaseFails;
 
     @Override

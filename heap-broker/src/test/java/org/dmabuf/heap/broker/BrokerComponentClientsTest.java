@@ -19,10 +19,10 @@ import org.osgi.framework.BundleException;
 import org.osgi.framework.Constants;
 import org.osgi.framework.ServiceReference;
 
-/** Bundles that get the broker, and that stop, in order or not. */
+/** Tests of bundles that get the broker and stop, in order or not. */
 class BrokerComponentClientsTest extends BrokerInFramework {
     @Test
-    void each_bundle_sees_a_broker_of_its_own_whatever_it_gets_and_ungets() {
+    void each_bundle_has_its_own_broker_however_often_it_gets_and_ungets_it() {
         heap("system", new FakeHeap());
         BundleContext context = camera.getBundleContext();
         ServiceReference<HeapBroker> reference = context.getServiceReference(HeapBroker.class);
@@ -36,7 +36,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_stopped_bundles_buffers_are_taken_back_and_a_started_ones_work() throws Exception {
+    void a_stopped_bundles_buffers_are_taken_back_and_a_running_bundles_buffers_work() throws Exception {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         HeapBroker own = brokerOf(display);
@@ -49,7 +49,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
         brokerOf(display).allocate(REQUEST).close();
     }
 
-    /** A bundle that fails on its way down. */
+    /** Activator that fails in stop. */
     public static final class FailsToStop implements BundleActivator {
         @Override
         public void start(BundleContext context) {
@@ -63,13 +63,13 @@ class BrokerComponentClientsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_bundle_whose_activator_fails_in_stop_gives_its_buffers_back_all_the_same() throws Exception {
+    void buffers_of_a_bundle_whose_activator_fails_in_stop_are_taken_back() throws Exception {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         Bundle careless = bundle("org.example.careless", FailsToStop.class);
         HeapBroker own = brokerOf(careless);
         DmaBuf open = own.allocate(REQUEST);
-        assertThrows(BundleException.class, careless::stop); // and Felix fires no STOPPED
+        assertThrows(BundleException.class, careless::stop); // Felix fires no STOPPED then
         assertEquals(Bundle.RESOLVED, careless.getState());
         assertEquals(0, live());
         assertTrue(exporter.memory().released());
@@ -84,7 +84,7 @@ class BrokerComponentClientsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_bundle_that_gave_its_broker_back_and_fails_in_stop_is_noticed_at_the_next_event() throws Exception {
+    void a_failed_stop_after_an_unget_is_noticed_at_the_next_event() throws Exception {
         heap("system", new FakeHeap());
         Bundle careless = bundle("org.example.careless", FailsToStop.class);
         DmaBuf open = brokerOf(careless).allocate(REQUEST);

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Configurations of the component, right ones and wrong ones. */
+/** Tests of the component's configuration, valid and invalid. */
 class BrokerComponentConfigurationTest extends BrokerInFramework {
     private long drainMillis() throws ReflectiveOperationException {
         var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
@@ -36,10 +36,10 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         assertEquals(0, drainMillis(), "the unbinds that follow have nothing to wait for");
     }
 
-    /** Declarative Services waits only so long for a heap to be unbound. */
+    /** Declarative Services waits only a limited time until a heap is unbound. */
     @ParameterizedTest
     @ValueSource(strings = {"99999", "4001", "-5", "", " ", "2 s", "1.5", "2147483648", "9223372036854775808", "soon"})
-    void a_wait_that_cannot_be_is_refused_with_the_range_and_what_was_in_force_stays(String text) throws Exception {
+    void an_invalid_wait_is_refused_with_the_range_and_the_previous_one_stays_in_force(String text) throws Exception {
         component.modified(drain(1234), Map.of());
         RecordedLog.clear();
         component.modified(
@@ -61,7 +61,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
     }
 
     @Test
-    void a_switch_that_is_neither_on_nor_off_stays_as_it_was() {
+    void an_invalid_flag_keeps_its_previous_value() {
         RecordedLog.clear();
         component.modified(
                 config(Map.of()), Map.of("allocation.sites", "yes", "adopt.unsealed", "1", "service.pid", Rules.PID));
@@ -75,7 +75,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
     }
 
     @Test
-    void a_drain_that_is_no_number_is_reported_and_changes_nothing() throws Exception {
+    void a_drain_that_is_not_a_number_is_reported_and_changes_nothing() throws Exception {
         BrokerComponent.Config wrong = FakeBundle.proxy(BrokerComponent.Config.class, (self, method, arguments) -> {
             if (method.getName().equals("drain_ms")) {
                 throw new NumberFormatException("For input string: \"soon\""); // as Declarative Services does
@@ -97,7 +97,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
     }
 
     @Test
-    void quotas_and_permissions_change_at_run_time_and_what_is_wrong_changes_none_of_them() {
+    void quotas_and_permissions_change_at_run_time_unless_one_entry_is_invalid() {
         heap("system", new FakeHeap());
         DmaBuf held = brokerOf(camera).allocate(REQUEST);
         component.modified(
@@ -136,14 +136,14 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
                         + " adopt.unsealed, allocation.sites, allow, drain.ms, quota.client,"
                         + " quota.client.on.heap, quota.heap, views.allow"),
                 RecordedLog.lines());
-        assertEquals(1, live(), "what was out stayed");
+        assertEquals(1, live(), "existing buffers stayed");
         brokerOf(display).allocate(REQUEST).close();
         brokerOf(camera).allocate(REQUEST).close();
         held.close();
     }
 
     @Test
-    void a_slip_in_the_first_configuration_opens_nothing_and_the_rest_is_in_force() {
+    void an_error_in_the_first_configuration_opens_no_heap_and_the_rest_is_in_force() {
         deactivate();
         RecordedLog.clear();
         component = new BrokerComponent(
@@ -178,7 +178,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
     }
 
     @Test
-    void memory_that_can_lose_pages_is_adopted_only_while_that_is_set() {
+    void memory_that_can_lose_pages_is_adopted_only_while_the_setting_permits_it() {
         Syscalls syscalls = Syscalls.linux();
         for (boolean accept : new boolean[] {false, true, false}) {
             component.modified(config(Map.of("adopt_unsealed", accept)), Map.of());

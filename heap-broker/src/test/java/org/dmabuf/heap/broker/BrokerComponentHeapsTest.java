@@ -41,7 +41,7 @@ import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.event.Event;
 import org.osgi.service.event.EventAdmin;
 
-/** Heaps that come, change and go, as Declarative Services tells the component. */
+/** Tests of heaps that arrive, change and leave, with the calls of Declarative Services. */
 class BrokerComponentHeapsTest extends BrokerInFramework {
     @Test
     void a_heap_serves_from_its_announcement_to_its_removal() {
@@ -64,16 +64,16 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_got_is_a_heap_ungot() {
+    void each_service_of_a_heap_that_was_got_is_ungot() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         assertNotNull(heap.getReference().getUsingBundles());
         component.removeHeap(heap.getReference());
         assertNull(heap.getReference().getUsingBundles());
-        component.removeHeap(heap.getReference()); // not known any more
+        component.removeHeap(heap.getReference()); // the service is no longer known
     }
 
     @Test
-    void a_heap_that_changes_its_properties_is_routed_anew() {
+    void a_heap_whose_properties_change_is_routed_by_the_new_ones() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "other")));
         component.changeHeap(heap.getReference());
@@ -83,7 +83,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_change_of_properties_that_moves_no_heap_is_not_told() {
+    void a_change_of_properties_without_a_change_of_state_is_not_logged() {
         RecordedLog.clear();
         String bundle = framework.getSymbolicName();
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
@@ -102,14 +102,14 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_that_comes_out_of_the_shadow_is_told_before_the_first_has_drained() {
+    void a_shadowed_heap_that_takes_over_is_logged_before_the_first_has_drained() {
         String bundle = framework.getSymbolicName();
         ServiceRegistration<HeapExporter> first = heap("system", new FakeHeap());
         RecordedLog.clear();
         ServiceRegistration<HeapExporter> second = heap("system", new FakeHeap());
         assertEquals(
                 List.of("WARN heap 'system' of bundle " + bundle + " does not serve: its name is taken by the heap of"
-                        + " bundle " + bundle + "; it serves when that one goes"),
+                        + " bundle " + bundle + "; it serves when that heap leaves"),
                 RecordedLog.lines());
         RecordedLog.clear();
         remove(first);
@@ -127,7 +127,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_that_did_not_serve_is_told_apart_from_its_namesake_when_it_goes() {
+    void the_log_distinguishes_a_departed_heap_that_did_not_serve_from_its_namesake() {
         String bundle = framework.getSymbolicName();
         heap("system", new FakeHeap());
         ServiceRegistration<HeapExporter> shadowed = heap("system", new FakeHeap());
@@ -144,7 +144,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_leaves_also_when_nobody_can_be_told() {
+    void a_heap_leaves_even_if_an_event_receiver_fails() {
         component.addBrokerEvents(new BrokerEvents() {
             @Override
             public void changed(String name, String bundle, HeapState state, long buffers) {
@@ -159,33 +159,33 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void only_a_heap_that_arrived_departs() {
-        RecordedBrokerEvents told = new RecordedBrokerEvents();
-        component.addBrokerEvents(told);
+    void only_a_heap_that_was_reported_as_arrived_is_reported_as_departed() {
+        RecordedBrokerEvents events = new RecordedBrokerEvents();
+        component.addBrokerEvents(events);
         ServiceRegistration<HeapExporter> first = heap("system", new FakeHeap());
         ServiceRegistration<HeapExporter> shadowed = heap("system", new FakeHeap());
         ServiceRegistration<HeapExporter> refused = heap(new FakeHeap(), Map.of(HeapProperties.NAME, "a b"));
         remove(shadowed);
         remove(refused);
-        assertEquals(List.of("system SERVING"), changes(told));
+        assertEquals(List.of("system SERVING"), changes(events));
         remove(first);
-        assertEquals(List.of("system SERVING", "system DRAINING", "system DEPARTED"), changes(told));
+        assertEquals(List.of("system SERVING", "system DRAINING", "system DEPARTED"), changes(events));
     }
 
     @Test
-    void a_heap_that_serves_no_more_by_its_properties_has_departed() {
-        RecordedBrokerEvents told = new RecordedBrokerEvents();
-        component.addBrokerEvents(told);
+    void a_heap_whose_new_properties_are_invalid_has_departed() {
+        RecordedBrokerEvents events = new RecordedBrokerEvents();
+        component.addBrokerEvents(events);
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         change(heap, Map.of(HeapProperties.NAME, "other"));
         change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L));
         remove(heap);
         assertEquals(
-                List.of("system SERVING", "system DEPARTED", "other SERVING", "other DEPARTED"), changes(told));
+                List.of("system SERVING", "system DEPARTED", "other SERVING", "other DEPARTED"), changes(events));
     }
 
-    private static List<String> changes(RecordedBrokerEvents told) {
-        return told.changes.stream()
+    private static List<String> changes(RecordedBrokerEvents events) {
+        return events.changes.stream()
                 .map(change -> change.heap() + " " + change.state())
                 .toList();
     }
@@ -219,7 +219,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_that_changes_its_properties_while_it_is_bound_is_held_as_it_is_now() {
+    void a_heap_whose_properties_change_while_it_is_bound_has_the_new_ones() {
         Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "old"));
         AtomicReference<ServiceRegistration<HeapExporter>> heap = new AtomicReference<>();
         properties.put(HeapProperties.EMULATES, Collections.unmodifiableList(new AbstractList<String>() {
@@ -229,7 +229,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
             }
 
             @Override
-            public int size() { // read when the properties are, and before the heap is known
+            public int size() { // read together with the properties, before the heap is known
                 if (heap.get() != null) {
                     change(heap.getAndSet(null), Map.of(HeapProperties.NAME, "new"));
                 }
@@ -252,7 +252,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_change_of_a_heap_that_is_gone_is_nothing() {
+    void a_change_of_a_heap_that_is_gone_has_no_effect() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         ServiceReference<HeapExporter> reference = heap.getReference();
         remove(heap);
@@ -274,7 +274,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_whose_service_went_before_it_was_bound_is_passed_over() {
+    void a_heap_whose_service_is_gone_before_it_is_bound_is_ignored() {
         ServiceRegistration<HeapExporter> heap = framework
                 .getBundleContext()
                 .registerService(
@@ -315,7 +315,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_heap_with_a_call_that_does_not_come_back_leaves_and_that_is_reported() throws Exception {
+    void a_heap_with_a_call_that_does_not_return_leaves_and_that_is_reported() throws Exception {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         ServiceRegistration<HeapExporter> heap = heap("stuck", new FakeHeap(request -> {

@@ -34,7 +34,7 @@ import org.osgi.framework.Constants;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceReference;
 
-/** Published buffers in the registry of a real framework. */
+/** Tests of published buffers in the registry of a real framework. */
 class BrokerComponentPublicationsTest extends BrokerInFramework {
     @Test
     void a_published_buffer_is_a_service_with_its_name_size_and_heap() {
@@ -54,7 +54,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_bundle_that_closed_its_publications_is_not_complained_of() throws Exception {
+    void no_warning_is_logged_for_a_bundle_that_closed_its_publications() throws Exception {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(display).allocate(REQUEST);
         brokerOf(display).publish(buffer, "front").close();
@@ -65,7 +65,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_publication_that_is_taken_back_counts_once() throws Exception {
+    void a_publication_that_is_taken_back_is_counted_once() throws Exception {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(display).allocate(REQUEST);
         brokerOf(display).publish(buffer, "front");
@@ -94,7 +94,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void what_a_bundle_opens_is_its_own_until_it_closes_it() {
+    void a_reference_that_a_bundle_opened_is_its_own_until_it_closes_it() {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
@@ -119,19 +119,19 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_reference_that_is_lost_is_found_and_not_kept_by_the_publication() {
+    void a_lost_reference_is_found_because_the_publication_does_not_keep_it() {
         heap("system", new FakeHeap());
         Publication publication = brokerOf(camera).publish(brokerOf(camera).allocate(REQUEST), "front");
         PublishedBuffer published = got(display);
         DmaBuf[] got = {published.open()};
         WeakReference<DmaBuf> gone = new WeakReference<>(got[0]);
         got[0] = null;
-        Await.untilCollected("the reference goes", () -> gone.refersTo(null));
+        Await.untilCollected("the reference is collected", () -> gone.refersTo(null));
         publication.close();
     }
 
     @Test
-    void a_reference_for_reading_permits_nothing_else() {
+    void a_read_only_reference_permits_only_reading() {
         memfd();
         try (DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
                 Publication _ = brokerOf(camera).publish(buffer, "front");
@@ -169,7 +169,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_reference_for_reading_exports_what_permits_only_that() {
+    void a_read_only_reference_exports_a_read_only_descriptor() {
         memfd();
         try (DmaBuf buffer = brokerOf(camera).allocate(REQUEST.withExport(ExportMode.READ_ONLY));
                 Publication _ = brokerOf(camera).publish(buffer, "front");
@@ -199,7 +199,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_consumer_that_stops_drops_its_references_and_no_others() throws Exception {
+    void a_stopped_consumer_loses_its_references_and_no_others() throws Exception {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         brokerOf(camera).publish(buffer, "front");
@@ -213,7 +213,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_publisher_that_stops_takes_its_publications_along_and_leaves_what_was_opened() throws Exception {
+    void a_stopped_publisher_loses_its_publications_and_opened_references_stay() throws Exception {
         FakeHeap exporter = new FakeHeap();
         heap("system", exporter);
         DmaBuf buffer = brokerOf(display).allocate(REQUEST);
@@ -231,7 +231,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void a_consumer_that_starts_again_gets_the_service_anew() throws Exception {
+    void a_restarted_consumer_gets_the_service_again() throws Exception {
         heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         brokerOf(camera).publish(buffer, "front");
@@ -257,7 +257,7 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
     }
 
     @Test
-    void what_is_opened_while_the_publication_closes_is_there_or_refused() {
+    void opening_while_the_publication_closes_succeeds_or_is_refused() {
         heap("system", new FakeHeap());
         HeapBroker own = brokerOf(camera);
         class Round {

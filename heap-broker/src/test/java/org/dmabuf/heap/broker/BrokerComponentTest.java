@@ -35,9 +35,9 @@ import org.junit.jupiter.api.Test;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 
-/** The start and the stop of the component. */
+/** Tests of the component's start and stop. */
 class BrokerComponentTest extends BrokerInFramework {
-    /** Those of other tests may still be on their way out. */
+    /** Waits for reapers of other tests, which may still be ending. */
     private static void awaitReapers(long most) {
         Await.until("the reaper has ended", () -> reapers() <= most);
     }
@@ -68,7 +68,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_broker_that_stops_listens_no_more() {
+    void a_stopped_broker_has_no_listeners() {
         BundleContext real = framework.getBundleContext();
         int[] listeners = new int[1];
         BundleContext counting = FakeBundle.proxy(BundleContext.class, (self, method, arguments) -> {
@@ -84,7 +84,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_broker_that_stops_drains_all_heaps_at_once_before_it_takes_anything_back() throws Exception {
+    void a_stopping_broker_drains_all_heaps_at_once_before_it_takes_resources_back() throws Exception {
         CountDownLatch inside = new CountDownLatch(2);
         CountDownLatch go = new CountDownLatch(1);
         AtomicInteger finished = new AtomicInteger();
@@ -143,7 +143,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_call_that_outlasts_the_drain_of_a_stopping_broker_is_reported_and_its_buffer_taken_back() throws Exception {
+    void a_call_that_outlasts_the_drain_at_the_stop_is_reported_and_its_buffer_is_taken_back() throws Exception {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         FakeHeap stuck = new FakeHeap(request -> {
@@ -170,7 +170,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void an_arena_that_ends_after_the_brokers_stop_still_gives_the_memory_back() {
+    void an_arena_that_ends_after_the_brokers_stop_still_releases_the_memory() {
         memfd();
         brokerOf(camera).allocate(REQUEST).close();
         ProcessState before = ProcessState.now();
@@ -212,11 +212,11 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void an_activation_without_a_thread_to_be_had_leaves_none() throws Exception {
+    void an_activation_that_cannot_start_a_thread_leaves_none() throws Exception {
         long threads = reapers();
         BrokerComponent unlucky = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         LeakDetector started = (LeakDetector) field(unlucky, "leaks");
-        started.start(); // so that its second start fails, as it does when the system has no thread left
+        started.start(); // so that its second start fails, as a start fails when the system has no thread left
         assertThrows(IllegalThreadStateException.class, unlucky::activate);
         awaitReapers(threads);
     }
@@ -228,7 +228,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void a_broker_whose_bundle_stopped_first_gives_everything_back_all_the_same() throws Exception {
+    void a_broker_whose_bundle_stopped_first_takes_everything_back() throws Exception {
         long threads = reapers();
         BrokerComponent late = new BrokerComponent(display.getBundleContext(), drain(2000), Map.of());
         late.activate();
@@ -237,9 +237,9 @@ class BrokerComponentTest extends BrokerInFramework {
         awaitReapers(threads);
     }
 
-    /** A framework that does not show the package, though Java has it: the list of its system packages is set. */
+    /** Framework without this package, although Java has it: its list of system packages is configured. */
     @Test
-    void without_the_package_of_flight_recorder_there_is_a_broker_all_the_same() throws Exception {
+    void the_broker_works_without_the_package_of_flight_recorder() throws Exception {
         ClassLoader blind = new ClassLoader(getClass().getClassLoader()) {
             @Override
             protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
@@ -269,7 +269,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void heaps_bound_before_the_activation_serve_from_its_first_moment() {
+    void heaps_bound_before_the_activation_serve_from_the_start() {
         deactivate();
         component = new BrokerComponent(framework.getBundleContext(), drain(2000), Map.of());
         heap("system", new FakeHeap());
@@ -279,7 +279,7 @@ class BrokerComponentTest extends BrokerInFramework {
     }
 
     @Test
-    void what_is_charged_is_told_by_a_service_for_as_long_as_the_broker_runs() {
+    void the_monitor_service_lists_charges_while_the_broker_runs() {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         BundleContext context = camera.getBundleContext();
         HeapMonitor monitor = context.getService(context.getServiceReference(HeapMonitor.class));
@@ -294,7 +294,7 @@ class BrokerComponentTest extends BrokerInFramework {
         assertEquals(
                 List.of("adopted", "system"),
                 monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList(),
-                "memory of it is out");
+                "it still has charged memory");
         assertEquals(4096, open.size());
         deactivate();
         assertNull(context.getServiceReference(HeapMonitor.class));

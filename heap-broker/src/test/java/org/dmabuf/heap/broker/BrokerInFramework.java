@@ -39,7 +39,7 @@ import org.osgi.framework.launch.Framework;
 import org.osgi.framework.launch.FrameworkFactory;
 
 /**
- * Base of tests that run the component in a real framework, with bundles that are empty jars: the tests act in their
+ * Base of tests that run the component in a real framework. The bundles are empty jars, and the tests act in their
  * name. The base makes the calls of Declarative Services, so that a test can choose their order.
  */
 abstract class BrokerInFramework {
@@ -80,7 +80,7 @@ abstract class BrokerInFramework {
         return config(Map.of("drain_ms", millis));
     }
 
-    /** Returns a configuration as Declarative Services makes it: a setting that is absent has its default. */
+    /** Returns a configuration as Declarative Services makes it: an absent setting has its default. */
     static BrokerComponent.Config config(Map<String, ?> set) {
         return FakeBundle.proxy(
                 BrokerComponent.Config.class,
@@ -171,12 +171,14 @@ abstract class BrokerInFramework {
         return by.getBundleContext().getServiceReference(PublishedBuffer.class);
     }
 
-    /** {@return the buffer that is published, as a bundle gets it} */
+    /** {@return the published buffer, as a bundle gets it} */
     static PublishedBuffer got(Bundle getter) {
         return getter.getBundleContext().getService(published(getter));
     }
 
-    /** Sets a drain longer than can be configured: on a busy machine that would end while the test looks. */
+    /**
+     * Sets a drain longer than the configuration permits. On a busy machine a shorter one would end during the checks.
+     */
     void drainWithoutHurry() throws ReflectiveOperationException {
         var nanos = BrokerComponent.class.getDeclaredField("drainNanos");
         nanos.setAccessible(true);

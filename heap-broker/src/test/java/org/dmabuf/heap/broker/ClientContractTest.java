@@ -20,7 +20,9 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.InvalidSyntaxException;
 import org.osgi.framework.ServiceRegistration;
 
-/** The component in a framework keeps the contract that the broker of clients' tests keeps. */
+/**
+ * Run of the client contract on the component in a framework. The broker for clients' tests keeps the same contract.
+ */
 class ClientContractTest extends ClientContract {
     private final BrokerInFramework gateway = new BrokerInFramework() {};
     private final Map<String, ServiceRegistration<HeapExporter>> heaps = new HashMap<>();

@@ -42,17 +42,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Whatever fails while something is closed: each step is done once, and none is left out. */
+/** Tests of failures while a resource is closed: each step is done exactly once. */
 class EndsOnceTest {
     private static final long SIZE = 4096;
-    /** More frames than any call of the broker's has below it. */
+    /** More stack frames than any call of the broker uses. */
     private static final int DEEPEST = 400;
 
     private static final long STACK = 256 << 10;
 
     private final BrokerParts broker = new BrokerParts();
     private final List<FakeMemory> made = new ArrayList<>();
-    /** As above, of a heap whose own code may be without stack: whether it was reached then is not known to anybody. */
+    /** Memory of a heap whose own code may lack stack, so that it is unknown whether a call reached it. */
     private final List<FakeMemory> deep = new ArrayList<>();
 
     @AfterEach
@@ -94,7 +94,7 @@ class EndsOnceTest {
 
     @ParameterizedTest
     @MethodSource("errors")
-    void a_close_that_fails_after_the_release_is_finished_by_the_reaper(Error error) {
+    void the_reaper_finishes_a_close_that_failed_after_the_release(Error error) {
         RegisteredHeap heap = heap();
         broker.events.releaseFails = error;
         broker.allocate(SIZE).close();
@@ -104,7 +104,7 @@ class EndsOnceTest {
 
     @ParameterizedTest
     @MethodSource("errors")
-    void the_stop_of_a_bundle_takes_back_all_of_it_while_each_end_fails(Error error) {
+    void the_stop_of_a_bundle_takes_everything_back_although_each_end_fails(Error error) {
         RegisteredHeap heap = heap();
         for (int i = 0; i < 100; i++) {
             BufferReference reference = broker.allocate(SIZE);
@@ -118,7 +118,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_thing_that_cannot_be_taken_back_hides_nothing_else_and_is_taken_back_by_the_next_event() {
+    void a_resource_that_cannot_be_taken_back_delays_no_other_and_is_taken_back_at_the_next_event() {
         FakeBundle camera = new FakeBundle("org.example.camera");
         ClientBroker own = (ClientBroker) broker.clients.getService(camera.bundle(), null);
         RegisteredHeap heap = heap();
@@ -144,7 +144,7 @@ class EndsOnceTest {
         }
         camera.stop();
         broker.clients.bundleChanged(null);
-        Await.until("the rest is back", () -> heap.account().buffers() == 0);
+        Await.until("the other buffers are back", () -> heap.account().buffers() == 0);
         assertEquals(0, reclaimed[0]);
         fails[0] = false;
         broker.clients.bundleChanged(null);
@@ -152,7 +152,10 @@ class EndsOnceTest {
         assertEquals(1, reclaimed[0]);
     }
 
-    /** Closes at every depth of a stack up to its end; what a call could not do for that, the next one does. */
+    /**
+     * Runs an action at every depth of a stack up to its end, and then again with enough stack. The second run does the
+     * steps that lacked stack.
+     */
     private void atEveryDepth(Runnable before, Runnable what) {
         AtomicReference<Throwable> failure = new AtomicReference<>();
         Thread thread = new Thread(
@@ -165,7 +168,7 @@ class EndsOnceTest {
                             try {
                                 down(depth, what);
                             } catch (StackOverflowError e) {
-                                // It is called again, with a stack.
+                                // The caller repeats the close with enough stack.
                             }
                             what.run();
                         }
@@ -177,7 +180,7 @@ class EndsOnceTest {
                 STACK);
         thread.setDaemon(true);
         thread.start();
-        Await.until("it is over", () -> !thread.isAlive());
+        Await.until("it has ended", () -> !thread.isAlive());
         assertEquals(null, failure.get());
     }
 
@@ -186,7 +189,7 @@ class EndsOnceTest {
         try {
             down(Integer.MAX_VALUE, () -> {}, reached);
         } catch (StackOverflowError e) {
-            // That is what was to be found.
+            // The error ends the measurement.
         }
         return reached[0];
     }
@@ -205,19 +208,19 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_reference_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
+    void a_reference_that_is_closed_with_an_exhausted_stack_is_closed_once() {
         RegisteredHeap heap = heap(deep);
         DmaBuf[] now = new DmaBuf[1];
         atEveryDepth(() -> now[0] = broker.allocate(SIZE), () -> now[0].close());
         Await.until("all charges end", () -> {
-            broker.heaps(); // sees to a thread, where there was no stack to start one
+            broker.heaps(); // starts a thread, because the close had no stack to start one
             return heap.account().buffers() == 0;
         });
         assertEquals(0, broker.client.stop("its bundle has stopped"));
     }
 
     @Test
-    void a_bracket_that_is_closed_at_the_end_of_the_stack_is_closed_once() {
+    void a_cpu_access_that_is_closed_with_an_exhausted_stack_ends_once() {
         RegisteredHeap heap = heap(deep);
         CpuAccess[] now = new CpuAccess[1];
         atEveryDepth(
@@ -228,24 +231,24 @@ class EndsOnceTest {
                 },
                 () -> now[0].close());
         Await.until("all charges end", () -> {
-            broker.heaps(); // sees to a thread, where there was no stack to start one
+            broker.heaps(); // starts a thread, because the close had no stack to start one
             return heap.account().buffers() == 0;
         });
         assertEquals(0, broker.client.stop("its bundle has stopped"));
     }
 
     @Test
-    void a_closed_reference_keeps_nothing_of_the_heap() {
+    void a_closed_reference_does_not_keep_the_heaps_buffer_reachable() {
         List<DmaBuf> kept = new ArrayList<>();
         WeakReference<FakeMemory> memory = closedOf(kept);
-        Await.untilCollected("the heap's buffer goes", () -> memory.refersTo(null));
+        Await.untilCollected("the heap's buffer is collected", () -> memory.refersTo(null));
         DmaBuf closed = kept.getFirst();
         assertEquals(SIZE, closed.size());
         assertEquals("vendor", closed.heapName());
         assertThrows(IllegalStateException.class, closed::inode);
     }
 
-    /** In a method of its own, so that no frame keeps the heap. */
+    /** Separate method, so that no stack frame keeps the heap reachable. */
     private WeakReference<FakeMemory> closedOf(List<DmaBuf> kept) {
         FakeHeap exporter = new FakeHeap();
         RegisteredHeap heap = broker.heap("vendor", exporter);
@@ -257,7 +260,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_bracket_that_waits_for_a_device_is_counted() throws Exception {
+    void a_cpu_access_that_waits_for_a_device_is_counted() throws Exception {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         broker.heap("camera", new FakeHeap(request -> {
@@ -290,7 +293,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_bracket_that_the_heap_refuses_is_not_counted() {
+    void a_cpu_access_that_the_heap_refuses_is_not_counted() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public void beginCpuAccess(Access access) {
@@ -310,7 +313,7 @@ class EndsOnceTest {
         }
     }
 
-    /** Its text is asked for by a log, and by the sentence that the client gets. */
+    /** Exception whose text is needed for the log and for the client's message. */
     private static final class Unspeakable extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -321,7 +324,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_failure_whose_text_fails_as_well_leaves_nothing_behind() {
+    void a_failure_whose_message_also_fails_leaves_nothing_behind() {
         RegisteredHeap heap = broker.heap("camera", new FakeHeap(request -> {
             FakeMemory memory = new FakeMemory(request.size()) {
                 @Override
@@ -398,7 +401,7 @@ class EndsOnceTest {
     }
 
     @Test
-    void a_descriptor_that_is_left_open_is_closed_at_the_stop_and_not_again() {
+    void a_descriptor_that_was_left_open_is_closed_once_at_the_stop() {
         RegisteredHeap heap = broker.memfd("system");
         BufferReference reference = broker.allocate(SIZE);
         OwnedFd left = reference.exportFd();

@@ -36,16 +36,16 @@ import org.dmabuf.heap.tck.ProcessState;
 import org.osgi.framework.BundleEvent;
 
 /**
- * A program that makes the acts of a client, its bundle's stop and the broker's stop fail at one point after the other:
- * by a Java heap that is full, a stack that is used up, or a log that throws. After each point every resource is
- * closed. Then the accounts, the descriptors and the mappings must be those of before.
+ * Program that makes the operations of a client, its bundle's stop and the broker's stop fail at one point after
+ * another. The cause is an exhausted Java heap, an exhausted stack, or a log that throws. After each point every
+ * resource is closed. Then the accounts, the descriptors and the mappings must be those of the beginning.
  *
- * <p>It runs in a process of its own: see {@link FailurePointsTest}.
+ * <p>It runs in a separate process: see {@link FailurePointsTest}.
  */
 public final class FailurePoints {
     private static final long SIZE = 16 << 10;
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
-    /** Number of failures after which the run ends: each further point would only wait for lost memory. */
+    /** Number of failures after which the run ends, because each further point would only wait for lost memory. */
     private static final int MOST_WRONG = 3;
     private static final int MFD_ALLOW_SEALING = 0x2;
     private static final int F_ADD_SEALS = 1033;
@@ -53,7 +53,7 @@ public final class FailurePoints {
     /** SEAL, SHRINK, GROW and WRITE. */
     private static final int ALL_SEALS = 0xf;
 
-    /** One act of a test, with its preparation and with the end that follows whether it failed or not. */
+    /** One operation, with its preparation and with its end, which runs whether the operation failed or not. */
     private abstract static class Act {
         final String name;
 
@@ -68,7 +68,7 @@ public final class FailurePoints {
         abstract void end() throws Exception;
     }
 
-    /** A way to let an act fail at a point. It returns whether the act failed. */
+    /** Way to make an operation fail at a point. It returns whether the operation failed. */
     private interface Failing {
         boolean failed(Act act, int point) throws Exception;
     }
@@ -81,11 +81,11 @@ public final class FailurePoints {
     private int failures;
     private String running = "";
 
-    /** @param faulty whether the heap fails whenever memory comes back to it, so that the broker logs */
+    /** @param faulty whether the heap fails at each return of memory, so that the broker logs */
     private FailurePoints(boolean faulty) {
         MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
         account = broker.heap("system", faulty ? new FaultyHeap(source) : source, source.properties()).account();
-        // So tight that what a point leaves reserved is missing at the next.
+        // The quotas are so tight that a reservation which a point leaves is missing at the next.
         broker.ledger.apply(BrokerParts.rules(
                 new String[] {"system=256K"}, new String[] {"*=256K"}, new String[] {"*/system=256K"}, new String[0],
                 "*"));
@@ -121,7 +121,7 @@ public final class FailurePoints {
         } catch (Throwable e) {
             e.printStackTrace();
         }
-        Runtime.getRuntime().halt(status); // threads that hang do not keep it
+        Runtime.getRuntime().halt(status); // hanging threads must not keep the process alive
     }
 
     private List<Act> acts() {
@@ -148,7 +148,7 @@ public final class FailurePoints {
                 new StopBroker());
     }
 
-    /** Runs each act a few times before: the first run loads classes, which would fail for good. */
+    /** Runs each operation a few times in advance, because a failed load of a class is permanent. */
     private void warmUp() throws Exception {
         for (int i = 0; i < 3; i++) {
             for (Act act : acts()) {
@@ -156,7 +156,7 @@ public final class FailurePoints {
                 try {
                     act.run();
                 } catch (RuntimeException e) {
-                    // Of a faulty heap: what counts is what is left.
+                    // Thrown by a faulty heap; the test checks only the remaining resources.
                 }
                 endAgain(act);
                 settle(act.name + ", the first time", i);
@@ -164,7 +164,7 @@ public final class FailurePoints {
         }
     }
 
-    /** Runs the ways out of a failure once before: they load classes, too. */
+    /** Runs the code after a failure once in advance, because it loads classes too. */
     private void warmUpFailures() throws Exception {
         for (Act act : acts()) {
             for (int left : new int[] {64 << 10, 1024, 256, 0}) {
@@ -195,14 +195,14 @@ public final class FailurePoints {
         }
     }
 
-    /** Ends an act twice, as its end may have failed: a step that is done is not done again. */
+    /** Ends an operation twice, because its end may have failed. A step that is done is not repeated. */
     private void endAgain(Act act) {
         running = act.name;
         for (int i = 0; i < 2; i++) {
             try {
                 act.end();
             } catch (HeapException e) {
-                // A faulty heap's answer to the end of a CPU access.
+                // Thrown by a faulty heap at the end of a CPU access.
             } catch (Throwable e) {
                 wrong.add(act.name + ": its end failed: " + e);
                 e.printStackTrace(System.out);
@@ -221,8 +221,8 @@ public final class FailurePoints {
     }
 
     /**
-     * Ends lost handles as the thread of {@link LeakDetector} does. A reference to a buffer must not be lost by the
-     * broker itself.
+     * Ends lost handles as the thread of {@link LeakDetector} does. The broker itself must not lose a reference to a
+     * buffer.
      */
     private void endLostMappings() {
         System.gc();
@@ -256,7 +256,7 @@ public final class FailurePoints {
             LockSupport.parkNanos(1_000_000);
             left = before.leftIn(ProcessState.now());
         }
-        // One inotify instance and one counter stay with the broker once something was exported.
+        // After the first export the broker keeps one inotify instance and one event counter.
         left.stream()
                 .filter(line -> !line.contains("anon_inode"))
                 .forEach(line -> wrong.add(act + " at " + point + ": " + line));
@@ -272,7 +272,7 @@ public final class FailurePoints {
         return thrown != null;
     }
 
-    /** Leaves room on the stack for as many frames of {@link #descend} as the point has. */
+    /** Leaves as many stack frames free as the point has, in units of {@link #descend}. */
     private static boolean withUsedUpStack(Act act, int point) throws Exception {
         Throwable[] thrown = new Throwable[1];
         boolean[] run = new boolean[1];
@@ -318,14 +318,14 @@ public final class FailurePoints {
             RecordedLog.fail(true);
             act.run();
         } catch (IllegalStateException | HeapException e) {
-            // Of the log, or of the heap: both may reach the caller.
+            // Thrown by the log or by the heap; both may reach the caller.
         } finally {
             RecordedLog.fail(false);
         }
         return true;
     }
 
-    /** A heap that does what it is asked to, and then throws a throwable that cannot even be printed. */
+    /** Heap that does its work, and then throws a throwable whose message and text also fail. */
     private record FaultyHeap(HeapExporter sound) implements HeapExporter {
         @Override
         public HeapBuffer allocate(HeapRequest request) {
@@ -624,7 +624,7 @@ public final class FailurePoints {
         }
     }
 
-    /** The number of a closed descriptor is another file's at once, which a second close would end. */
+    /** The number of a closed descriptor belongs to another file at once, which a second close would close. */
     private final class CloseDescriptor extends Act {
         private DmaBuf made;
         private OwnedFd fd;
@@ -807,7 +807,7 @@ public final class FailurePoints {
         }
     }
 
-    /** A charge may still be on its way out of the client's account. */
+    /** The charge may still be leaving the client's account. */
     private void requireForgotten(ClientId client) {
         long start = System.nanoTime();
         while (broker.ledger.clients().stream().anyMatch(account -> account.id().equals(client))) {
@@ -889,7 +889,7 @@ public final class FailurePoints {
             Syscalls linux = Syscalls.linux();
             fd = OwnedFd.of(linux.memfdCreate("theirs", MFD_ALLOW_SEALING), linux::close);
             linux.fallocate(fd.fd(), 0, 0, SIZE);
-            try (Arena arena = Arena.ofConfined()) { // what was not written to is a hole
+            try (Arena arena = Arena.ofConfined()) { // unwritten pages are holes
                 new Mappings(linux).map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1);
             }
             linux.fcntl(fd.fd(), F_ADD_SEALS, ALL_SEALS);
@@ -945,7 +945,7 @@ public final class FailurePoints {
         @Override
         void end() {
             bundle.stop();
-            broker.clients.bundleChanged(bundle.event(BundleEvent.STOPPED)); // of any bundle, later
+            broker.clients.bundleChanged(bundle.event(BundleEvent.STOPPED)); // an event of any bundle, later
             if (arena.scope().isAlive()) {
                 arena.close();
             }

@@ -15,7 +15,9 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@link FailurePoints} in a process of its own, with some of the points; {@code -Dfailure.points=all} takes all. */
+/**
+ * Runs of {@link FailurePoints} in a separate process, with some of the points; {@code -Dfailure.points=all} takes all.
+ */
 class FailurePointsTest {
     private static final boolean ALL = "all".equals(System.getProperty("failure.points"));
     private static final long PATIENCE_MINUTES = ALL ? 60 : 8;
@@ -24,7 +26,7 @@ class FailurePointsTest {
     private Path folder;
 
     @Test
-    void a_java_heap_that_is_full_loses_nothing() throws Exception {
+    void an_exhausted_java_heap_loses_nothing() throws Exception {
         run(
                 List.of("-Xmx16m", "-Xms16m", "-XX:+UseSerialGC", "-XX:-UseTLAB"),
                 "heap",
@@ -32,9 +34,9 @@ class FailurePointsTest {
                 ALL ? 400 : 24);
     }
 
-    /** Interpreted, so that a frame has one size. */
+    /** Interpreted, so that all frames have the same size. */
     @Test
-    void a_stack_that_is_used_up_loses_nothing() throws Exception {
+    void an_exhausted_stack_loses_nothing() throws Exception {
         run(List.of("-Xint", "-Xmx64m"), "stack", ALL ? 1 : 2, ALL ? 200 : 50);
     }
 

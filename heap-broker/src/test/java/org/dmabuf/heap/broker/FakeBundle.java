@@ -13,7 +13,7 @@ import org.osgi.framework.BundleEvent;
 import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
-/** A bundle that runs and stops without a framework: as much of one as the broker looks at. */
+/** Bundle that runs and stops without a framework, as far as the broker uses one. */
 public final class FakeBundle {
     private final Bundle bundle;
     private volatile BundleContext context;
@@ -33,14 +33,14 @@ public final class FakeBundle {
         start();
     }
 
-    /** Lets it register any service, and unregister it without an event. {@return this} */
+    /** Permits it to register any service, and to unregister it without an event. {@return this} */
     public FakeBundle registering() {
         registers = true;
         return this;
     }
 
-    /** {@return the buffer of a publication as a bundle gets it} */
-    @SuppressWarnings("unchecked") // the factory that the framework would ask
+    /** {@return the buffer of a publication, as a bundle gets it} */
+    @SuppressWarnings("unchecked") // the factory that the framework would call
     public static PublishedBuffer published(Publication publication, FakeBundle getter) {
         return ((ServiceFactory<PublishedBuffer>) publication).getService(getter.bundle(), null);
     }
@@ -49,7 +49,7 @@ public final class FakeBundle {
         return bundle;
     }
 
-    /** Starts the bundle. Each start gives it another context, as the specification has it. */
+    /** Starts the bundle. Each start has a new context, as specified. */
     public void start() {
         int life = lives.incrementAndGet();
         context = proxy(BundleContext.class, (self, method, arguments) -> switch (method.getName()) {

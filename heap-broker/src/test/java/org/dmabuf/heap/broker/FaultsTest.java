@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a client gets, and what is left, when the kernel refuses: client, broker and heap as they are. */
+/** Tests of the client's exception and of the remaining resources when the kernel refuses a call. */
 class FaultsTest {
     private static final long SIZE = 1 << 20;
 
@@ -51,7 +51,7 @@ class FaultsTest {
     }
 
     @Test
-    void an_export_without_a_descriptor_left_says_what_to_do() {
+    void an_export_at_the_descriptor_limit_fails_with_a_remedy() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"));
         kernel.failNext("fcntl", 1, Errno.EMFILE);
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
@@ -69,7 +69,7 @@ class FaultsTest {
     }
 
     @Test
-    void a_mapping_without_room_says_what_to_do_and_was_tried_twice() {
+    void a_mapping_at_the_mapping_limit_is_tried_twice_and_fails_with_a_remedy() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame"));
         long before = kernel.count("mmap");
         kernel.fail("mmap", Errno.ENOMEM);
@@ -89,7 +89,7 @@ class FaultsTest {
     }
 
     @Test
-    void a_mapping_that_found_room_the_second_time_is_one_mapping() {
+    void a_mapping_that_succeeds_the_second_time_is_one_mapping() {
         BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         long unmaps = kernel.count("munmap");
@@ -102,11 +102,11 @@ class FaultsTest {
     }
 
     @Test
-    void a_read_only_export_without_room_for_its_mapping_ends_the_request_with_a_remedy() {
+    void a_read_only_export_at_the_mapping_limit_ends_the_request_with_a_remedy() {
         FakeHeap next = new FakeHeap();
         broker.heap("next", next);
         long made = kernel.count("memfdCreate");
-        kernel.fail("mmap", Errno.ENOMEM); // the memory itself was to be had
+        kernel.fail("mmap", Errno.ENOMEM); // the memory itself was available
         HeapException refusal = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(
@@ -121,7 +121,7 @@ class FaultsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"memfdCreate", "fallocate", "fcntl"})
-    void an_allocation_without_memory_goes_on_to_the_next_heap(String call) {
+    void an_allocation_without_memory_continues_with_the_next_heap(String call) {
         broker.heap("next", new FakeHeap());
         kernel.failNext(call, 1, Errno.ENOMEM);
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("system", "next"));
@@ -144,7 +144,7 @@ class FaultsTest {
     }
 
     @Test
-    void an_inode_that_the_kernel_does_not_tell_is_a_refusal() {
+    void an_inode_that_the_kernel_does_not_report_is_a_refusal() {
         BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("inode", 1, Errno.EBADF);
         assertEquals(Errno.EBADF, assertThrows(HeapException.class, reference::inode).errno());
@@ -154,7 +154,7 @@ class FaultsTest {
 
     @Test
     void a_close_that_is_interrupted_loses_nothing() {
-        kernel.fail("close", Errno.EINTR); // the descriptor is gone all the same
+        kernel.fail("close", Errno.EINTR); // the descriptor is closed anyway
         BufferReference reference = broker.allocate(SIZE);
         reference.exportFd().close();
         reference.close();

@@ -2,14 +2,14 @@
 package org.dmabuf.heap.broker;
 
 /**
- * A Java heap filled to its last bytes, until it is closed. It needs the serial collector without buffers of threads
- * ({@code -XX:+UseSerialGC -XX:-UseTLAB}), so that the bytes left are left for the next allocation of any thread.
+ * Java heap that is filled to its last bytes until it is closed. It needs the serial collector without buffers of
+ * threads ({@code -XX:+UseSerialGC -XX:-UseTLAB}), so that any thread's next allocation can use the remaining bytes.
  */
 final class FullHeap implements AutoCloseable {
     private static final int HEADER = 16;
     private static final int[] PIECES = {64 << 10, 4 << 10, 256, HEADER};
 
-    /** Made before anything is filled: the memory for the record of the pieces. */
+    /** Memory for the list of the pieces, allocated before the heap is filled. */
     private static final Object[] BALLAST = new Object[1 << 17];
 
     private static int used;
@@ -19,7 +19,7 @@ final class FullHeap implements AutoCloseable {
      *
      * @param left bytes that can be allocated still
      */
-    @SuppressWarnings("UnusedVariable") // it is there to be given up
+    @SuppressWarnings("UnusedVariable") // a reserve to release
     FullHeap(int left) {
         byte[] spare = new byte[left];
         for (int piece : PIECES) {

@@ -43,22 +43,27 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** A heap whose code hangs harms its own clients at most, is shown as hanging, and no stop waits for it for long. */
+/**
+ * Tests of a heap whose code hangs. It affects only its own clients, is listed as hanging, and delays no stop for long.
+ */
 class HangingHeapTest {
     private static final long SIZE = 4096;
-    /** No stop that waits a fraction of a second for each buffer, or a patience for each heap, is over by then. */
+    /**
+     * Time limit of a stop. A stop that waits a fraction of a second for each buffer, or once for each heap, exceeds
+     * it.
+     */
     private static final Duration LONG = Duration.ofSeconds(25);
 
     private final BrokerParts broker = new BrokerParts(Duration.ofMillis(200));
     private final CountDownLatch goOn = new CountDownLatch(1);
-    /** Threads that were in a heap's code that hangs. */
+    /** Threads that have entered a hanging call. */
     private final Set<Thread> hung = ConcurrentHashMap.newKeySet();
 
     @AfterEach
     void nothing_is_left() {
         goOn.countDown();
         broker.client.stop("the test is over");
-        Await.until("all comes back", () -> broker.ledger.heaps().stream().allMatch(heap -> heap.buffers() == 0));
+        Await.until("all buffers are back", () -> broker.ledger.heaps().stream().allMatch(heap -> heap.buffers() == 0));
         broker.close();
         assertFalse(hung.contains(Thread.currentThread()));
     }
@@ -109,16 +114,16 @@ class HangingHeapTest {
 
     private static void within(Duration time, Runnable what) throws InterruptedException {
         Thread does = Thread.ofPlatform().daemon().start(what);
-        assertTrue(does.join(time), "it is not over");
+        assertTrue(does.join(time), "it has not ended");
     }
 
     @Test
-    void any_number_of_unmaps_that_hang_leave_another_heap_as_it_was() {
+    void hanging_unmaps_do_not_affect_another_heap() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         AtomicBoolean out = new AtomicBoolean();
         broker.heap("system", new FakeHeap(request -> {
             if (!out.compareAndSet(false, true)) {
-                throw HeapException.of(Errno.ENOMEM, "system", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "system", "its buffer is in use");
             }
             return new FakeMemory(request.size()) {
                 @Override
@@ -138,10 +143,10 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_client_of_another_heap_does_none_of_its_work() {
+    void a_client_of_another_heap_does_none_of_the_hanging_heaps_work() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
-        for (int i = 0; i < 256; i++) { // more, and their own clients would hang
+        for (int i = 0; i < 256; i++) { // with more, the heap's own clients would hang
             mapAndClose("bad");
         }
         Reaper bad = broker.registry.routes().named("bad").account().reaper();
@@ -155,7 +160,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_client_of_it_is_refused_a_mapping_when_its_end_could_not_be_done() {
+    void a_mapping_is_refused_while_all_of_the_heaps_threads_hang() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         Reaper bad = broker.registry.routes().named("bad").account().reaper();
         for (int i = 0; i < 300; i++) {
@@ -174,7 +179,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void it_is_listed_as_hanging_with_what_hangs_and_serves_again_when_it_goes_on() {
+    void it_is_listed_as_hanging_with_the_call_and_serves_again_when_the_call_returns() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("bad").withName("frame"));
@@ -185,8 +190,8 @@ class HangingHeapTest {
         Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
         String reason = broker.info("bad", HeapState.HANGING).reason().orElseThrow();
         assertTrue(
-                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' has hung in its code"
-                        + " for "),
+                reason.startsWith("the end of a mapping of a buffer 'frame' of 4 KiB from heap 'bad' has hung in its"
+                        + " code for "),
                 reason);
         assertEquals(HeapState.SERVING, state("system"));
         goOn.countDown();
@@ -203,7 +208,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_heap_that_left_is_listed_with_what_hangs_of_it() {
+    void a_heap_that_left_is_listed_with_its_hanging_call() {
         RegisteredHeap bad = broker.heap("bad", new FakeHeap(HangsInRelease::new));
         BufferReference reference = from("bad");
         broker.client.stop("its bundle has stopped");
@@ -217,7 +222,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_heap_that_comes_under_the_name_of_one_that_hangs_does_not_wait_for_it() {
+    void a_new_heap_with_the_name_of_a_hanging_one_does_not_wait_for_it() {
         RegisteredHeap bad = broker.heap("camera", new FakeHeap(HangsInRelease::new));
         for (int i = 0; i < 10; i++) {
             from("camera");
@@ -250,7 +255,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void the_stop_of_a_bundle_with_buffers_of_64_such_heaps_ends() throws InterruptedException {
+    void the_stop_of_a_bundle_with_buffers_of_64_hanging_heaps_ends() throws InterruptedException {
         for (int i = 0; i < 64; i++) {
             broker.heap("bad-" + i, new FakeHeap(HangsInRelease::new));
             from("bad-" + i);
@@ -259,7 +264,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void the_stop_of_a_bundle_that_publishes_or_has_got_its_buffers_ends() throws InterruptedException {
+    void the_stop_of_a_bundle_that_published_or_opened_its_buffers_ends() throws InterruptedException {
         broker.heap("bad", new FakeHeap(HangsInRelease::new));
         FakeBundle camera = new FakeBundle("org.example.camera").registering();
         FakeBundle display = new FakeBundle("org.example.display");
@@ -286,7 +291,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_buffer_that_was_not_taken_holds_no_caller_when_its_release_hangs() {
+    void a_rejected_buffer_whose_release_hangs_does_not_delay_the_caller() {
         broker.heap("bad", new FakeHeap(request -> new HangsInRelease(request) {
             @Override
             public long size() {
@@ -299,7 +304,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_usage_that_hangs_holds_no_listing_and_is_asked_once_and_shown_as_old() {
+    void a_hanging_usage_query_does_not_delay_a_listing_and_is_made_once_and_shown_as_old() {
         AtomicInteger asked = new AtomicInteger();
         AtomicBoolean hangs = new AtomicBoolean();
         broker.heap("bad", new HeapExporter() {
@@ -341,7 +346,7 @@ class HangingHeapTest {
     }
 
     @Test
-    void a_descriptor_that_hangs_holds_no_dump() throws InterruptedException {
+    void a_hanging_descriptor_call_does_not_delay_a_dump() throws InterruptedException {
         AtomicBoolean hangs = new AtomicBoolean();
         MemfdSource source = MemfdSource.open("bad", Syscalls.linux(), Headroom.machine());
         broker.heap("bad", request -> {
@@ -380,13 +385,13 @@ class HangingHeapTest {
         reference.exportFd().close();
         long inode = reference.inode().orElseThrow();
         hangs.set(true);
-        List<BufferRecord> told = new ArrayList<>();
-        within(LONG, () -> told.addAll(broker.monitor().buffers()));
-        assertEquals(inode, told.getFirst().inode().orElseThrow());
+        List<BufferRecord> records = new ArrayList<>();
+        within(LONG, () -> records.addAll(broker.monitor().buffers()));
+        assertEquals(inode, records.getFirst().inode().orElseThrow());
     }
 
     @Test
-    void an_exporter_whose_equals_and_hash_code_hang_comes_and_goes_like_any_other() throws InterruptedException {
+    void an_exporter_whose_equals_and_hash_code_hang_arrives_and_leaves_like_any_other() throws InterruptedException {
         HeapExporter bad = new HeapExporter() {
             @Override
             public HeapBuffer allocate(HeapRequest request) {

@@ -33,7 +33,7 @@ import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What is charged after a buffer whose descriptor left the process is closed. The peers are in this process, too. */
+/** Tests of charges for a closed buffer whose descriptor was exported. The peers are in this process too. */
 class LingeringTest {
     private static final long SIZE = 8192;
 
@@ -59,7 +59,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_descriptor_that_is_still_open_keeps_the_charge_and_its_end_ends_it() {
+    void an_open_descriptor_keeps_the_charge_until_it_is_closed() {
         BufferReference reference = broker.allocate(SIZE);
         OwnedFd fd = reference.exportFd();
         assertCharged(1, 0);
@@ -79,7 +79,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_descriptor_given_away_keeps_the_charge_by_its_mapping_alone() {
+    void a_mapping_of_a_descriptor_given_away_keeps_the_charge() {
         BufferReference reference = broker.allocate(SIZE);
         try (Arena peer = Arena.ofConfined()) {
             OwnedFd fd = reference.exportFd();
@@ -92,7 +92,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_mapping_of_ones_own_is_live_and_only_then_what_peers_have_lingers() {
+    void a_buffer_lingers_only_after_the_clients_own_mapping_has_ended() {
         BufferReference reference = broker.allocate(SIZE);
         OwnedFd fd = reference.exportFd();
         try (Arena arena = Arena.ofConfined()) {
@@ -107,7 +107,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_buffer_exported_for_reading_lingers_as_well() {
+    void a_buffer_exported_read_only_lingers_too() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         OwnedFd fd = reference.exportFd();
         reference.close();
@@ -117,7 +117,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_buffer_that_never_left_is_uncharged_at_once_and_costs_no_call() {
+    void a_buffer_that_was_never_exported_is_uncharged_at_once_without_a_system_call() {
         for (ExportMode mode : ExportMode.values()) {
             BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(mode));
             assertEquals(mode != ExportMode.NONE, reference.inode().isPresent());
@@ -128,7 +128,7 @@ class LingeringTest {
     }
 
     @Test
-    void when_nobody_could_follow_it_no_descriptor_leaves() {
+    void no_descriptor_is_exported_if_its_holders_cannot_be_tracked() {
         BufferReference reference = broker.allocate(SIZE);
         ProcessState held = ProcessState.now();
         kernel.fail("fcntl", Errno.EMFILE);
@@ -140,11 +140,11 @@ class LingeringTest {
     }
 
     @Test
-    void memory_of_no_known_kind_is_not_exported() {
+    void memory_of_an_unknown_kind_is_not_exported() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public int descriptor() {
-                return 0; // the standard input is no memory
+                return 0; // standard input is not memory
             }
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
@@ -155,7 +155,7 @@ class LingeringTest {
     }
 
     @Test
-    void secret_memory_lingers_as_well() {
+    void secret_memory_lingers_too() {
         SecretSource source = null;
         try {
             source = SecretSource.open("secure", Syscalls.linux(), Headroom.machine(), false);
@@ -190,7 +190,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_heap_that_comes_back_goes_on_with_what_lingers() {
+    void a_heap_that_returns_keeps_its_lingering_charges() {
         BufferReference reference = broker.allocate(SIZE);
         OwnedFd fd = reference.exportFd();
         reference.close();
@@ -202,8 +202,8 @@ class LingeringTest {
     }
 
     @Test
-    void adopted_memory_is_its_makers_and_does_not_linger() {
-        broker.adoption.acceptUnsealed(true); // the heap exports for writing
+    void adopted_memory_does_not_linger_because_its_maker_is_charged() {
+        broker.adoption.acceptUnsealed(true); // the heap exports read-write
         BufferReference reference = broker.allocate(SIZE);
         DmaBuf adopted = broker.adoption.adopt(broker.client, reference.exportFd(), "theirs");
         OwnedFd again = adopted.exportFd();
@@ -218,7 +218,7 @@ class LingeringTest {
     }
 
     @Test
-    void a_broker_that_stops_waits_for_no_peer() {
+    void a_stopping_broker_does_not_wait_for_peers() {
         BufferReference reference = broker.allocate(SIZE);
         OwnedFd fd = reference.exportFd();
         reference.close();
@@ -235,7 +235,7 @@ class LingeringTest {
     }
 
     @Test
-    void many_threads_export_and_close_and_nothing_is_left_over() {
+    void concurrent_exports_and_closes_leave_nothing() {
         BufferReference[] references = new BufferReference[1];
         OwnedFd[] exported = new OwnedFd[2];
         new Race()
@@ -263,9 +263,9 @@ class LingeringTest {
         }
     }
 
-    /** A client that stops waits for a heap that hangs, but not for ever; it is said whose buffer that was. */
+    /** The stop of a client waits a limited time for a hanging heap. The log names the buffer and its heap. */
     @Test
-    void a_release_that_hangs_does_not_hold_the_stop_of_a_bundle() throws InterruptedException {
+    void a_hanging_release_does_not_block_the_stop_of_a_bundle() throws InterruptedException {
         CountDownLatch goOn = new CountDownLatch(1);
         AtomicBoolean released = new AtomicBoolean();
         FakeMemory hangs = new FakeMemory(SIZE) {
@@ -284,8 +284,8 @@ class LingeringTest {
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         assertTrue(RecordedLog.lines().toString().contains(
-                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in its heap's code;"
-                        + " callers no longer wait for it"));
+                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in its heap's"
+                        + " code; callers no longer wait for it"));
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         goOn.countDown();
         Await.until("released after all", released::get);
@@ -293,7 +293,7 @@ class LingeringTest {
     }
 
     @Test
-    void an_end_of_cpu_access_that_hangs_does_not_hold_the_stop_of_a_bundle() throws InterruptedException {
+    void a_hanging_end_of_a_cpu_access_does_not_block_the_stop_of_a_bundle() throws InterruptedException {
         CountDownLatch goOn = new CountDownLatch(1);
         FakeMemory hangs = new FakeMemory(SIZE) {
             @Override

@@ -35,41 +35,42 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A process of its own in a cgroup with a limit, whose client wants all the memory that there is and writes to it. */
+/** Tests of a separate process in a cgroup with a limit, whose client allocates and writes all available memory. */
 class PressureTest {
     @Test
     void a_greedy_client_under_a_cgroups_limit_is_refused_and_the_process_lives() throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             assertRefusedBy(cgroup, cgroup.limit(), cgroup.run(Greedy.class));
         }
     }
 
-    static void assertRefusedBy(MemoryCgroup cgroup, String file, List<String> told) {
-        assertEquals(Greedy.ROUNDS + 1, told.size(), told::toString);
-        for (String round : told.subList(0, Greedy.ROUNDS)) {
+    static void assertRefusedBy(MemoryCgroup cgroup, String file, List<String> lines) {
+        assertEquals(Greedy.ROUNDS + 1, lines.size(), lines::toString);
+        for (String round : lines.subList(0, Greedy.ROUNDS)) {
             assertTrue(
-                    round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB do not fit: .* left of the limit in "
+                    round.matches("[1-9]\\d* buffers of 1 MiB, then ENOMEM .*1 MiB does not fit: .* left of the limit"
+                            + " in "
                             + cgroup.folder().resolve(file)
                             + ".* less a reserve of .*; ask for less, close buffers, or lower .*"),
                     round);
         }
-        assertEquals("alive", told.getLast());
+        assertEquals("alive", lines.getLast());
     }
 
-    /** The cgroup's path is "/" there, while the mount shows the whole tree. */
+    /** In the namespace the cgroup's path is "/", while the mount shows the whole tree. */
     @Test
-    void a_greedy_client_in_a_cgroup_namespace_of_its_own_is_refused_and_the_process_lives() throws Exception {
+    void a_greedy_client_in_a_separate_cgroup_namespace_is_refused_and_the_process_lives() throws Exception {
         assumeTrue(
                 new ProcessBuilder("unshare", "-C", "true").start().waitFor() == 0,
                 "skipped: this process may make no cgroup namespace");
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             Path procs = cgroup.folder().resolve("cgroup.procs");
-            List<String> told = cgroup.run("echo $$ >" + procs + " && exec unshare -C \"$@\"", Greedy.class);
-            assertRefusedBy(cgroup, cgroup.limit(), told);
+            List<String> lines = cgroup.run("echo $$ >" + procs + " && exec unshare -C \"$@\"", Greedy.class);
+            assertRefusedBy(cgroup, cgroup.limit(), lines);
         }
     }
 
@@ -77,19 +78,19 @@ class PressureTest {
     void a_greedy_client_of_a_process_that_was_moved_after_its_start_is_refused_and_the_process_lives()
             throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             Path procs = cgroup.folder().resolve("cgroup.procs");
             assertRefusedBy(cgroup, cgroup.limit(), cgroup.run("exec \"$@\"", Greedy.class, procs.toString()));
         }
     }
 
-    /** What was punched can be touched again at any time, by this process or by the peer. */
+    /** This process or a peer can allocate punched pages again at any time. */
     @ParameterizedTest
     @ValueSource(strings = {"memfd", "carveout", "emulated-cma"})
-    void memory_that_a_peer_punches_is_not_given_out_again(String exporter) throws Exception {
+    void memory_that_a_peer_punched_is_not_granted_again(String exporter) throws Exception {
         Optional<MemoryCgroup> made = MemoryCgroup.make();
-        assumeTrue(made.isPresent(), "skipped: there is no memory cgroup in which this process may make one");
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
         try (MemoryCgroup cgroup = made.get()) {
             assertEquals(
                     List.of("refused beside live buffers", "refused beside lingering buffers", "alive"),
@@ -97,7 +98,7 @@ class PressureTest {
         }
     }
 
-    /** What that process does: its peer is itself, by another descriptor. */
+    /** Program of that process. It acts as its own peer, through another descriptor. */
     static final class Punched {
         private static final long SIZE = 10 << 20;
         private static final int BUFFERS = 10;
@@ -138,7 +139,7 @@ class PressureTest {
             System.out.println(MemoryCgroup.LINE_PREFIX + "alive");
         }
 
-        /** Regions have no dma-buf of their own range here: their exported buffers are memfds. */
+        /** Opens a source. The regions of this test export memfds instead of dma-bufs of their ranges. */
         private static MemorySource open(String exporter) {
             RegionLayout.Exports memfd = RegionLayout.Exports.MEMFD;
             Syscalls linux = Syscalls.linux();
@@ -166,7 +167,7 @@ class PressureTest {
             }
         }
 
-        /** Buffers until the first refusal, each byte of them touched. */
+        /** Allocates buffers until the first refusal, and touches each of their bytes. */
         private static List<BufferReference> takeAll(BrokerParts broker, Arena arena) {
             List<BufferReference> held = new ArrayList<>();
             try {
@@ -181,7 +182,7 @@ class PressureTest {
         }
     }
 
-    /** What that process does, on a heap with pools: what they hold must not be what kills it. */
+    /** Program of that process, on a heap with pools. Pooled memory must not cause the kill. */
     static final class Greedy {
         static final int ROUNDS = 3;
         private static final long SIZE = 1 << 20;
@@ -189,7 +190,7 @@ class PressureTest {
         /** @param arguments the list of processes of a cgroup that this one enters after its start, or nothing */
         public static void main(String[] arguments) throws IOException {
             Headroom headroom = Headroom.machine();
-            if (arguments.length > 0 && headroom.available() > 0) { // looked at once, where it was
+            if (arguments.length > 0 && headroom.available() > 0) { // reads the cgroup before the move
                 Files.writeString(
                         Path.of(arguments[0]),
                         Long.toString(ProcessHandle.current().pid()),
@@ -218,7 +219,7 @@ class PressureTest {
                     held.add(broker.allocate(
                             AllocationRequest.of(SIZE)
                                     .withExport(held.size() % 2 == 0 ? ExportMode.READ_WRITE : ExportMode.NONE)));
-                    // Each byte of it, now: what is promised must be there.
+                    // Touches each byte now: granted memory must be available.
                     held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
                     if (held.getLast().map(Access.READ, arena).get(ValueLayout.JAVA_BYTE, SIZE - 1) != 0x5a) {
                         throw new AssertionError("a byte is gone");

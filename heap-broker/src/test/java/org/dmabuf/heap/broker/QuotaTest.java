@@ -33,10 +33,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.BundleEvent;
 
-/** What clients may have out, and that every account is as it was when all is given back. */
+/** Tests of quotas. Every account is back at its first value when all buffers are released. */
 class QuotaTest {
     private static final String NAME = "org.example.camera";
-    /** The largest size that a buffer may have. */
+    /** Largest permitted size of a buffer. */
     private static final long LARGEST = Long.MAX_VALUE - 4096;
 
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
@@ -81,7 +81,7 @@ class QuotaTest {
     }
 
     @Test
-    void a_heap_gives_as_much_as_its_quota_and_then_the_next_is_asked() {
+    void a_heap_serves_up_to_its_quota_and_then_the_next_heap_is_asked() {
         FakeHeap small = new FakeHeap();
         broker.heap("small", small, Map.of(HeapProperties.PRIORITY, 1));
         broker.heap("large", new FakeHeap());
@@ -104,7 +104,7 @@ class QuotaTest {
     }
 
     @Test
-    void a_quota_that_a_heap_announces_holds_where_none_is_configured() {
+    void an_announced_quota_applies_if_none_is_configured() {
         FakeHeap carveout = new FakeHeap();
         RegisteredHeap heap = broker.heap("carveout", carveout, Map.of(HeapProperties.QUOTA, 8192L));
         HeapBroker own = brokerOf(camera);
@@ -119,7 +119,7 @@ class QuotaTest {
         own.allocate(PAGE);
         assertTrue(
                 refusal(own, PAGE).getMessage().endsWith("or raise quota.heap in org.dmabuf.heap.broker"),
-                "the configured one goes before");
+                "the configured quota takes precedence");
         rules("", "", "");
         assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno());
 
@@ -133,17 +133,17 @@ class QuotaTest {
     }
 
     @Test
-    void a_heap_that_waits_for_a_name_has_no_say_in_the_quota_of_the_one_that_serves() {
+    void a_shadowed_heap_does_not_affect_the_quota_of_the_serving_one() {
         RegisteredHeap first = broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 8192L));
         broker.heap("carveout", new FakeHeap(), Map.of(HeapProperties.QUOTA, 0L));
         HeapBroker own = brokerOf(camera);
         own.allocate(PAGE).close();
         broker.remove(first);
-        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno(), "the second serves now, and gives nothing");
+        assertEquals(Errno.ENOMEM, refusal(own, PAGE).errno(), "the second heap serves now, and its quota is 0");
     }
 
     @Test
-    void a_bundles_quota_on_one_heap_leaves_it_the_others_and_the_heap_to_others() {
+    void a_bundles_quota_on_one_heap_limits_neither_other_heaps_nor_other_bundles() {
         broker.heap("one", new FakeHeap(), Map.of(HeapProperties.PRIORITY, 1));
         broker.heap("two", new FakeHeap());
         rules("", "", NAME + "/one=4K");
@@ -178,7 +178,7 @@ class QuotaTest {
     }
 
     @Test
-    void a_size_beyond_every_sum_is_refused_and_overflows_nothing() {
+    void a_size_above_every_sum_is_refused_without_an_overflow() {
         FakeHeap heap = new FakeHeap();
         broker.heap("system", heap);
         rules("system=8K", "*=9223372036854775807", "");
@@ -207,7 +207,7 @@ class QuotaTest {
     }
 
     @Test
-    void what_a_heap_gives_beyond_the_request_is_charged_or_given_back() {
+    void bytes_beyond_the_requested_size_are_charged_or_the_buffer_is_released() {
         FakeMemory[] last = new FakeMemory[1];
         broker.heap("rounds", new FakeHeap(request -> last[0] = new FakeMemory(4096)));
         rules("rounds=8K", "", "");
@@ -227,7 +227,7 @@ class QuotaTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"refuses", "throws", "null", "small", "no memory"})
-    void whatever_a_heap_does_what_was_reserved_is_given_back(String how) {
+    void a_reservation_is_returned_whatever_the_heap_does(String how) {
         broker.heap("vendor", new FakeHeap(request -> switch (how) {
             case "refuses" -> throw HeapException.of(Errno.EINVAL, "vendor", "no");
             case "throws" -> throw new StackOverflowError();
@@ -237,7 +237,7 @@ class QuotaTest {
         }));
         rules("vendor=4K", "*=4K", "*/vendor=4K");
         HeapBroker own = brokerOf(camera);
-        for (int again = 0; again < 3; again++) { // a reservation that stayed would turn this into ENOMEM
+        for (int again = 0; again < 3; again++) { // a remaining reservation would turn this into ENOMEM
             Throwable thrown = assertThrows(Throwable.class, () -> own.allocate(PAGE));
             assertTrue(
                     !(thrown instanceof HeapException refusal) || refusal.errno() != Errno.ENOMEM, thrown.toString());
@@ -246,7 +246,7 @@ class QuotaTest {
     }
 
     @Test
-    void a_limit_that_is_lowered_keeps_what_is_out_and_one_that_is_lifted_lets_in_again() {
+    void a_lowered_limit_keeps_existing_buffers_and_a_removed_limit_permits_new_ones() {
         broker.heap("system", new FakeHeap());
         HeapBroker own = brokerOf(camera);
         DmaBuf one = own.allocate(PAGE);
@@ -262,7 +262,7 @@ class QuotaTest {
     }
 
     @Test
-    void rules_hold_for_heaps_and_bundles_that_come_later() {
+    void rules_apply_to_heaps_and_bundles_that_arrive_later() {
         rules("system=4K", NAME + "=4K", "org.example.display/system=0");
         broker.heap("system", new FakeHeap());
         assertEquals(Errno.ENOMEM, refusal(brokerOf(display), AllocationRequest.of(1)).errno());
@@ -273,7 +273,7 @@ class QuotaTest {
     }
 
     @Test
-    void neither_to_export_and_close_nor_to_restart_frees_a_quota() {
+    void neither_an_export_and_close_nor_a_restart_frees_a_quota() {
         broker.memfd("system");
         rules("", NAME + "=4K", "");
         HeapBroker own = brokerOf(camera);
@@ -296,7 +296,7 @@ class QuotaTest {
     }
 
     @Test
-    void a_bundle_that_stopped_with_nothing_out_is_forgotten() {
+    void a_stopped_bundle_without_charges_is_forgotten() {
         broker.heap("system", new FakeHeap());
         brokerOf(display).allocate(PAGE);
         ClientAccount before = accountOf(display);
@@ -323,8 +323,8 @@ class QuotaTest {
     }
 
     @Test
-    void who_adopts_is_charged_and_a_descriptor_that_does_not_fit_stays_the_callers() {
-        broker.adoption.acceptUnsealed(true); // the heap exports for writing
+    void the_adopting_client_is_charged_and_a_refused_descriptor_stays_the_callers() {
+        broker.adoption.acceptUnsealed(true); // the heap exports read-write
         broker.memfd("system");
         rules("", "org.example.display=6K", "");
         try (DmaBuf buffer = brokerOf(camera).allocate(PAGE)) {
@@ -343,7 +343,7 @@ class QuotaTest {
     }
 
     @Test
-    void a_refused_policy_ends_the_request_and_names_the_setting() {
+    void a_missing_permission_ends_the_request_and_names_the_setting() {
         broker.heap("secure", new FakeHeap(), Map.of(HeapProperties.RESTRICTED, true, HeapProperties.PRIORITY, 1));
         FakeHeap system = new FakeHeap();
         broker.heap("system", system);
@@ -362,7 +362,7 @@ class QuotaTest {
     }
 
     @Test
-    void failures_are_counted_by_cause_for_heap_and_bundle() {
+    void failures_are_counted_by_cause_for_each_heap_and_bundle() {
         RegisteredHeap full = broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "full"));
         RegisteredHeap torn = broker.heap("torn", new FakeHeap(request -> {
             throw new IllegalStateException("torn");
@@ -382,22 +382,22 @@ class QuotaTest {
     }
 
     @Test
-    void the_account_of_a_heap_that_is_gone_is_in_nobodys_books() {
+    void the_account_of_a_heap_that_is_gone_is_in_no_list() {
         RegisteredHeap heap = broker.heap("system", new FakeHeap());
         DmaBuf buffer = brokerOf(camera).allocate(PAGE);
         broker.remove(heap);
         assertEquals(1, accountOf(camera).shares().size());
         buffer.close();
-        broker.heap("other", new FakeHeap()); // any change of the registry drops what is over
+        broker.heap("other", new FakeHeap()); // any change of the registry removes unused accounts
         assertEquals(0, accountOf(camera).shares().size());
         assertEquals(
                 List.of("adopted", "other"),
                 broker.ledger.heaps().stream().map(HeapAccount::heap).sorted().toList());
     }
 
-    /** However requests and changes of the limit meet, no more is out than the limit, and nothing is left over. */
+    /** However requests and changes of the limit interleave, charges stay within the limit and end at zero. */
     @Test
-    void no_more_is_out_than_the_quota_at_any_time() {
+    void charges_never_exceed_the_quota() {
         AtomicLong out = new AtomicLong();
         AtomicLong most = new AtomicLong();
         RegisteredHeap heap = broker.heap("system", new FakeHeap(request -> {
@@ -435,7 +435,7 @@ class QuotaTest {
     }
 
     @Test
-    void rules_that_come_into_force_as_a_bundle_first_uses_a_heap_apply_to_it() throws Exception {
+    void rules_that_take_effect_during_a_bundles_first_use_of_a_heap_apply_to_it() throws Exception {
         Rules limited = BrokerParts.rules(new String[0], new String[0], new String[] {"*/system=200"}, new String[0]);
         AtomicReference<ClientAccount> client = new AtomicReference<>();
         HeapAccount account = new HeapAccount("system");

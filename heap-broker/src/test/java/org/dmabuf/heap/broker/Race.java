@@ -12,8 +12,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
- * A race of several threads that begin each round at the same moment. They meet by spinning, so that the first steps of
- * a round interleave even on two processors.
+ * Race of several threads that begin each round at the same moment. They meet by spinning, so that the first steps of a
+ * round interleave even on two processors.
  */
 public final class Race {
     /** One thread's part of a round. */
@@ -21,7 +21,7 @@ public final class Race {
         void run(int round) throws Exception;
     }
 
-    /** The bound that ends a broken test. */
+    /** Time limit that ends a broken test. */
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private final List<Part> parts = new ArrayList<>();
@@ -46,11 +46,11 @@ public final class Race {
         return this;
     }
 
-    /** Runs all rounds, or up to the first failure, which is thrown. */
+    /** Runs all rounds until the first failure, which is thrown. */
     public void run(int rounds) {
         AtomicReference<Throwable> failure = new AtomicReference<>();
         AtomicInteger begun = new AtomicInteger(-1); // the round that may run
-        AtomicInteger done = new AtomicInteger(); // parts that ended in it
+        AtomicInteger done = new AtomicInteger(); // parts that have ended in this round
         List<Thread> threads = new ArrayList<>();
         for (Part part : parts) {
             threads.add(Thread.ofPlatform().daemon().start(() -> {
@@ -84,7 +84,7 @@ public final class Race {
         }
         for (Thread thread : threads) {
             try {
-                thread.join(Duration.ofNanos(PATIENCE_NANOS)); // one that hangs is left behind
+                thread.join(Duration.ofNanos(PATIENCE_NANOS)); // a hanging thread is left behind
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
@@ -97,7 +97,7 @@ public final class Race {
         }
     }
 
-    /** Pauses for a random time, so that each round has another offset between the threads. */
+    /** Pauses for a random time, so that the threads of each round have another offset. */
     static void pause(int most) {
         int turns = ThreadLocalRandom.current().nextInt(most);
         for (int i = 0; i < turns; i++) {
@@ -105,7 +105,7 @@ public final class Race {
         }
     }
 
-    /** Waits within a round until a count reaches a small random number, another one in each round. */
+    /** Waits within a round until a count reaches a small random number, which differs in each round. */
     public static void awaitSome(AtomicInteger done) {
         int some = ThreadLocalRandom.current().nextInt(1, 6);
         spinUntil(() -> done.get() >= some, PATIENCE_NANOS);

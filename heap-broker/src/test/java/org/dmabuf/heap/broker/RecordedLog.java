@@ -15,7 +15,7 @@ import org.slf4j.helpers.NOPMDCAdapter;
 import org.slf4j.spi.MDCAdapter;
 import org.slf4j.spi.SLF4JServiceProvider;
 
-/** A log that keeps its lines, so that a test can check what the broker logged. */
+/** Log that records its lines, so that a test can check them. */
 public final class RecordedLog implements SLF4JServiceProvider {
     private static final List<String> LINES = new CopyOnWriteArrayList<>();
     private static volatile boolean failing;
@@ -23,7 +23,7 @@ public final class RecordedLog implements SLF4JServiceProvider {
     private final IMarkerFactory markers = new BasicMarkerFactory();
     private final MDCAdapter context = new NOPMDCAdapter();
 
-    /** Forgets what was logged so far. */
+    /** Clears the recorded lines. */
     public static void clear() {
         LINES.clear();
     }
@@ -33,7 +33,7 @@ public final class RecordedLog implements SLF4JServiceProvider {
         failing = now;
     }
 
-    /** {@return lines such as {@code WARN heap 'a' has left}, each with its throwable behind it} */
+    /** {@return lines such as {@code WARN heap 'a' has left}, each followed by its throwable} */
     public static List<String> lines() {
         return List.copyOf(LINES);
     }
@@ -113,7 +113,7 @@ public final class RecordedLog implements SLF4JServiceProvider {
 
     @Override
     public void initialize() {
-        // Nothing to set up.
+        // There is nothing to set up.
     }
 
     @Override

@@ -13,22 +13,22 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The packages of this bundle: arrows between them go one way, and the component is above them all. */
+/** Test of the packages of this bundle: dependencies between them go one way, and the component is above all. */
 class RoomsTest {
     private static final String ROOT = "org.dmabuf.heap.broker";
-    /** The picture in CONTRIBUTING.md; the component stands above. */
+    /** The rooms of CONTRIBUTING.md; the component is above them. */
     private static final List<String> STOREYS =
             List.of("", ".service", ".allocation", ".buffer", ".heap", ".account", ".release .event");
 
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));
 
     @Test
-    void no_packages_depend_on_each_other_in_a_circle() {
+    void there_are_no_cycles_between_packages() {
         slices().matching("org.dmabuf.heap.broker.(*)..").should().beFreeOfCycles().check(MAIN);
     }
 
     @Test
-    void a_package_uses_those_below_it_and_no_other() {
+    void a_package_uses_only_packages_below_it() {
         List<String> upward = new ArrayList<>();
         for (JavaClass type : MAIN) {
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
@@ -43,7 +43,7 @@ class RoomsTest {
         assertEquals(List.of(), upward);
     }
 
-    /** {@return the number of the line on which a package stands, from the top} */
+    /** {@return the number of the line on which a package is listed, from the top} */
     private static int storey(String name) {
         String room = name.substring(ROOT.length());
         for (int i = 0; i < STOREYS.size(); i++) {

@@ -25,12 +25,14 @@ import org.dmabuf.heap.broker.release.Reaper;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Memory that a client has closed is not missing, though another thread is still to unmap it. */
+/**
+ * Tests of memory that a client has closed while another thread has not unmapped it yet. It must not count as missing.
+ */
 class ShortageTest {
     private static final long SIZE = 4096;
 
     private final BrokerParts broker = new BrokerParts();
-    /** Whether the heap of {@link #one} has its only buffer out. */
+    /** Whether the only buffer of the heap of {@link #one} is allocated. */
     private final AtomicBoolean out = new AtomicBoolean();
 
     private final AtomicInteger refused = new AtomicInteger();
@@ -62,7 +64,7 @@ class ShortageTest {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 whenRefused.run();
-                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is in use");
             }
             return new Only();
         });
@@ -70,7 +72,7 @@ class ShortageTest {
         return heap;
     }
 
-    /** Has the heap's reaper at work until a moment comes; what is handed to it waits behind. */
+    /** Keeps the heap's reaper busy until the latch opens. Work that is submitted meanwhile waits behind that. */
     private void busyUntil(CountDownLatch moment) {
         busyUntil("one", moment);
     }
@@ -101,7 +103,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_whose_buffer_waits_to_be_unmapped_is_asked_again_when_it_is() {
+    void a_heap_whose_buffer_awaits_its_unmap_is_asked_again_after_the_unmap() {
         CountDownLatch released = new CountDownLatch(1);
         FakeHeap heap = one(released::countDown);
         busyUntil(released);
@@ -116,14 +118,14 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_whose_buffer_is_being_unmapped_is_asked_again_when_it_is() {
+    void a_heap_whose_buffer_is_being_unmapped_is_asked_again_after_the_unmap() {
         CountDownLatch moment = new CountDownLatch(1);
         CountDownLatch begun = new CountDownLatch(1);
         FakeHeap heap = new FakeHeap(_ -> {
             if (!out.compareAndSet(false, true)) {
                 refused.incrementAndGet();
                 moment.countDown();
-                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is out");
+                throw HeapException.of(Errno.ENOMEM, "one", "its buffer is in use");
             }
             return new Only() {
                 @Override
@@ -136,13 +138,13 @@ class ShortageTest {
         });
         broker.heap("one", heap);
         useAndClose();
-        await(begun); // by the reaper, which nobody can help any more
+        await(begun); // by the reaper; no caller can help it any more
         broker.allocate(SIZE).close();
         assertEquals(1, refused.get());
     }
 
     @Test
-    void a_client_whose_quota_waits_to_be_given_back_is_not_refused() throws Exception {
+    void a_client_at_its_quota_is_not_refused_while_a_release_is_pending() throws Exception {
         broker.heap("one", new FakeHeap());
         broker.ledger.apply(BrokerParts.rules(new String[0], new String[] {"*=4K"}, new String[0], new String[0]));
         CountDownLatch released = new CountDownLatch(1);
@@ -157,7 +159,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_client_that_is_refused_does_not_wait_for_what_hangs_in_another_heaps_code() {
+    void a_refusal_does_not_wait_for_a_hanging_call_in_another_heap() {
         one(() -> {});
         broker.heap("bad", new FakeHeap());
         broker.heap("two", new FakeHeap());
@@ -178,7 +180,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_client_whose_own_quota_is_full_waits_for_every_heap_that_has_buffers_of_it_and_for_no_other() {
+    void a_client_at_its_quota_waits_only_for_heaps_that_have_its_buffers() {
         broker.heap("one", new FakeHeap());
         broker.heap("two", new FakeHeap());
         broker.heap("bad", new FakeHeap());
@@ -198,7 +200,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_that_is_full_is_asked_once_when_nothing_was_on_its_way_back() {
+    void a_full_heap_is_asked_once_if_no_release_was_pending() {
         one(() -> {});
         BufferReference held = broker.allocate(SIZE);
         assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, () -> broker.allocate(SIZE)).errno());
@@ -207,7 +209,7 @@ class ShortageTest {
     }
 
     @Test
-    void a_heap_that_has_left_meanwhile_is_not_entered_again() {
+    void a_heap_that_left_during_the_wait_is_not_entered_again() {
         AtomicBoolean left = new AtomicBoolean();
         CountDownLatch released = new CountDownLatch(1);
         FakeHeap heap = one(() -> {

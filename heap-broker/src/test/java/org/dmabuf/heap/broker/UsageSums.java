@@ -25,7 +25,7 @@ public final class UsageSums {
         return new Client(new ClientAccount(BrokerParts.bundle(bundle)), new LeakDetector());
     }
 
-    /** Returns the account on a heap of a client that has no other. */
+    /** Returns the account on a heap for a client without any other. */
     public static ClientHeapAccount share(HeapAccount account) {
         return new ClientAccount(BrokerParts.bundle("org.example.camera")).in(account);
     }

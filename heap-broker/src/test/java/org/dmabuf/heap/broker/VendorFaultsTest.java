@@ -23,12 +23,15 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A heap's buffer whose code fails: the client reads whose fault it is, and can still use and close what it has. */
+/**
+ * Tests of a heap's buffer whose code fails. The client's exception names the heap, and the client can still use and
+ * close its resources.
+ */
 class VendorFaultsTest {
     private final BrokerParts broker = new BrokerParts();
     private Throwable failure;
 
-    /** Memory that fails as long as there is a failure. */
+    /** Memory whose calls fail as long as {@code failure} is set. */
     private final class Failing extends FakeMemory {
         Failing(long size) {
             super(size);
@@ -97,15 +100,15 @@ class VendorFaultsTest {
         failure = thrown;
         RecordedLog.clear();
         try (Arena arena = Arena.ofConfined()) {
-            told("map", thrown, () -> reference.map(Access.READ, arena));
+            assertReported("map", thrown, () -> reference.map(Access.READ, arena));
         }
-        told("beginCpuAccess", thrown, () -> reference.beginCpuAccess(Access.READ));
-        told("descriptor", thrown, reference::exportFd);
-        told("descriptor", thrown, reference::inode);
-        told("endCpuAccess", thrown, bracket::close);
+        assertReported("beginCpuAccess", thrown, () -> reference.beginCpuAccess(Access.READ));
+        assertReported("descriptor", thrown, reference::exportFd);
+        assertReported("descriptor", thrown, reference::inode);
+        assertReported("endCpuAccess", thrown, bracket::close);
         assertEquals(5, RecordedLog.lines().size(), () -> RecordedLog.lines().toString());
         failure = null;
-        bracket.close(); // ended all the same
+        bracket.close(); // it has ended anyway
         assertEquals(1, memory.count("end WRITE"));
         reference.beginCpuAccess(Access.READ).close();
         try (Arena arena = Arena.ofConfined()) {
@@ -115,7 +118,7 @@ class VendorFaultsTest {
         Await.until("it is released", memory::released);
     }
 
-    private static void told(String call, Throwable thrown, Executable what) {
+    private static void assertReported(String call, Throwable thrown, Executable what) {
         HeapException refusal = assertThrows(HeapException.class, what);
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(Optional.of("vendor"), refusal.heap());
@@ -127,7 +130,7 @@ class VendorFaultsTest {
     }
 
     @Test
-    void an_out_of_memory_error_passes_as_it_is() {
+    void an_out_of_memory_error_is_passed_on_unchanged() {
         BufferReference reference = reference(new Failing(4096));
         failure = new OutOfMemoryError("made up");
         assertSame(failure, assertThrows(OutOfMemoryError.class, () -> reference.beginCpuAccess(Access.READ)));
@@ -138,7 +141,7 @@ class VendorFaultsTest {
     }
 
     @Test
-    void a_mapping_that_is_not_aligned_as_asked_is_unmapped_and_reported() {
+    void a_mapping_without_the_requested_alignment_is_unmapped_and_reported() {
         FakeMemory memory = new FakeMemory(4096) {
             private final MemorySegment odd = Arena.ofAuto().allocate(8192, 4096).asSlice(64, 4096);
 
@@ -165,7 +168,7 @@ class VendorFaultsTest {
     }
 
     @Test
-    void a_mapping_of_the_java_heap_is_none() {
+    void a_mapping_in_the_java_heap_is_rejected() {
         BufferReference reference = reference(new FakeMemory(4096) {
             @Override
             public MemorySegment map(Access access) {
@@ -180,7 +183,7 @@ class VendorFaultsTest {
     }
 
     @Test
-    void an_access_that_is_null_reaches_no_heap() {
+    void a_null_access_is_refused_before_the_heap_is_called() {
         FakeMemory memory = new FakeMemory(4096);
         BufferReference reference = reference(memory);
         try (Arena arena = Arena.ofConfined()) {

@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.region.RegionLayout;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * The checked configuration of a region. The check runs before the current region is released.
+ * Checked configuration of a region. The check runs before the current region is released.
  *
  * @param layout the size and the pages
  * @param quota the most bytes that may be in use at a time, empty for all

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.slf4j.helpers.NOPLogger;
 
-/** On the service and with the properties that a broker gets: slices, and memfds for what may be exported. */
+/** Run of the contract on the service and with the properties that a broker gets: slices, and memfds for exports. */
 class CarveoutContractTest {
     private final List<CarveoutHeap> open = new ArrayList<>();
 
@@ -25,7 +25,7 @@ class CarveoutContractTest {
 
     @TestFactory
     Stream<DynamicTest> a_carveout_keeps_the_contract() {
-        return contract(Map.of("size", "32M", "exports", "memfd")); // what the largest of the cases holds
+        return contract(Map.of("size", "32M", "exports", "memfd")); // the largest case needs this much
     }
 
     @TestFactory
@@ -34,7 +34,7 @@ class CarveoutContractTest {
     }
 
     @TestFactory
-    Stream<DynamicTest> a_carveout_in_few_chunks_keeps_what_applies_of_the_contract() {
+    Stream<DynamicTest> a_carveout_in_few_chunks_keeps_the_applicable_part_of_the_contract() {
         return contract(Map.of("size", "64M", "exports", "memfd", "chunk_size", "1M"));
     }
 

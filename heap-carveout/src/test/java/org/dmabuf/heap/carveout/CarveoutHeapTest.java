@@ -78,7 +78,7 @@ class CarveoutHeapTest {
     }
 
     @Test
-    void what_is_configured_is_announced() {
+    void the_configured_values_are_announced() {
         Map<String, Object> properties = announced(Map.of(
                         "heap_name", "frames",
                         "heap_id", 63,
@@ -108,7 +108,7 @@ class CarveoutHeapTest {
         "granule, 5000, 'granule = 5000 in org.dmabuf.heap.carveout~camera: expected a power of two'",
         "exports, dmabuf, invalid exports = dmabuf in org.dmabuf.heap.carveout~camera: expected auto"
     })
-    void a_configuration_that_cannot_be_is_refused_with_a_sentence_and_announces_nothing(
+    void an_invalid_configuration_is_refused_with_a_sentence_and_announces_nothing(
             String setting, String value, String sentence) {
         Map<String, Object> wrong = new HashMap<>(Map.of("size", "1M", "exports", "memfd"));
         wrong.put(setting, value);
@@ -149,7 +149,7 @@ class CarveoutHeapTest {
     }
 
     @Test
-    void a_change_of_the_configuration_takes_effect_and_one_that_says_the_same_does_nothing() {
+    void a_changed_configuration_takes_effect_and_an_equal_one_does_nothing() {
         Map<String, ?> set = Map.of("size", "1M", "exports", "memfd");
         start(set);
         CarveoutHeap heap = heaps.getFirst();
@@ -166,7 +166,7 @@ class CarveoutHeapTest {
     }
 
     @Test
-    void a_configuration_without_a_size_says_what_to_write() {
+    void a_configuration_without_a_size_is_refused_with_a_remedy() {
         start(Map.of());
         assertEquals(
                 "missing size in org.dmabuf.heap.carveout~camera: expected the size of the region, such as 256M",
@@ -174,7 +174,7 @@ class CarveoutHeapTest {
     }
 
     @Test
-    void a_region_that_the_machine_has_not_got_waits_without_any_system_call() {
+    void a_region_above_the_machines_memory_waits_without_any_system_call() {
         start(Map.of("size", "64T", "granule", "1G"));
         assertEquals(List.of(), announced.heaps());
         assertEquals(0, kernel.count("memfdCreate"));
@@ -182,7 +182,7 @@ class CarveoutHeapTest {
 
     @ParameterizedTest
     @CsvSource({"memfdCreate, EMFILE", "fallocate, ENOSPC", "mmap, ENOMEM", "madvise, ENOMEM"})
-    void a_region_for_which_there_is_no_memory_at_the_start_comes_when_there_is(String call, Errno errno) {
+    void a_region_that_lacks_memory_at_the_start_is_created_when_memory_is_free(String call, Errno errno) {
         kernel.fail(call, errno);
         start(Map.of("size", "1M", "exports", "memfd"));
         assertEquals(List.of(), announced.heaps());
@@ -223,7 +223,7 @@ class CarveoutHeapTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"two words", "a/b", "..", "adopted"})
-    void a_carveout_whose_name_no_heap_can_have_is_refused_before_it_takes_memory(String name) {
+    void a_carveout_with_an_invalid_name_is_refused_before_it_allocates_memory(String name) {
         start(Map.of("size", "1M", "exports", "memfd", "heap_name", name));
         assertTrue(
                 announced.refusal().startsWith("invalid heap.name = " + name + " in " + PID + ": expected "),
@@ -232,14 +232,14 @@ class CarveoutHeapTest {
     }
 
     @Test
-    void a_kernel_that_forbids_the_region_is_no_shortage() {
+    void a_region_that_the_kernel_forbids_is_not_a_shortage() {
         kernel.fail("fcntl", Errno.EPERM);
         start(Map.of("size", "1M", "exports", "memfd"));
         assertTrue(announced.refusal().contains("fcntl(F_ADD_SEALS)"), announced.refusal());
     }
 
     @Test
-    void a_heap_that_left_and_one_that_came_have_each_their_own_memory() {
+    void a_departed_heap_and_its_successor_have_separate_memory() {
         HeapBuffer old = announced(Map.of("size", "1M", "exports", "memfd"))
                 .exporter()
                 .allocate(HeapRequest.of(1).withExport(ExportMode.NONE));
@@ -254,7 +254,7 @@ class CarveoutHeapTest {
     }
 
     @Test
-    void memory_that_can_be_swapped_out_is_told_in_one_line_with_the_remedy() {
+    void memory_that_can_be_swapped_out_is_logged_in_one_line_with_the_remedy() {
         kernel.fail("mlock", Errno.ENOMEM);
         List<String> lines = new ArrayList<>();
         Logger log = (Logger) Proxy.newProxyInstance(
@@ -271,13 +271,13 @@ class CarveoutHeapTest {
                 log));
         assertEquals(
                 List.of("heap '{}' has memory that can be swapped out, since {}[camera, mlock of 1 MiB failed: "
-                        + Errno.ENOMEM.meaning() + "; raise what this process may lock by as much (LimitMEMLOCK= in a"
-                        + " unit, ulimit -l), or grant CAP_IPC_LOCK]"),
+                        + Errno.ENOMEM.meaning() + "; raise the process's limit of locked memory by that size"
+                        + " (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK]"),
                 lines.stream().filter(line -> line.contains("swapped")).toList());
     }
 
     @Test
-    void a_quota_is_announced_and_one_that_is_none_is_told() {
+    void a_quota_is_announced_and_an_invalid_one_is_refused() {
         Map<String, ?> set = Map.of("size", "1M", "exports", "memfd", "quota", "512K");
         assertEquals(512L << 10, announced(set).properties().get("heap.quota"));
         heaps.removeFirst().withdraw();

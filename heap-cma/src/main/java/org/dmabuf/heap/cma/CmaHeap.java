@@ -112,8 +112,7 @@ public final class CmaHeap {
         @AttributeDefinition(
                 name = "Alignment cap",
                 description = "Buffers of the region are aligned to the next power of two at or above their size, but"
-                        + " at most to this;"
-                        + " 1M is the kernel's default, see CONFIG_CMA_ALIGNMENT")
+                        + " at most to this. 1M is the kernel's default, see CONFIG_CMA_ALIGNMENT")
         String alignment_cap() default "1M";
 
         /** {@return the kind of exported buffers of the region} */

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.slf4j.helpers.NOPLogger;
 
-/** On the service and with the properties that a broker gets: ranges, and memfds for what may be exported. */
+/** Run of the contract on the service and with the properties that a broker gets: ranges, and memfds for exports. */
 class CmaContractTest {
     private final List<CmaHeap> open = new ArrayList<>();
 

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.Constants;
 import org.slf4j.helpers.NOPLogger;
 
-/** What is announced, by the kernel's nodes and by the configuration. */
+/** Tests of the announced properties, for the kernel's nodes and for configurations. */
 class CmaHeapTest {
     private static final String FOLDER = "/dev/dma_heap/";
 
@@ -49,7 +49,7 @@ class CmaHeapTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"default_cma_region", "linux,cma", "reserved", "default-pool"})
-    void each_name_that_kernels_have_for_it_is_found(String node) {
+    void each_kernel_name_of_the_heap_is_found(String node) {
         CmaHeap heap = start(kernel(Errno.ENOENT, node), Map.of());
         Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals("cma", properties.get("heap.name"));
@@ -66,7 +66,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void only_the_node_that_is_configured_is_taken() {
+    void only_the_configured_node_is_used() {
         Map<String, ?> set = Map.of("nodes", new String[] {"memory@42000000-contiguous"});
         start(kernel(Errno.ENOENT, "memory@42000000-contiguous"), set).withdraw();
 
@@ -76,7 +76,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void without_a_node_the_region_says_what_it_is_not() {
+    void without_a_node_the_region_announces_that_it_emulates() {
         CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("exports", "memfd"));
         Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
@@ -94,7 +94,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_region_whose_name_is_taken_is_not_made_before_the_name_is_free() {
+    void a_region_whose_name_is_taken_is_not_created_before_the_name_is_free() {
         FaultySyscalls counted = new FaultySyscalls(kernel(Errno.ENOENT));
         Map<String, ?> set = Map.of("exports", "memfd", "size", "1M");
         CmaHeap first = start(counted, set);
@@ -111,7 +111,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void each_configuration_with_a_name_is_a_region_of_its_own() {
+    void each_configuration_with_a_name_is_a_separate_region() {
         CmaHeap camera = start(kernel(Errno.ENOENT), Map.of("size", "1M"), "org.dmabuf.heap.cma~camera");
         CmaHeap video = start(kernel(Errno.ENOENT), Map.of("size", "2M"), "org.dmabuf.heap.cma~video");
         assertEquals(
@@ -137,15 +137,15 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_node_that_may_not_be_opened_is_told() {
+    void a_node_without_permission_is_reported() {
         start(kernel(Errno.EACCES), Map.of("backend", "dma-heap"));
         assertTrue(announced.refusal().contains("open(/dev/dma_heap/reserved) failed"), announced.refusal());
         assertTrue(announced.refusal().contains("60-dmaheap.rules"), announced.refusal());
     }
 
-    /** Its memory may be with peers of a gateway that was here before, and comes back when they end. */
+    /** The memory may be held by peers of an earlier gateway, and returns when they end. */
     @Test
-    void a_node_whose_memory_is_all_out_is_a_heap_that_is_full() {
+    void a_node_whose_memory_is_all_allocated_is_announced_as_a_full_heap() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
         kernel.fail("dmaHeapAllocate", Errno.ENOMEM);
         CmaHeap heap = start(kernel, Map.of());
@@ -160,7 +160,7 @@ class CmaHeapTest {
     }
 
     @Test
-    void a_shortage_of_the_moment_decides_nothing_and_the_heap_comes_after_it() {
+    void a_temporary_shortage_does_not_choose_the_back_end() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(Errno.ENOENT, "reserved"));
         kernel.fail("open", Errno.EMFILE);
         CmaHeap heap = start(kernel, Map.of());
@@ -176,7 +176,7 @@ class CmaHeapTest {
         "backend, best", "exports, everything", "size, much", "size, 5000", "size, 0", "alignment_cap, 3M",
         "alignment_cap, 1K"
     })
-    void what_cannot_be_is_refused_and_nothing_is_announced(String setting, String value) {
+    void an_invalid_configuration_is_refused_and_nothing_is_announced(String setting, String value) {
         start(kernel(Errno.ENOENT), Map.of(setting, value));
         String expected =
                 "invalid " + setting.replace('_', '.') + " = " + value + " in org\\.dmabuf\\.heap\\.cma: expected .*";
@@ -213,10 +213,10 @@ class CmaHeapTest {
     }
 
     /**
-     * A kernel that seems to have heaps: what it calls a dma-buf is a memfd of the running kernel.
+     * Returns a fake kernel with heaps, whose dma-bufs are memfds of the running kernel.
      *
-     * @param otherwise how it refuses to open any other node
-     * @param nodes what is in the folder
+     * @param otherwise the error of an open of any other node
+     * @param nodes the nodes in the folder
      */
     private static Syscalls kernel(Errno otherwise, String... nodes) {
         Syscalls linux = Syscalls.linux();

@@ -36,21 +36,24 @@ import org.dmabuf.heap.linux.secret.MadeUpSecrets;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * The running machine, but that any call on it fails now and then, in the ways in which that call may really fail; that
- * it has little memory left at times; and that its clock goes by leaps. What fails follows from a seed, for each thread
- * by itself.
+ * The running machine, but its calls fail now and then, each only with errors that it can really return. At times the
+ * machine has little free memory, and its clock advances by leaps. A seed determines the faults, separately for each
+ * thread.
  */
 public final class FaultyMachine {
-    /** Bytes that it has left when it is not short. */
+    /** Free bytes outside of shortages. */
     public static final long ROOM = 1L << 40;
 
     private static final long SHORT = 256 << 10;
-    /** How seldom a call fails: of those that it takes to make a buffer and to map it one does, in a third of tries. */
+    /**
+     * Each call fails once in this number of times. So a third of the attempts to create and map a buffer contain a
+     * failure.
+     */
     private static final int ONE_IN = 12;
 
     private static final int F_DUPFD_CLOEXEC = 1030;
 
-    /** Not close and munmap, which give back what they are given whatever they say. */
+    /** Errors of each call. close and munmap never fail, because they release their resource whatever they return. */
     private static final Map<String, List<Errno>> FAULTS = Map.ofEntries(
             entry("memfdCreate", List.of(EMFILE, ENFILE, ENOMEM)),
             entry("open", List.of(EMFILE, ENFILE, ENOMEM)),
@@ -67,10 +70,10 @@ public final class FaultyMachine {
             entry("dmaBufSync", List.of(EINTR, EAGAIN, ENOMEM, EIO)),
             entry("dmaBufSetName", List.of(ENOMEM)),
             entry("udmabufCreate", List.of(ENOMEM, EINVAL, EMFILE)),
-            // of secret memory
+            // calls for secret memory
             entry("memfdSecret", List.of(EMFILE, ENFILE, ENOMEM)),
             entry("ftruncate", List.of(ENOMEM)),
-            // of peers
+            // calls for tracking peers
             entry("inotify", List.of(EMFILE, ENFILE, ENOMEM)),
             entry("addWatch", List.of(ENOSPC, ENOMEM)),
             entry("eventfd", List.of(EMFILE, ENFILE, ENOMEM)),
@@ -88,19 +91,19 @@ public final class FaultyMachine {
     public final Headroom headroom =
             MadeUpHeadroom.of(() -> left(), clock::get);
 
-    /** @param seed what fails follows from it */
+    /** @param seed determines the faults */
     public FaultyMachine(long seed) {
         random = ThreadLocal.withInitial(
                 () -> new Random(seed ^ Thread.currentThread().getName().hashCode()));
     }
 
-    /** From now on nothing fails. */
+    /** Ends all faults, and advances the clock by an hour. */
     public void heal() {
         healed = true;
         tick(TimeUnit.HOURS.toNanos(1));
     }
 
-    /** {@return what follows memory on this machine} */
+    /** {@return a tracker of memory on this machine} */
     public HolderTracker watching() {
         return holders.tracker();
     }
@@ -113,12 +116,12 @@ public final class FaultyMachine {
         clock.addAndGet(nanos);
     }
 
-    /** {@return how often each call failed with which number} */
+    /** {@return how often each call failed with which error} */
     public synchronized Map<String, Integer> failed() {
         return new TreeMap<>(failed);
     }
 
-    /** {@return a watch by the kernel, for this machine's clock, that at times says of itself that memory is short} */
+    /** {@return a watch of the kernel's memory pressure, which at times reports pressure without a cause} */
     PressureWatch pressure(String heap) {
         PressureStall stall = PressureStall.open(heap, syscalls);
         return new PressureWatch() {
@@ -129,7 +132,7 @@ public final class FaultyMachine {
 
             @Override
             public boolean await(long nanos) {
-                // Not for as long as that would be on another clock.
+                // The caller's time limit belongs to this machine's clock, so the real wait is short.
                 return stall.await(Math.min(nanos, TimeUnit.MILLISECONDS.toNanos(5))) || strikes(ONE_IN);
             }
 
@@ -160,7 +163,7 @@ public final class FaultyMachine {
                         if (method.getName().equals("fdinfo") || method.getName().equals("locks")) {
                             throw new IOException("made up");
                         }
-                        if (method.getName().equals("read") && (long) arguments[2] > 8) { // a part, but of a counter
+                        if (method.getName().equals("read") && (long) arguments[2] > 8) { // not of a counter
                             arguments[2] = Math.ceilDiv((long) arguments[2], 2);
                         }
                         Errno errno = errno(method.getName(), arguments);
@@ -168,7 +171,7 @@ public final class FaultyMachine {
                             return result(method, errno);
                         }
                     }
-                    method.setAccessible(true); // some of the interfaces are private to their packages
+                    method.setAccessible(true); // some of the interfaces are package-private
                     try {
                         return method.invoke(kernel, arguments);
                     } catch (InvocationTargetException e) {

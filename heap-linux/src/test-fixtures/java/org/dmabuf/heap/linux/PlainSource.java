@@ -12,7 +12,7 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.text.Bytes;
 
-/** The sources that need no device node, as the heaps open them. */
+/** Sources that need no device node, opened as the heaps do it. */
 public enum PlainSource implements Function<FaultyMachine, MemorySource> {
     MEMFD(1 << 20) {
         @Override
@@ -53,24 +53,24 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
                     HEAP,
                     machine.syscalls,
                     machine.headroom,
-                    new MlockLimit(1 << 20)); // of eight that anybody may lock, for holders have it mapped too
+                    new MlockLimit(1 << 20)); // of 8 MiB, because mappings of holders are locked too
         }
     };
 
-    /** What all of them are opened for. */
+    /** Name of the heap for which all of them are opened. */
     public static final String HEAP = "random";
 
-    /** Bytes of a region. */
+    /** Size of a region in bytes. */
     public static final long SIZE = 8 << 20;
 
-    /** Bytes of its largest buffers. */
+    /** Size of its largest buffers in bytes. */
     public final long largest;
 
     PlainSource(long largest) {
         this.largest = largest;
     }
 
-    /** {@return a source with pools before another, which it takes over} */
+    /** {@return a source with pools in front of another source, which it owns} */
     public static MemorySource pooled(FaultyMachine machine, MemorySource source) {
         PoolBudget budget = PoolBudget.none()
                 .withPrewarmed(Bytes.PAGE, 4)
@@ -96,7 +96,7 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
         return MadeUpRegions.open(HEAP, layout, machine.syscalls, machine.headroom, machine::watching);
     }
 
-    /** {@return a region that has memory where it has buffers} */
+    /** {@return a region that has memory only where it has buffers} */
     public static MemorySource emulatedCma(FaultyMachine machine, RegionLayout.Exports exports) {
         return EmulatedCmaSource.open(
                 HEAP,
@@ -105,7 +105,7 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
                 machine.headroom);
     }
 
-    /** {@return bytes of a region that hold memory without a buffer in it; 0 for any other source} */
+    /** {@return bytes of a region that use memory without a buffer in them; 0 for any other source} */
     public static long occupied(MemorySource source) {
         return MadeUpRegions.occupied(source);
     }

@@ -35,20 +35,20 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What an interrupt of the thread does to the allocation of a large buffer, which gets its memory in pieces. */
+/** Tests of an interrupt during the allocation of a large buffer, whose memory is allocated in pieces. */
 class InterruptedAllocationTest {
     private static final long MIB = 1 << 20;
     private static final long SIZE = 192 * MIB;
     private static final RegionLayout LAYOUT =
             RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
 
-    /** Ordinary memfds in the place of secret ones, of which a user may have a few MiB. */
+    /** Ordinary memfds instead of secret ones, of which a user may have only a few MiB. */
     private static final Wrapping ORDINARY = new Wrapping() {
         @Override
         public <C> C wrap(Class<C> type, C calls) {
             return type.cast(Proxy.newProxyInstance(
                     type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
-                        method.setAccessible(true); // the interface is its package's
+                        method.setAccessible(true); // the interface is package-private
                         return method.getName().equals("memfdSecret")
                                 ? (Object) Syscalls.linux().memfdCreate("secret", 1)
                                 : method.invoke(calls, arguments);
@@ -56,7 +56,7 @@ class InterruptedAllocationTest {
         }
     };
 
-    /** Sources, with the call by which each puts memory behind a buffer. */
+    /** Sources, each with the call by which it allocates the memory of a buffer. */
     enum Source {
         MEMFD(ExportMode.READ_WRITE, "fallocate", test -> MemfdSource.open("camera", test.syscalls, test.headroom)),
         TOUCHED_MEMFD(
@@ -71,7 +71,7 @@ class InterruptedAllocationTest {
                 "camera", LAYOUT.withAlignmentCap(MIB), test.syscalls, test.headroom)),
         REGION(ExportMode.NONE, "madvise", test -> {
             MemorySource region = RegionSource.open("camera", LAYOUT, test.syscalls, test.headroom);
-            region.allocate(HeapRequest.of(SIZE)).release(); // which has left its range without memory
+            region.allocate(HeapRequest.of(SIZE)).release(); // leaves the range without memory
             return region;
         }),
         SECRET(ExportMode.READ_WRITE, "read", test -> new MadeUpSecrets(ORDINARY)
@@ -103,7 +103,7 @@ class InterruptedAllocationTest {
             getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
                 String call = method.getName();
                 if (call.equals("madvise") && Thread.currentThread() != allocating) {
-                    return -Errno.ENOMEM.number(); // a thread that backs ranges must not come before the test
+                    return -Errno.ENOMEM.number(); // so that no background thread backs the range first
                 }
                 if (call.equals(listed)) {
                     if (signals-- > 0) {
@@ -153,7 +153,7 @@ class InterruptedAllocationTest {
     }
 
     @Test
-    void an_interrupt_from_before_does_not_keep_a_buffer_of_one_piece_from_being_made() {
+    void an_earlier_interrupt_does_not_prevent_the_allocation_of_one_piece() {
         try (MemfdSource source = MemfdSource.open("camera", syscalls, headroom)) {
             Thread.currentThread().interrupt();
             source.allocate(HeapRequest.of(64 * MIB)).release();
@@ -162,7 +162,7 @@ class InterruptedAllocationTest {
     }
 
     @Test
-    void what_a_signal_interrupts_is_done_again() {
+    void a_call_that_a_signal_interrupts_is_repeated() {
         try (MemfdSource source = MemfdSource.open("camera", syscalls, headroom)) {
             listed = "fallocate";
             signals = 3;
@@ -172,7 +172,7 @@ class InterruptedAllocationTest {
     }
 
     @Test
-    void a_client_maps_a_large_buffer_whatever_its_thread_was_asked() {
+    void an_interrupted_thread_can_map_a_large_buffer() {
         try (MemfdSource source = MemfdSource.open("camera", syscalls, headroom)) {
             HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             Thread.currentThread().interrupt();

@@ -16,10 +16,12 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** The packages of this bundle: arrows between them go one way, and one of them links native code. */
+/**
+ * Test of the packages of this bundle: dependencies between them go one way, and only one package links native code.
+ */
 class RoomsTest {
     private static final String ROOT = "org.dmabuf.heap.linux.";
-    /** The picture in CONTRIBUTING.md. */
+    /** The rooms of CONTRIBUTING.md. */
     private static final List<Set<String>> STOREYS = List.of(
             Set.of("component"),
             Set.of("pool", "region", "secret"),
@@ -34,12 +36,12 @@ class RoomsTest {
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));
 
     @Test
-    void no_packages_depend_on_each_other_in_a_circle() {
+    void there_are_no_cycles_between_packages() {
         slices().matching("org.dmabuf.heap.linux.(*)..").should().beFreeOfCycles().check(MAIN);
     }
 
     @Test
-    void a_package_uses_those_below_it_and_no_other() {
+    void a_package_uses_only_packages_below_it() {
         List<String> upward = new ArrayList<>();
         for (JavaClass type : MAIN) {
             for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
@@ -53,7 +55,7 @@ class RoomsTest {
         assertEquals(List.of(), upward);
     }
 
-    /** {@return the number of the line on which a package stands, from the top} */
+    /** {@return the number of the line on which a package is listed, from the top} */
     private static int storey(String room) {
         for (int i = 0; i < STOREYS.size(); i++) {
             if (STOREYS.get(i).contains(room)) {
@@ -63,14 +65,14 @@ class RoomsTest {
         throw new AssertionError("package " + room + " stands on no line; give it one, here and in CONTRIBUTING.md");
     }
 
-    /** {@return the name of the package below {@value #ROOT}, empty outside of it} */
+    /** {@return the name of the package below {@value #ROOT}, empty for one outside} */
     private static String room(JavaClass type) {
         String name = type.getPackageName();
         return name.startsWith(ROOT) ? name.substring(ROOT.length()) : "";
     }
 
     @Test
-    void native_functions_are_linked_in_libc_alone() {
+    void native_functions_are_linked_only_in_libc() {
         noClasses()
                 .that()
                 .resideOutsideOfPackage("org.dmabuf.heap.linux.libc")

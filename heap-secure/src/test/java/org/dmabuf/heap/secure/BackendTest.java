@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.slf4j.Logger;
 
-/** Which back end a configured word takes on which machine, and who is told. */
+/** Tests of the chosen back end for a configured word and a machine, and of its log line. */
 class BackendTest {
     private static final String FOLDER = "/dev/dma_heap/";
 
@@ -60,13 +60,13 @@ class BackendTest {
     }
 
     @Test
-    void the_kernels_protected_heap_is_taken_and_is_the_real_thing() {
+    void the_kernels_protected_heap_is_used_and_announced_as_protected() {
         SecureHeap heap = start(kernel(true, Errno.ENOENT, "protected,trusted-ui"), Map.of("heap_mappable", true));
         Map<String, Object> properties = properties();
         assertEquals("dma-heap", properties.get("heap.backend"));
         assertEquals(true, properties.get("heap.dmabuf"));
         assertEquals(true, properties.get("heap.protected"));
-        assertEquals(false, properties.get("heap.mappable"), "nobody maps it, whatever is configured");
+        assertEquals(false, properties.get("heap.mappable"), "it is not mappable, whatever the configuration");
         assertEquals(true, properties.get("heap.restricted"));
         assertEquals(List.of(), properties.get("heap.peers"));
         assertEquals(null, properties.get("heap.emulates"));
@@ -79,7 +79,7 @@ class BackendTest {
         heap.withdraw();
     }
 
-    /** Around its calls; what the kernel's own does is for the suite on a real one. */
+    /** Tests the code around the calls; the tests on a real kernel check the kernel's own heap. */
     @TestFactory
     Stream<DynamicTest> the_form_with_the_device_keeps_the_contract() {
         Announced made = new Announced();
@@ -104,7 +104,7 @@ class BackendTest {
     }
 
     @Test
-    void without_a_protected_heap_it_is_emulated_and_the_log_says_so() {
+    void without_a_protected_heap_it_is_emulated_and_that_is_logged() {
         SecretMemory.assumeThatTheKernelHasIt();
         start(kernel(true, Errno.ENOENT), Map.of()).withdraw();
         assertEquals(
@@ -115,7 +115,7 @@ class BackendTest {
     }
 
     @Test
-    void a_protected_heap_that_this_user_may_not_open_is_told_with_the_remedy() {
+    void a_protected_heap_without_permission_is_logged_with_the_remedy() {
         SecretMemory.assumeThatTheKernelHasIt();
         start(kernel(true, Errno.EACCES), Map.of("nodes", new String[] {"protected,secure-video"})).withdraw();
         assertEquals(
@@ -126,9 +126,12 @@ class BackendTest {
                 logged);
     }
 
-    /** A filter of system calls, as far as these tests can play one; a kernel without memfd_secret passes it, too. */
+    /**
+     * Acts as a seccomp filter, as far as these tests can imitate one. A kernel without memfd_secret passes the test
+     * too.
+     */
     @Test
-    void a_machine_that_has_neither_is_told_of_in_one_line_and_has_no_such_heap() {
+    void a_machine_with_neither_gets_one_line_in_the_log_and_no_heap() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
         kernel.fail("mmap", Errno.EPERM);
         start(kernel, Map.of()).withdraw();
@@ -145,7 +148,7 @@ class BackendTest {
     }
 
     @Test
-    void what_is_wanted_and_not_there_is_an_error_all_the_same() {
+    void a_configured_back_end_that_is_missing_is_an_error() {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
         kernel.fail("mmap", Errno.EPERM);
         start(kernel, Map.of("backend", "memfd_secret"));
@@ -154,7 +157,7 @@ class BackendTest {
     }
 
     @Test
-    void a_heap_that_the_cpu_maps_protects_nothing_and_is_not_taken() {
+    void a_heap_that_the_cpu_can_map_is_not_used_as_protected() {
         start(
                 kernel(false, Errno.ENOENT, "system"),
                 Map.of("backend", "dma-heap", "nodes", new String[] {"none  system"}));
@@ -165,7 +168,7 @@ class BackendTest {
     }
 
     @Test
-    void what_is_configured_is_taken_or_refused_and_nothing_else_is() {
+    void only_the_configured_back_end_is_used_or_refused() {
         SecureHeap none = start(kernel(true, Errno.ENOENT), Map.of("backend", "dma-heap"));
         assertTrue(announced.refusal().startsWith("/dev/dma_heap/ has no protected heap ("), announced.refusal());
         none.withdraw();
@@ -176,18 +179,18 @@ class BackendTest {
     }
 
     @Test
-    void a_shortage_of_the_moment_decides_nothing() {
+    void a_temporary_shortage_does_not_choose_the_back_end() {
         SecureHeap heap = start(kernel(true, Errno.EMFILE), Map.of());
         assertEquals(List.of(), announced.heaps());
         heap.withdraw();
     }
 
     /**
-     * A kernel that seems to have heaps: what it calls a dma-buf is a memfd of the running kernel.
+     * Returns a fake kernel with heaps, whose dma-bufs are memfds of the running kernel.
      *
      * @param keepsTheCpuOut whether it refuses to map them
-     * @param otherwise how it refuses to open any other node
-     * @param nodes what is in the folder
+     * @param otherwise the error of an open of any other node
+     * @param nodes the nodes in the folder
      */
     private static Syscalls kernel(boolean keepsTheCpuOut, Errno otherwise, String... nodes) {
         Syscalls linux = Syscalls.linux();

@@ -25,13 +25,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A secret goes from one process through another to a third, and is searched for in the memory of the one in the middle
- * and in its core dump. Ordinary memory on the same way shows that the search finds what is there.
+ * Tests of a secret that passes from one process through another to a third. The memory of the process in the middle
+ * and its core dump are searched for the secret. The same search in ordinary memory shows that it can succeed.
  */
 class HandedThroughTest {
     private static final int BUFFER = 64 << 10;
     private static final int SECRET = 4096;
-    /** Long enough that chance does not find one, short enough that part of a copy holds one. */
+    /** Long enough that no match occurs by chance, and short enough that part of a copy contains one. */
     private static final int NEEDLE = 16;
 
     private static final String FOUND = "found";
@@ -42,11 +42,11 @@ class HandedThroughTest {
 
     private final List<Process> processes = new ArrayList<>();
 
-    /** The process in the middle when both others are done, and what went through it. */
-    private record HandedOn(Process middle, byte[] secret, List<String> told) {}
+    /** The process in the middle after both others have ended, the secret, and its output. */
+    private record HandedOn(Process middle, byte[] secret, List<String> output) {}
 
     @BeforeEach
-    void a_kernel_with_secret_memory_and_python() {
+    void require_secret_memory_and_python() {
         SecretMemory.assumeThatTheKernelHasIt();
         if (!isInstalled("python3")) {
             SecretMemory.skip("python3 is not installed");
@@ -62,15 +62,15 @@ class HandedThroughTest {
 
     @ParameterizedTest
     @EnumSource(Handing.Kind.class)
-    void a_secret_is_not_in_the_memory_of_the_process_that_hands_it_on(Handing.Kind kind) throws Exception {
+    void a_secret_is_not_in_the_memory_of_the_forwarding_process(Handing.Kind kind) throws Exception {
         HandedOn handed = handOn(kind);
         assertEquals(
-                kind == Handing.Kind.UNSEEN ? "refused EINVAL" : "mapped " + kind + " 0", handed.told().get(1));
+                kind == Handing.Kind.UNSEEN ? "refused EINVAL" : "mapped " + kind + " 0", handed.output().get(1));
         assertEquals(
                 kind == Handing.Kind.ORDINARY ? FOUND : NOT_FOUND, searchedInMemory(handed.middle(), handed.secret()));
     }
 
-    /** The process that hands on does not even have a place from which the memory could be read. */
+    /** The forwarding process has no mapping from which the memory could be read. */
     @Test
     void a_process_that_refuses_to_map_has_no_mapping() throws Exception {
         assertEquals(0, secretMappings(handOn(Handing.Kind.UNSEEN).middle()));
@@ -79,7 +79,7 @@ class HandedThroughTest {
 
     @ParameterizedTest
     @EnumSource(Handing.Kind.class)
-    void a_secret_is_not_in_the_core_dump_of_the_process_that_hands_it_on(Handing.Kind kind) throws Exception {
+    void a_secret_is_not_in_the_core_dump_of_the_forwarding_process(Handing.Kind kind) throws Exception {
         HandedOn handed = handOn(kind);
         if (leavesItsCoreHere(handed.middle())) {
             signal(handed.middle(), "ABRT");
@@ -101,7 +101,7 @@ class HandedThroughTest {
         return unlimited && !pattern.isEmpty() && !pattern.startsWith("|") && !pattern.contains("/");
     }
 
-    /** All that a debugger can read, also what the process asks to be left out of dumps. */
+    /** All memory that a debugger can read, including memory that the process excludes from dumps. */
     private void dumpByDebugger(Process process) throws Exception {
         Process gcore = started(new ProcessBuilder(
                         "gcore", "-a", "-o", folder.resolve("core").toString(), Long.toString(process.pid()))
@@ -131,15 +131,15 @@ class HandedThroughTest {
                         Integer.toString(BUFFER))
                 .directory(folder.toFile())
                 .redirectError(ProcessBuilder.Redirect.INHERIT));
-        BufferedReader told = middle.inputReader();
-        List<String> lines = new ArrayList<>(List.of(String.valueOf(told.readLine())));
+        BufferedReader reader = middle.inputReader();
+        List<String> lines = new ArrayList<>(List.of(String.valueOf(reader.readLine())));
         assertEquals("listening", lines.getFirst());
         byte[] made = holder("make", socket);
         byte[] taken = holder("take", socket);
         assertEquals(SECRET, made.length);
         assertEquals(HexFormat.of().formatHex(made), HexFormat.of().formatHex(taken));
-        lines.add(told.readLine());
-        assertEquals("handed on", told.readLine());
+        lines.add(reader.readLine());
+        assertEquals("handed on", reader.readLine());
         return new HandedOn(middle, made, lines);
     }
 
@@ -167,7 +167,7 @@ class HandedThroughTest {
                         .waitFor());
     }
 
-    /** Whatever its name: besides it there are only sockets. */
+    /** Finds the dump by its kind, whatever its name; the other files there are sockets. */
     private Path dump() throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             return files.filter(Files::isRegularFile)
@@ -184,7 +184,7 @@ class HandedThroughTest {
         return Files.readAllLines(Path.of("/proc/" + process.pid() + "/maps"));
     }
 
-    /** As another process of the same user, or root, reads it. */
+    /** Reads the memory as another process of the same user, or root, does. */
     private static String searchedInMemory(Process process, byte[] secret) throws IOException {
         List<byte[]> needles = needles(secret);
         boolean found = false;
@@ -194,7 +194,7 @@ class HandedThroughTest {
                 String[] range = line.substring(0, line.indexOf(' ')).split("-");
                 long from = Long.parseUnsignedLong(range[0], 16);
                 long to = Long.parseUnsignedLong(range[1], 16);
-                // Nothing was ever in what cannot be read, as the heap that is only reserved. vsyscall is the kernel's.
+                // Unreadable memory, such as the reserved heap, was never written. vsyscall belongs to the kernel.
                 if (line.charAt(line.indexOf(' ') + 1) != 'r' || from < 0) {
                     continue;
                 }
@@ -217,7 +217,7 @@ class HandedThroughTest {
         }
     }
 
-    /** The start, the middle and the end: part of a copy would do. */
+    /** Searches for the start, the middle and the end, because a dump may contain part of a copy. */
     private static List<byte[]> needles(byte[] secret) {
         return Stream.of(0, SECRET / 2, SECRET - NEEDLE)
                 .map(at -> Arrays.copyOfRange(secret, at, at + NEEDLE))

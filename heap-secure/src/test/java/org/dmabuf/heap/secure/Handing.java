@@ -27,8 +27,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
 
 /**
- * The process in the middle, as a program: makes a buffer, gives its descriptor to one process and then to another, and
- * stays until it is killed. Nothing of the content passes through its Java heap.
+ * Program of the process in the middle. It creates a buffer, gives its descriptor to one process and then to another,
+ * and stays until it is killed. The content does not pass through its Java heap.
  */
 final class Handing {
     private static final Duration LONG = Duration.ofSeconds(30);
@@ -37,13 +37,13 @@ final class Handing {
 
     private record Memory(HeapExporter exporter, Map<String, Object> properties) {}
 
-    /** What the process in the middle does with the memory that goes through it. */
+    /** Treatment of the buffer's memory by the process in the middle. */
     enum Kind {
-        /** Secret memory as it is by default: the process refuses to map it. */
+        /** Secret memory with the default settings: the process refuses to map it. */
         UNSEEN,
-        /** Secret memory of a heap that is configured to be mapped, and is, for reading. */
+        /** Secret memory of a heap that is configured as mappable, mapped for reading. */
         SEEN,
-        /** A memfd, mapped for reading: what a search must find. */
+        /** A memfd, mapped for reading: the search must find its content. */
         ORDINARY;
 
         private Memory memory(int user) {
@@ -73,9 +73,9 @@ final class Handing {
         System.in.read(); // until it is killed, with the buffer open
     }
 
-    /** Gives a descriptor to the next who comes, and waits until that one has gone. */
+    /** Gives a descriptor to the next process that connects, and waits until that process is gone. */
     private static void give(FdListener listener, HeapBuffer buffer, Map<String, Object> properties) {
-        try (FdSocket peer = listener.accept(LONG, who -> true);
+        try (FdSocket peer = listener.accept(LONG, _ -> true);
                 OwnedFd descriptor = exported(buffer, properties)) {
             peer.send(descriptor, "secret");
             peer.receive().close();
@@ -86,7 +86,7 @@ final class Handing {
         }
     }
 
-    /** As a broker exports: with the rules of the heap. */
+    /** Exports with the peer rule of the heap, as a broker does. */
     private static OwnedFd exported(HeapBuffer buffer, Map<String, Object> properties) {
         Optional<PeerRule> rule = PeerRule.of("secure", properties.get(HeapProperties.PEERS));
         OwnedFd descriptor = OwnedFd.awaiting(Syscalls.linux()::close, rule);
@@ -94,7 +94,7 @@ final class Handing {
         return descriptor;
     }
 
-    /** Where it may, the process reads every byte, and keeps none. */
+    /** If the memory is mappable, the process reads every byte without keeping it. */
     private static void look(Kind kind, HeapBuffer buffer) {
         try {
             MemorySegment mapping = buffer.map(Access.READ);
@@ -102,7 +102,7 @@ final class Handing {
             for (long at = 0; at < mapping.byteSize(); at++) {
                 sum ^= mapping.get(ValueLayout.JAVA_BYTE, at);
             }
-            System.out.println("mapped " + kind + " " + (sum & 0)); // the sum is used, and not told
+            System.out.println("mapped " + kind + " " + (sum & 0)); // the sum must be used, and is not printed
         } catch (HeapException e) {
             System.out.println("refused " + e.errno());
         }

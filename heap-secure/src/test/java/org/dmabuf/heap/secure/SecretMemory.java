@@ -12,11 +12,11 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.tck.Announced;
 import org.slf4j.helpers.NOPLogger;
 
-/** Whether the running kernel has what these tests are about. */
+/** Check that the running kernel provides secret memory. */
 final class SecretMemory {
     private SecretMemory() {}
 
-    /** Skips the test where the kernel does not give secret memory, for a reason that is the kernel's. */
+    /** Skips the test if the kernel does not provide secret memory, for a reason of the kernel. */
     static void assumeThatTheKernelHasIt() {
         try {
             SecretSource.open("probe", Syscalls.linux(), Headroom.machine(), false);
@@ -28,7 +28,7 @@ final class SecretMemory {
         }
     }
 
-    /** Skips a test that needs a program, but not where it is known to be installed. */
+    /** Skips a test that needs a missing program, except in CI, where the test fails. */
     static void skip(String why) {
         assertNotEquals("true", System.getenv("CI"), why);
         System.out.println("skipped: " + why);

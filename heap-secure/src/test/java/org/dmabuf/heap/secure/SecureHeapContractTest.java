@@ -14,17 +14,17 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * On the service and with the properties that a broker gets. What the announcement rules out does not run: of a heap
- * that the gateway does not map, the cases that look into buffers; of both, those of exports for reading.
+ * Run of the contract on the service and with the properties that a broker gets. Cases that the announcement rules out
+ * are skipped: for an unmapped heap those that read buffers, and for both heaps those of read-only exports.
  */
 class SecureHeapContractTest {
     @TestFactory
-    Stream<DynamicTest> the_heap_that_only_receivers_see_keeps_the_contract() throws IOException {
+    Stream<DynamicTest> the_heap_that_is_not_mapped_in_the_gateway_keeps_the_contract() throws IOException {
         return contract(Map.of());
     }
 
     @TestFactory
-    Stream<DynamicTest> the_heap_that_the_gateway_maps_keeps_the_contract() throws IOException {
+    Stream<DynamicTest> the_heap_that_is_mapped_in_the_gateway_keeps_the_contract() throws IOException {
         return contract(Map.of("heap_mappable", true));
     }
 

@@ -33,7 +33,7 @@ class SecureHeapTest {
     private final Announced announced = new Announced();
 
     @BeforeEach
-    void on_a_kernel_with_secret_memory() {
+    void require_secret_memory() {
         SecretMemory.assumeThatTheKernelHasIt();
     }
 
@@ -48,7 +48,7 @@ class SecureHeapTest {
     }
 
     @Test
-    void by_default_nobody_allocates_nobody_looks_and_nobody_gets_a_descriptor() {
+    void by_default_the_heap_is_restricted_not_mappable_and_has_no_peers() {
         assertEquals(
                 Map.ofEntries(
                         Map.entry("heap.name", "secure"),
@@ -69,7 +69,7 @@ class SecureHeapTest {
     }
 
     @Test
-    void what_is_configured_is_announced() {
+    void the_configured_values_are_announced() {
         Map<String, Object> properties = announced(Map.of(
                         "heap_name", "keys",
                         "heap_id", 63,
@@ -86,9 +86,9 @@ class SecureHeapTest {
     }
 
     @Test
-    void a_configuration_that_cannot_be_is_refused_and_announces_nothing() {
+    void an_invalid_configuration_is_refused_and_announces_nothing() {
         for (Map<String, ?> wrong : List.of(
-                Map.of("backend", "memfd"), Map.of("heap_peers", new String[] {"nobody-of-that-name"}))) {
+                Map.of("backend", "memfd"), Map.of("heap_peers", new String[] {"no-such-user"}))) {
             SecureHeap heap = start(wrong, Syscalls.linux());
             String setting = wrong.keySet().iterator().next().replace('_', '.');
             assertTrue(announced.refusal().startsWith("invalid " + setting + " = "), announced.refusal());
@@ -99,7 +99,7 @@ class SecureHeapTest {
 
     @ParameterizedTest
     @CsvSource({"mmap, EAGAIN", "open, EMFILE"})
-    void without_memory_there_is_no_service_until_there_is_memory(String call, Errno errno) {
+    void without_memory_the_heap_is_not_announced_until_memory_is_free(String call, Errno errno) {
         ProcessState before = ProcessState.now();
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
         kernel.fail(call, errno);
@@ -115,13 +115,13 @@ class SecureHeapTest {
 
     @ParameterizedTest
     @CsvSource({"mmap, EAGAIN", "mmap, ENOMEM", "open, EMFILE", "close, EINTR"})
-    void a_fault_at_an_allocation_costs_nothing_and_the_heap_serves_again(String call, Errno errno) {
+    void a_failed_allocation_loses_nothing_and_the_heap_serves_again(String call, Errno errno) {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
         start(Map.of("backend", "memfd_secret"), kernel);
         HeapExporter heap = announced.heaps().getFirst().exporter();
         ProcessState before = ProcessState.now();
         kernel.failNext(call, 1, errno);
-        if (call.equals("close")) { // a descriptor is gone whatever close answers
+        if (call.equals("close")) { // close releases the descriptor whatever it returns
             heap.allocate(HeapRequest.of(1)).release();
         } else {
             assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(1)));
@@ -132,7 +132,7 @@ class SecureHeapTest {
     }
 
     @Test
-    void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
+    void buffers_of_a_withdrawn_heap_still_work() {
         SecureHeap heap = start(Map.of("heap_mappable", true), Syscalls.linux());
         HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         heap.withdraw();

@@ -42,7 +42,7 @@ class UsersTest {
     }
 
     @Test
-    void users_are_named_by_number_or_name_in_one_value_or_several() {
+    void users_are_listed_by_number_or_name_in_one_value_or_several() {
         assertEquals(List.of(), users.ids());
         assertEquals(List.of(), users.ids("", "  "));
         assertEquals(List.of(1000), users.ids("1000"));
@@ -51,13 +51,13 @@ class UsersTest {
     }
 
     @Test
-    void a_number_beyond_two_to_the_31_is_as_the_kernel_gives_it_to_a_peer() {
+    void a_number_above_two_to_the_31_has_the_same_bits_as_an_int() {
         assertEquals(List.of(-2, -2), users.ids("far", "4294967294"));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"nobody-of-that-name", "4294967296", "-1", "roo", "root:x"})
-    void a_user_who_is_none_is_refused_by_name(String word) {
+    @ValueSource(strings = {"no-such-user", "4294967296", "-1", "roo", "root:x"})
+    void an_unknown_user_is_refused_by_name(String word) {
         HeapException refusal = assertThrows(HeapException.class, () -> users.ids("root," + word));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
@@ -67,7 +67,7 @@ class UsersTest {
     }
 
     @Test
-    void a_comment_in_another_encoding_hides_no_user() throws IOException {
+    void a_comment_in_another_encoding_does_not_hide_a_user() throws IOException {
         String lines = "old:x:7:7:Jos\u00e9:/:/bin/sh\naudio-player:x:977:977::/:/bin/sh\n";
         Path latin = Files.writeString(folder.resolve("latin"), lines, StandardCharsets.ISO_8859_1);
         assertEquals(List.of(977, 7), new Users(SETTINGS, latin).ids("audio-player old"));
@@ -75,7 +75,7 @@ class UsersTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"x", "", "-1", "4294967296"})
-    void a_user_whose_number_is_none_is_refused(String number) throws IOException {
+    void a_user_with_an_invalid_number_is_refused(String number) throws IOException {
         Path broken = Files.writeString(folder.resolve("broken"), "audio-player:x:" + number + ":977::/:/bin/sh\n");
         HeapException refusal = assertThrows(
                 HeapException.class, () -> new Users(SETTINGS, broken).ids("audio-player"));
@@ -83,7 +83,7 @@ class UsersTest {
     }
 
     @Test
-    void without_a_list_of_users_numbers_still_do() {
+    void without_a_list_of_users_numbers_still_work() {
         Users numbers = new Users(SETTINGS, folder.resolve("none"));
         assertEquals(List.of(7), numbers.ids("7"));
         assertThrows(HeapException.class, () -> numbers.ids("root"));

@@ -50,13 +50,13 @@ public final class BufferCommands implements CommandSet {
             Option.valued('h', "heap", "NAMES", "heaps to ask in this order, separated by commas");
     private static final Option MASK = Option.valued('m', "mask", "BITS", "mask of heap ids to ask, such as 0x5");
     private static final Option REQUIRING =
-            Option.valued('r', "requiring", "FILTER", "required properties: '(heap.dmabuf=true)'");
+            Option.valued('r', "requiring", "FILTER", "required properties, such as '(heap.dmabuf=true)'");
     private static final Option EMULATED =
-            Option.valued('e', "emulated", "WHAT", "accepted emulations, such as contiguous");
+            Option.valued('e', "emulated", "KINDS", "accepted emulations, such as contiguous");
     private static final Option NAME = Option.valued('n', "name", "NAME", "the buffer's name");
     private static final Option ALIGN = Option.valued('a', "align", "BYTES", "alignment, such as 64K");
-    private static final Option READ_ONLY = Option.flag("read-only", "holders of its descriptor can only read");
-    private static final Option NO_EXPORT = Option.flag("no-export", "it cannot be exported");
+    private static final Option READ_ONLY = Option.flag("read-only", "holders of a descriptor can only read");
+    private static final Option NO_EXPORT = Option.flag("no-export", "the buffer cannot be exported");
     private static final Option ALL = Option.flag('a', "all", "all buffers");
     private static final Option WHOLE = Option.flag('a', "all", "the whole buffer, not only its content");
     private static final Option FORCE = Option.flag('f', "force", "replace an existing file");
@@ -219,7 +219,7 @@ public final class BufferCommands implements CommandSet {
 
     @Descriptor("list the buffers that the shell holds")
     public void buffers(
-            CommandSession session, @Descriptor("none; dmaheap:buffers --help has the options") Object... words) {
+            CommandSession session, @Descriptor("options; dmaheap:buffers --help lists them") Object... words) {
         Command.run(session, BUFFERS_SYNTAX, words, (line, out) -> {
             List<BufferInfo> held = buffers.list();
             if (line.has(Option.JSON)) {

@@ -10,7 +10,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 final class ChargedBuffers {
     private static final String UNKNOWN = "-";
 
-    /** Column of a table, and what it shows of a buffer. */
+    /** Column of the table: its heading, and its cell for a buffer. */
     private record Column(String heading, Function<BufferRecord, String> cell) {}
 
     private static final Column SIZE = new Column("SIZE ", buffer -> Bytes.text(buffer.size()));

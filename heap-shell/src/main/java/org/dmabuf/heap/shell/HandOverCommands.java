@@ -34,7 +34,7 @@ public final class HandOverCommands implements CommandSet {
     private static final Option TIMEOUT =
             Option.valued('t', "timeout", "SECONDS", "longest wait for the other process; default 30");
     private static final Option NAME =
-            Option.valued('n', "name", "NAME", "name of the buffer here; default: the sender's name for it");
+            Option.valued('n', "name", "NAME", "the buffer's name here; default: the sender's name");
 
     private static final Syntax SHARE_SYNTAX = Syntax.of(
                     "share", "Waits on a new socket for one process and sends it a buffer's descriptor")
@@ -43,15 +43,15 @@ public final class HandOverCommands implements CommandSet {
             .noting(
                     """
                     Without --to and --to-group, the process must run as the gateway's own user,
-                    and the socket's file has mode 0600. With --to its mode is 0666. With
-                    --to-group the file belongs to the group and its mode is 0660. The folder
-                    must also permit the access.
+                    and the socket's file has mode 0600. With --to another user its mode is
+                    0666. With --to-group the file belongs to the group and its mode is 0660.
+                    The folder must also permit the access.
                     The gateway checks each process that connects before it sends anything, and
-                    disconnects any other. It checks the credentials that the kernel recorded
-                    when the process connected (SO_PEERCRED, SO_PEERGROUPS): the effective user;
-                    for --to-group the effective group and the supplementary groups, not the
-                    current /etc/group. If the heap has heap.peers, only the users in that list
-                    get the buffer.""");
+                    disconnects it if it may not have the buffer. It checks the credentials that
+                    the kernel recorded when the process connected (SO_PEERCRED, SO_PEERGROUPS):
+                    the effective user or, for --to-group, the effective and supplementary
+                    groups. A later change of /etc/group has no effect. If the heap has
+                    heap.peers, only the users in that list get the buffer.""");
     private static final Syntax SEND_SYNTAX = Syntax.of(
                     "send", "Connects to a listening process and sends it a buffer's descriptor")
             .taking("NAME SOCKET", 2, 2)
@@ -59,12 +59,12 @@ public final class HandOverCommands implements CommandSet {
             .noting(
                     """
                     SOCKET has type SOCK_SEQPACKET; send waits until a process listens on it.
-                    Without --to and --to-group, the process must run as the gateway's own user,
-                    or as a user in heap.peers if the buffer's heap has that list.
+                    Without --to and --to-group, the process must run as the gateway's own user
+                    or, if the buffer's heap has heap.peers, as a user in that list.
                     The gateway checks the credentials that the kernel recorded when the process
-                    began to listen (SO_PEERCRED, SO_PEERGROUPS): the effective user, or the
-                    effective group and the supplementary groups. If the heap has heap.peers,
-                    only the users in that list get the buffer.""");
+                    began to listen (SO_PEERCRED, SO_PEERGROUPS): the effective user or, for
+                    --to-group, the effective and supplementary groups. If the heap has
+                    heap.peers, only the users in that list get the buffer.""");
     private static final Syntax RECEIVE_SYNTAX = Syntax.of(
                     "receive", "Connects to a listening process and adopts the buffer that it sends")
             .taking("SOCKET", 1, 1)

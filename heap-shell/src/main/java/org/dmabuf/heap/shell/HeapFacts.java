@@ -20,8 +20,8 @@ final class HeapFacts {
                 + heap.reason().map(sentence -> ": " + sentence).orElse(""));
         heap.plainRefusal().map(OptionWords::of).ifPresent(sentence -> add("plain request", "refused: " + sentence));
         add("bundle", heap.bundle());
-        add(
-                "descriptors", BufferInfo.descriptor(Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF))));
+        boolean dmabuf = Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF));
+        add("descriptors", BufferInfo.descriptor(dmabuf));
         addFigures(heap);
         UsageRecord charged = heap.charged();
         add("live", charged.liveBuffers() + " buffers, " + Facts.size(charged.liveBytes()));

@@ -27,7 +27,7 @@ final class HeapTable {
      * Creates the table.
      *
      * @param heaps heaps in the order in which requests ask them
-     * @param adopted usage of adopted memory; empty if there is no adopted memory
+     * @param adopted usage of adopted memory; empty without adopted memory
      */
     HeapTable(List<HeapInfo> heaps, Optional<UsageRecord> adopted) {
         this.heaps = List.copyOf(heaps);

@@ -28,7 +28,6 @@ record Line(Map<String, String> options, List<String> arguments, boolean help) {
         return Optional.ofNullable(options.get(option.name()));
     }
 
-    /** {@return an argument} */
     String argument(int index) {
         return arguments.get(index);
     }

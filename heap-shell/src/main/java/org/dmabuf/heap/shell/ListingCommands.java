@@ -36,7 +36,7 @@ public final class ListingCommands implements CommandSet {
 
     private static final Option WIDE =
             Option.flag('w', "wide", "show every column and every name in full");
-    private static final Option RESET = Option.flag('r', "reset", "reset the peaks afterwards");
+    private static final Option RESET = Option.flag('r', "reset", "reset the peaks after printing them");
     private static final Option BY_HEAP = Option.flag('b', "by-heap", "show a row for each heap");
 
     private static final Syntax LIST = Syntax.of(

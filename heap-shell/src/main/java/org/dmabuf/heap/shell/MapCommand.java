@@ -26,7 +26,7 @@ public final class MapCommand implements CommandSet {
 
     private static final String HEAP = "HEAP";
     private static final Option WIDTH =
-            Option.valued('w', "width", "N", "characters in a line; default 80, or less on a narrower terminal");
+            Option.valued('w', "width", "N", "characters in a line; default 80, or the terminal's width");
 
     private static final Syntax MAP = Syntax.of(
                     "map", "Draws the region of a heap: free, used, to be zeroed, or held elsewhere")

@@ -53,7 +53,7 @@ public final class NamedBuffers {
     }
 
     /**
-     * Registers the session's end, which frees what the session made. Called before a buffer is made, so that a session
+     * Registers the session's end, which frees the session's buffers. Called before a buffer is made, so that a session
      * that ends meanwhile keeps no buffer.
      */
     synchronized void expectFrom(CommandSession session) {

@@ -13,7 +13,7 @@ import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 
 /**
- * The set of processes that may receive a buffer. The kernel's credentials of the process at the other end decide. The
+ * Set of processes that may receive a buffer. The kernel's credentials of the process at the other end decide. The
  * mode of the socket's file only permits it to connect.
  *
  * @param text description for a message, such as {@code user root}

@@ -99,8 +99,8 @@ final class Syntax {
      * Returns the placeholder for the next word of a line, if that word is not an option.
      *
      * @param before words between the command and the next word
-     * @return after an option that needs a value, that option, such as {@code --heap}; else the argument's name in the
-     *     help, such as {@code HEAP}; empty if no argument is expected
+     * @return the option, such as {@code --heap}, after an option that needs a value; else the argument's name in the
+     *     help, such as {@code HEAP}. Empty if no argument is expected
      */
     String place(List<String> before) {
         int arguments = 0;
@@ -177,7 +177,7 @@ final class Syntax {
         }
         if (others.size() < least || others.size() > most) {
             throw new IllegalArgumentException(
-                    (others.isEmpty() ? "" : "not " + String.join(" ", others) + ", ") + usage());
+                    (others.isEmpty() ? "" : "invalid arguments '" + String.join(" ", others) + "'; ") + usage());
         }
         return new Line(given, others, false);
     }

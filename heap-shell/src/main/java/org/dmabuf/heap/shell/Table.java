@@ -31,8 +31,8 @@ final class Table {
      * Creates a table with a line of headings.
      *
      * @param headings one for each column. A heading that ends in a blank marks a column of numbers, aligned to the
-     *     right. A heading that ends in … marks a column that {@link #within} shortens in its middle; one that begins
-     *     with …, a column that it shortens at its beginning.
+     *     right. A heading that ends in … marks a column that {@link #within} shortens in its middle. A heading that
+     *     begins with … marks one that it shortens at its beginning.
      */
     Table(String... headings) {
         this(headings.length);
@@ -117,7 +117,8 @@ final class Table {
 
     /**
      * Formats the table with lines of bounded length. If the first column's cell has no room, it gets a line of its own
-     * above the rest of its row, because the user types this name. Other columns are shortened as by {@link #within}.
+     * above the rest of its row. The user types this name, so it stays whole. Other columns are shortened as by
+     * {@link #within}.
      *
      * @param width characters in a line
      * @return the table

@@ -28,12 +28,10 @@ final class UsageTable {
         this.wide = wide;
     }
 
-    /** {@return a table of heaps} */
     static UsageTable ofHeaps(List<UsageRecord> records, boolean wide) {
         return new UsageTable(records, List.of(heap()), figures(), wide);
     }
 
-    /** {@return a table of clients} */
     static UsageTable ofClients(List<UsageRecord> records, boolean wide) {
         return new UsageTable(records, List.of(client(records)), figures(), wide);
     }

@@ -100,7 +100,7 @@ class CompletionTest {
     }
 
     @Test
-    void an_argument_is_completed_by_what_it_stands_for() throws Exception {
+    void an_argument_is_completed_by_its_kind() throws Exception {
         assertEquals(List.of("frame"), offered("share", ""));
         assertEquals(List.of("a file"), offered("share", "frame", "/tm"));
         assertEquals(List.of(), offered("share", "frame", "/tmp/x", ""));

@@ -65,7 +65,7 @@ class FileSaverTest {
     }
 
     @Test
-    void a_full_disk_is_a_sentence_and_no_part_of_a_file_is_left() throws Exception {
+    void a_full_disk_is_reported_with_a_sentence_and_no_part_of_a_file_is_left() throws Exception {
         FileSaver full = new FileSaver(part -> FileChannel.open(
                 Files.createSymbolicLink(part, Path.of("/dev/full")), StandardOpenOption.WRITE));
         Path file = folder.resolve("f");

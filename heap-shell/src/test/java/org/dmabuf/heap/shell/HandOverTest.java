@@ -31,7 +31,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Hand-over between two threads over real sockets. */
+/** Tests of the hand-over between two threads over real sockets. */
 class HandOverTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -159,7 +159,7 @@ class HandOverTest {
     }
 
     @Test
-    void a_path_where_no_process_listens_and_a_socket_of_another_type_are_sentences() throws Exception {
+    void a_path_without_a_listener_and_a_socket_of_another_type_are_refused_with_a_sentence() throws Exception {
         String nothing = assertThrows(
                         CommandFailure.class, () -> handOver.receive(socket, Duration.ofMillis(1), theirs -> "x"))
                 .getMessage();

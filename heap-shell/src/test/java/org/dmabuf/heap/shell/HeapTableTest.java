@@ -16,7 +16,7 @@ import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
-/** Tables and descriptions of heaps in a terminal. */
+/** Tests of tables and descriptions of heaps in a terminal. */
 class HeapTableTest {
     private static final HeapInfo SYSTEM = HeapInfo.of("system", HeapState.SERVING)
             .properties(Map.of("heap.name", "system", "heap.id", 0, "heap.type", "system", "heap.backend", "memfd"))
@@ -172,7 +172,7 @@ class HeapTableTest {
     }
 
     @Test
-    void what_does_not_print_is_escaped_wherever_it_comes_from() {
+    void control_characters_are_escaped_whatever_their_source() {
         HeapInfo evil = HeapInfo.of("a\u001b[2J", HeapState.FAILED)
                 .reason(Optional.of("b\u202e\nc"))
                 .properties(Map.of("heap.type", "d\n", "heap.x\u0007", "e\u001b"))

@@ -30,7 +30,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.Test;
 
-/** The JSON of the commands has the names that the README lists as stable. */
+/** Tests that the JSON of the commands has the names that the README lists as stable. */
 class JsonTest {
     private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
 
@@ -82,7 +82,7 @@ class JsonTest {
     }
 
     @Test
-    void the_names_of_what_is_charged_are_those_of_the_readme() throws IOException {
+    void the_names_of_a_charge_are_those_of_the_readme() throws IOException {
         assertEquals(documented("usage, clients"), names(Json.of(USAGE)));
     }
 
@@ -108,7 +108,7 @@ class JsonTest {
     }
 
     @Test
-    void values_are_what_the_readme_says() {
+    void values_are_those_of_the_readme() {
         Map<String, Object> heap = Json.of(HEAP);
         assertEquals("hanging", heap.get("state"));
         assertEquals(1_000_000_000L, heap.get("usageAge"));
@@ -120,7 +120,7 @@ class JsonTest {
     }
 
     @Test
-    void adopted_memory_is_behind_the_heaps_with_what_is_charged_alone() {
+    void adopted_memory_is_listed_after_the_heaps_with_charges_only() {
         UsageRecord adopted = UsageRecord.builder().heap("adopted").live(1, 4096).build();
         List<Map<String, Object>> all = Json.of(List.of(HEAP), Optional.of(adopted));
         assertEquals(List.of("system", "adopted"), all.stream().map(one -> one.get("name")).toList());
@@ -136,7 +136,7 @@ class JsonTest {
     }
 
     @Test
-    void what_does_not_print_is_escaped_and_reads_as_it_was() {
+    void control_characters_are_escaped_and_a_reader_restores_them() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", "a\u001b\u202e\u00ad\\u0041\"\n");
         assertEquals(

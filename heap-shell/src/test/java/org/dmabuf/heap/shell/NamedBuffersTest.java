@@ -34,7 +34,7 @@ class NamedBuffersTest {
     }
 
     @Test
-    void the_end_of_a_session_frees_what_it_made_and_no_more() throws Exception {
+    void the_end_of_a_session_frees_only_its_own_buffers() throws Exception {
         CopyOnWriteArrayList<Runnable> end = new CopyOnWriteArrayList<>();
         served.session().put(SessionEnd.VARIABLE, end);
         served.run("dmaheap:alloc -n one 4K; dmaheap:alloc -n two 4K");

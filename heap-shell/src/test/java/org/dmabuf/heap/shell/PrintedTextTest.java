@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
-/** Names with control characters, which a peer or bundle may choose, do not affect a terminal. */
+/** Tests of names with control characters, which a peer or bundle may choose. They must not affect a terminal. */
 class PrintedTextTest {
     private static final String NAME = "a\u001b[2J\nz\u202e";
     private static final String PRINTED = "a\\u001b[2J\\u000az\\u202e";

@@ -63,7 +63,7 @@ class RegionDrawingTest {
     }
 
     @Test
-    void a_region_is_drawn_to_the_width_and_every_state_has_its_mark() {
+    void a_region_is_drawn_to_the_width_with_a_mark_for_every_state() {
         assertEquals(
                 """
                 camera: 32 MiB, 512 KiB a character
@@ -85,7 +85,7 @@ class RegionDrawingTest {
     }
 
     @Test
-    void a_page_in_use_is_seen_among_any_number_that_are_free() {
+    void a_page_in_use_is_visible_among_any_number_of_free_pages() {
         String drawing = drawing(
                 10,
                 new Part(100 * MIB, State.FREE),
@@ -162,7 +162,7 @@ class RegionDrawingTest {
     }
 
     @Test
-    void stretches_beyond_the_letters_keep_their_mark_and_are_counted() {
+    void stretches_without_a_letter_keep_their_mark_and_are_counted() {
         Part[] parts = new Part[28];
         Arrays.fill(parts, new Part(4 * KIB, State.USED, Optional.of(CAMERA), "frame"));
         String drawing = drawing(80, parts);

@@ -23,7 +23,7 @@ class SyntaxTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"-h x 4K", "-hx 4K", "--heap x 4K", "--heap=x 4K", "4K -h x", "--heap x -- 4K"})
-    void a_value_stands_behind_its_option_in_each_way(String line) {
+    void a_value_may_follow_its_option_in_each_form(String line) {
         Line parsed = ALLOC.parse((Object[]) line.split(" "));
         assertEquals(Optional.of("x"), parsed.value(HEAP));
         assertEquals(List.of("4K"), parsed.arguments());
@@ -31,7 +31,7 @@ class SyntaxTest {
     }
 
     @Test
-    void a_value_that_begins_with_two_dashes_stands_behind_an_equals_sign() {
+    void a_value_that_begins_with_two_dashes_follows_an_equals_sign() {
         assertEquals(Optional.of("--quick"), ALLOC.parse("--heap=--quick", "4K").value(HEAP));
         assertEquals(Optional.of("-5"), ALLOC.parse("--heap", "-5", "4K").value(HEAP));
     }
@@ -81,7 +81,7 @@ class SyntaxTest {
         "--heap --read-only 4K | option --heap needs a value: NAMES",
         "4K -h --quick | option --heap needs a value: NAMES",
         "--read-only=yes 4K | option --read-only takes no value",
-        "4K 8K | not 4K 8K, usage: dmaheap:alloc [options] SIZE",
+        "4K 8K | invalid arguments '4K 8K'; usage: dmaheap:alloc [options] SIZE",
     })
     void a_line_that_does_not_fit_the_syntax_is_refused_with_a_sentence(String line, String sentence) {
         String message = assertThrows(IllegalArgumentException.class, () -> ALLOC.parse((Object[]) line.split(" ")))

@@ -47,7 +47,7 @@ class TableTest {
     }
 
     @Test
-    void a_name_for_which_there_is_no_room_has_a_line_of_its_own() {
+    void a_name_that_does_not_fit_has_a_separate_line() {
         assertEquals(
                 """
                 NAME      FREE  STATE

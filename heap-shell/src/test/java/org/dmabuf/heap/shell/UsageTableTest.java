@@ -16,7 +16,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
-/** How what is charged looks in a terminal. */
+/** Tests of the tables of charges in a terminal. */
 class UsageTableTest {
     private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera.jar");
     private static final ClientId OTHER = ClientId.ofBundle("org.example.camera", "file:other.jar");
@@ -53,7 +53,7 @@ class UsageTableTest {
     }
 
     @Test
-    void what_is_charged_to_heaps_is_a_table() {
+    void charges_of_heaps_are_a_table() {
         assertEquals(
                 """
                 HEAP    BUFFERS   LIVE  LINGERING   PEAK  QUOTA  FAILURES
@@ -73,7 +73,7 @@ class UsageTableTest {
     }
 
     @Test
-    void what_is_charged_to_clients_is_a_table() {
+    void charges_of_clients_are_a_table() {
         UsageRecord refused = UsageRecord.builder()
                 .client(ClientId.of("uid", "1000"))
                 .failures(Map.of(Errno.EACCES, 2L))

@@ -94,8 +94,8 @@ public final class SystemHeap {
         /** {@return the most bytes of released buffers without an export that are kept for reuse, 0 for none} */
         @AttributeDefinition(
                 name = "Recycled memory",
-                description = "The most memory of released, not exportable buffers that is kept for reuse: bytes or"
-                        + " with K, M or G")
+                description = "Most memory that is kept for reuse, from released buffers without an export: bytes, or"
+                        + " a number with K, M or G")
         String pool_recycle() default "0";
 
         /** {@return seconds after which idle pooled memory is released} */

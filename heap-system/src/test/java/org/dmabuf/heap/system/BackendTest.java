@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.Logger;
 
-/** Which back end a configured word takes on which machine, and who is told. */
+/** Tests of the chosen back end for a configured word and a machine, and of its log line. */
 class BackendTest {
     private static final String NODE = "/dev/dma_heap/system";
     private static final String DEVICE = "/dev/udmabuf";
@@ -66,7 +66,7 @@ class BackendTest {
         "ENOENT, EACCES, memfd, false, 2",
         "EACCES, ENODEV, memfd, false, 2"
     })
-    void auto_takes_the_best_that_the_machine_permits_and_says_why_not_a_better_one(
+    void auto_uses_the_best_permitted_back_end_and_logs_why_better_ones_failed(
             Errno heap, Errno udmabuf, String backend, boolean dmabuf, int reasons) {
         if (heap != null) {
             devices.without(NODE, heap);
@@ -104,7 +104,7 @@ class BackendTest {
     }
 
     @Test
-    void a_node_that_opens_and_is_no_heap_is_passed_over() {
+    void a_node_that_is_not_a_heap_is_skipped() {
         kernel.fail("dmaHeapAllocate", Errno.ENOTTY);
         SystemHeap started = start("auto");
         assertEquals("udmabuf", announces("heap.backend"));
@@ -113,7 +113,7 @@ class BackendTest {
     }
 
     @Test
-    void udmabuf_that_takes_no_page_is_passed_over() {
+    void udmabuf_that_refuses_a_page_is_skipped() {
         devices.without(NODE, Errno.ENOENT);
         kernel.fail("udmabufCreate", Errno.EINVAL);
         SystemHeap started = start("auto");
@@ -124,20 +124,20 @@ class BackendTest {
 
     @ParameterizedTest
     @CsvSource({"dmaHeapAllocate, ENOMEM", "open, EMFILE", "open, ENFILE", "dmaHeapAllocate, EMFILE"})
-    void a_shortage_of_the_moment_decides_nothing_and_the_heap_comes_after_it(String call, Errno errno) {
+    void a_temporary_shortage_does_not_choose_the_back_end(String call, Errno errno) {
         kernel.fail(call, errno);
         SystemHeap started = start("auto");
         assertEquals(List.of(), announced.heaps());
         kernel.heal();
         assertEquals("dma-heap", announced.awaited().properties().get("heap.backend"));
-        assertEquals(List.of(), logged); // nothing better was passed over
+        assertEquals(List.of(), logged); // no better back end was skipped
         started.withdraw();
         assertEquals(List.of(), announced.heaps());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"dma-heap", "udmabuf", "memfd"})
-    void what_is_configured_is_taken_although_there_may_be_a_better_one_and_nobody_is_told(String backend) {
+    void a_configured_back_end_is_used_without_a_log_line_even_if_a_better_one_exists(String backend) {
         SystemHeap started = start(backend);
         assertEquals(backend, announces("heap.backend"));
         assertEquals(!backend.equals("memfd"), announces("heap.dmabuf"));
@@ -147,7 +147,7 @@ class BackendTest {
 
     @ParameterizedTest
     @CsvSource({"dma-heap, " + NODE + ", ENOENT", "udmabuf, " + DEVICE + ", EACCES"})
-    void what_is_configured_and_not_there_fails_with_the_reason(String backend, String path, Errno errno) {
+    void a_configured_back_end_that_is_missing_fails_with_the_reason(String backend, String path, Errno errno) {
         devices.without(path, errno);
         start(backend);
         String expected = "open(" + path + ") failed: " + errno.meaning() + "; ";
@@ -156,7 +156,7 @@ class BackendTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "dmaheap", "AUTO", "memfd "})
-    void a_word_that_is_none_is_refused_with_those_that_are(String word) {
+    void an_unknown_back_end_is_refused_with_the_known_ones(String word) {
         start(word);
         assertEquals(
                 "invalid backend = " + (word.isBlank() || word.endsWith(" ") ? "'" + word + "'" : word)
@@ -173,7 +173,7 @@ class BackendTest {
     }
 
     @Test
-    void a_heap_that_is_withdrawn_closes_its_device_and_leaves_its_buffers_working() {
+    void a_withdrawn_heap_closes_its_device_and_its_buffers_still_work() {
         SystemHeap heap = start("dma-heap");
         HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         long closes = kernel.count("close");
@@ -184,7 +184,7 @@ class BackendTest {
     }
 
     @Test
-    void a_setting_that_is_none_is_told_in_the_log() {
+    void an_unknown_setting_is_logged() {
         new SystemHeap(
                         announced.context(),
                         Configs.config("main", 0, 0, "dma-heap"),
@@ -201,7 +201,7 @@ class BackendTest {
     }
 
     @Test
-    void an_empty_name_is_the_usual_one_in_the_log_too() {
+    void an_empty_name_is_the_default_name_in_the_log_too() {
         devices.without(NODE, Errno.ENOENT);
         new SystemHeap(announced.context(), Configs.config("", 0, 0, "auto"), Map.of(), kernel, log).withdraw();
         assertTrue(

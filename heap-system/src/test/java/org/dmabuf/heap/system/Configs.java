@@ -4,7 +4,7 @@ package org.dmabuf.heap.system;
 import java.util.Map;
 import org.dmabuf.heap.tck.Announced;
 
-/** Configurations of the heap: of memfds, unless another back end is named. */
+/** Configurations of the heap, with memfds unless another back end is named. */
 final class Configs {
     private Configs() {}
 

@@ -36,7 +36,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The two back ends with devices, on a kernel that fails at every place where one can. Nothing is left behind. */
+/** Tests of the two back ends with devices, on a kernel that fails at every possible call. Nothing is left behind. */
 class DmaBufBackendsTest {
     private static final long SIZE = 64 << 10;
     private static final int START = 0;
@@ -56,7 +56,7 @@ class DmaBufBackendsTest {
         before.assertNothingLeft();
     }
 
-    /** Of the two with a device. */
+    /** The two back ends with a device. */
     private enum Kind {
         DMA_HEAP,
         UDMABUF;
@@ -103,7 +103,7 @@ class DmaBufBackendsTest {
     }
 
     @Test
-    void the_properties_tell_what_is_true_of_dma_bufs() {
+    void the_properties_are_those_of_dma_bufs() {
         assertEquals(
                 Map.of(
                         "heap.backend", "dma-heap",
@@ -136,7 +136,7 @@ class DmaBufBackendsTest {
         "UDMABUF, EPERM, /dev/udmabuf, 60-dmaheap.rules",
         "UDMABUF, ENFILE, /dev/udmabuf, fs.file-max"
     })
-    void a_device_that_does_not_open_says_which_and_what_to_do(Kind kind, Errno errno, String path, String remedy) {
+    void a_device_that_does_not_open_is_named_with_a_remedy(Kind kind, Errno errno, String path, String remedy) {
         devices.without(path, errno);
         HeapException refusal = assertThrows(HeapException.class, () -> open(kind));
         assertEquals(errno, refusal.errno());
@@ -160,7 +160,7 @@ class DmaBufBackendsTest {
         "UDMABUF, memfdCreate, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
         "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
-        "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
+        "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit, so another heap is no remedy
         "UDMABUF, madvise, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
         "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
         "UDMABUF, udmabufCreate, ENOMEM, ENOMEM, ioctl(UDMABUF_CREATE), close buffers",
@@ -169,7 +169,7 @@ class DmaBufBackendsTest {
         "UDMABUF, udmabufCreate, ENOTTY, ENOTTY, ioctl(UDMABUF_CREATE), ''",
         "UDMABUF, dmaBufSetName, EFAULT, EFAULT, ioctl(DMA_BUF_SET_NAME), ''"
     })
-    void a_refused_allocation_says_why_and_leaves_nothing_behind(
+    void a_refused_allocation_states_the_reason_and_leaves_nothing_behind(
             Kind kind, String call, Errno kernels, Errno expected, String name, String remedy) {
         MemorySource source = open(kind);
         ProcessState opened = ProcessState.now();
@@ -207,7 +207,7 @@ class DmaBufBackendsTest {
     }
 
     @Test
-    void a_heap_whose_memory_the_cpu_cannot_map_says_so_once_and_for_each_buffer() {
+    void memory_that_the_cpu_cannot_map_is_announced_and_its_mapping_is_refused() {
         kernel.failNext("mmap", 1, Errno.EINVAL);
         MemorySource source = open(Kind.DMA_HEAP);
         assertEquals(false, source.properties().get("heap.mappable"));
@@ -216,14 +216,14 @@ class DmaBufBackendsTest {
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(
-                refusal.getMessage().startsWith("heap 'camera': a buffer of 64 KiB is out of the CPU's reach"),
+                refusal.getMessage().startsWith("heap 'camera': a buffer of 64 KiB cannot be mapped, because"),
                 refusal.getMessage());
         assertEquals(mmaps, kernel.count("mmap"));
         buffer.release();
     }
 
     @Test
-    void a_heap_that_makes_less_than_was_asked_for_is_refused() {
+    void a_buffer_below_the_requested_size_is_refused() {
         MemorySource source = open(Kind.DMA_HEAP);
         kernel.answer("seekEnd", SIZE - 1);
         HeapException refusal =
@@ -233,7 +233,7 @@ class DmaBufBackendsTest {
     }
 
     @Test
-    void a_heap_that_makes_more_has_buffers_that_are_larger() {
+    void a_buffer_above_the_requested_size_reports_its_size() {
         MemorySource source = open(Kind.DMA_HEAP);
         kernel.answer("seekEnd", 2 * SIZE);
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
@@ -243,7 +243,7 @@ class DmaBufBackendsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void an_export_for_reading_only_is_refused_before_any_system_call_and_says_why(Kind kind) {
+    void a_read_only_export_is_refused_with_a_reason_before_any_system_call(Kind kind) {
         MemorySource source = open(kind);
         long[] already = counts("dmaHeapAllocate", "memfdCreate");
         HeapException refusal = assertThrows(
@@ -258,7 +258,7 @@ class DmaBufBackendsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void a_buffer_has_its_name_or_the_heaps_cut_to_what_the_kernel_takes(Kind kind) {
+    void a_buffer_has_its_own_or_the_heaps_name_truncated_to_the_kernels_limit(Kind kind) {
         MemorySource source = open(kind);
         source.allocate(HeapRequest.of(1)).release();
         source.allocate(HeapRequest.of(1).withName("frame 7")).release();
@@ -269,13 +269,13 @@ class DmaBufBackendsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void a_kernel_without_names_serves_all_the_same(Kind kind) {
+    void a_kernel_without_names_serves(Kind kind) {
         kernel.fail("dmaBufSetName", Errno.ENOTTY);
         open(kind).allocate(HeapRequest.of(SIZE)).release();
     }
 
     @Test
-    void each_bracket_reaches_the_kernel_in_its_direction() {
+    void each_cpu_access_reaches_the_kernel_with_its_direction() {
         HeapBuffer buffer = open(Kind.DMA_HEAP).allocate(HeapRequest.of(SIZE));
         buffer.descriptor();
         for (Access access : List.of(Access.READ, Access.WRITE, Access.READ_WRITE)) {
@@ -291,7 +291,7 @@ class DmaBufBackendsTest {
     }
 
     @Test
-    void udmabufs_table_is_made_in_both_directions_before_the_first_bracket() {
+    void the_table_of_udmabuf_is_made_in_both_directions_before_the_first_cpu_access() {
         HeapBuffer buffer = open(Kind.UDMABUF).allocate(HeapRequest.of(SIZE));
         buffer.beginCpuAccess(Access.READ);
         buffer.endCpuAccess(Access.READ);
@@ -305,7 +305,7 @@ class DmaBufBackendsTest {
     }
 
     @Test
-    void udmabufs_table_is_made_before_the_descriptor_is_given_away_and_once() {
+    void the_table_of_udmabuf_is_made_once_before_the_descriptor_is_exported() {
         HeapBuffer buffer = open(Kind.UDMABUF).allocate(HeapRequest.of(SIZE));
         assertEquals(List.of(), devices.syncs);
         kernel.failNext("dmaBufSync", 1, Errno.ENOMEM);
@@ -318,7 +318,7 @@ class DmaBufBackendsTest {
 
     @ParameterizedTest(name = "{0}: {1}")
     @CsvSource({"DMA_HEAP, EINTR", "DMA_HEAP, EAGAIN", "UDMABUF, EINTR", "UDMABUF, EAGAIN"})
-    void an_interrupted_bracket_is_made_again(Kind kind, Errno errno) {
+    void an_interrupted_cpu_access_is_repeated(Kind kind, Errno errno) {
         HeapBuffer buffer = open(kind).allocate(HeapRequest.of(SIZE));
         buffer.descriptor();
         long already = kernel.count("dmaBufSync");
@@ -332,7 +332,7 @@ class DmaBufBackendsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void a_refused_bracket_says_so_and_the_next_one_is_tried(Kind kind) {
+    void a_refused_cpu_access_is_reported_and_the_next_one_is_tried(Kind kind) {
         HeapBuffer buffer = open(kind).allocate(HeapRequest.of(SIZE));
         buffer.descriptor();
         kernel.failNext("dmaBufSync", 1, Errno.EINVAL);
@@ -348,7 +348,7 @@ class DmaBufBackendsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void a_closed_source_allocates_no_dma_buf_and_its_buffers_live_on(Kind kind) {
+    void a_closed_source_allocates_no_dma_buf_and_its_buffers_stay_usable(Kind kind) {
         MemorySource source = open(kind);
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         source.close();
@@ -356,7 +356,7 @@ class DmaBufBackendsTest {
         HeapException refusal =
                 assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENODEV, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("heap 'camera': it has gone and /dev/"), refusal.getMessage());
+        assertTrue(refusal.getMessage().startsWith("heap 'camera': it has left, and /dev/"), refusal.getMessage());
         buffer.unmap(buffer.map(Access.READ_WRITE));
         buffer.beginCpuAccess(Access.READ);
         buffer.endCpuAccess(Access.READ);
@@ -379,13 +379,13 @@ class DmaBufBackendsTest {
     }
 
     @Test
-    void what_a_buffer_costs_in_system_calls() {
+    void a_buffer_needs_a_known_number_of_system_calls() {
         String[] calls = {
             "open", "dmaHeapAllocate", "memfdCreate", "fallocate", "fcntl", "udmabufCreate", "dmaBufSetName", "seekEnd",
             "dmaBufSync", "close", "mmap", "madvise", "munmap"
         };
         assertCosts(Kind.DMA_HEAP, calls, 0, 1, 0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1);
-        // Two syncs of it for the table; the one mapping is from the start, to clear the pages.
+        // Two of the syncs are for the table. The only mapping was made at the start, to zero the pages.
         assertCosts(Kind.UDMABUF, calls, 0, 0, 1, 1, 1, 1, 1, 0, 4, 2, 1, 1, 1);
     }
 

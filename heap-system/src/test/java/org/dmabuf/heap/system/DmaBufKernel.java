@@ -13,8 +13,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * A kernel that seems to have heaps and udmabuf, for what a source does around its calls: what it calls a dma-buf is a
- * memfd of the running kernel. What a real one does is for the suite on a real kernel.
+ * Fake kernel with heaps and udmabuf, for tests of a source's own work. Its dma-bufs are memfds of the running kernel.
+ * The tests on a real kernel check real ones.
  */
 final class DmaBufKernel {
     private static final int F_ADD_SEALS = 1033;
@@ -55,7 +55,7 @@ final class DmaBufKernel {
                 };
             });
 
-    /** Refuses to open a device. */
+    /** Makes the open of a device fail. */
     DmaBufKernel without(String path, Errno why) {
         refused.put(path, why);
         return this;

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The pools as they are configured. */
+/** Tests of configured pools. */
 class PoolsTest {
     private final Announced announced = new Announced();
 
@@ -32,7 +32,7 @@ class PoolsTest {
     }
 
     @Test
-    void pools_are_off_by_default_and_then_there_is_neither_a_pool_nor_a_thread() throws NoSuchMethodException {
+    void pools_are_off_by_default_without_a_thread() throws NoSuchMethodException {
         assertEquals(
                 0, ((String[]) SystemHeap.Config.class.getMethod("pool_prewarm").getDefaultValue()).length);
         assertEquals("0", SystemHeap.Config.class.getMethod("pool_recycle").getDefaultValue());
@@ -44,7 +44,7 @@ class PoolsTest {
     }
 
     @Test
-    void a_heap_with_pools_that_is_withdrawn_leaves_nothing_but_the_buffers_that_are_out() {
+    void a_withdrawn_heap_with_pools_leaves_only_buffers_in_use() {
         ProcessState before = ProcessState.now();
         SystemHeap heap = new SystemHeap(announced.context(), config("64K=4 1M=2", "1M"), Map.of());
         HeapExporter exporter = announced.heaps().getFirst().exporter();
@@ -59,9 +59,9 @@ class PoolsTest {
         before.assertNothingLeft();
     }
 
-    /** Declarative Services makes the number of the text when it is asked for it. */
+    /** Declarative Services converts the text to a number only when it is read. */
     @Test
-    void an_idle_time_that_is_no_number_is_told() {
+    void an_idle_time_that_is_not_a_number_is_refused() {
         SystemHeap.Config config = (SystemHeap.Config) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {SystemHeap.Config.class}, (_, method, _) ->
                         method.getName().equals("pool_idle_s") ? Integer.valueOf("60s") : method.getDefaultValue());
@@ -84,7 +84,7 @@ class PoolsTest {
                 "4K=1     | all | pool.recycle = all in org.dmabuf.heap.system: expected bytes, or a",
                 "4K=1     | -1 | pool.recycle = -1 in",
             })
-    void a_setting_that_is_none_is_told_and_nothing_is_registered(String prewarm, String recycle, String sentence) {
+    void an_invalid_setting_is_reported_and_nothing_is_registered(String prewarm, String recycle, String sentence) {
         ProcessState before = ProcessState.now();
         new SystemHeap(announced.context(), config(prewarm, recycle), Map.of());
         assertTrue(announced.refusal().startsWith("invalid " + sentence), announced.refusal());

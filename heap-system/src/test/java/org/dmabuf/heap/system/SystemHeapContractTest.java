@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/** On the service and with the properties that a broker gets. */
+/** Run of the contract on the service and with the properties that a broker gets. */
 class SystemHeapContractTest {
     private SystemHeap heap;
 
@@ -26,7 +26,7 @@ class SystemHeapContractTest {
         return contract(announced.heaps().getFirst());
     }
 
-    /** With pools of sizes that the cases ask for, so that they get what was made ahead and what was used before. */
+    /** With pools of the sizes in the cases, so that the cases get prewarmed and recycled memory. */
     @TestFactory
     Stream<DynamicTest> the_system_heap_keeps_the_contract_with_pools() {
         Announced announced = new Announced();

@@ -34,13 +34,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.helpers.NOPLogger;
 
-/** The heap on a kernel that fails at every place where one can. Whatever happens, nothing is left behind. */
+/** Tests of the heap on a kernel that fails at every possible call. Nothing is left behind. */
 class SystemHeapFaultsTest {
     private static final long SIZE = 64 << 10;
-    /** fallocate goes in pieces of 64 MiB: three of them. */
+    /** Three pieces, because fallocate works in pieces of 64 MiB. */
     private static final long LARGE = 130 << 20;
 
-    /** For those whose descriptor writes; for those whose descriptor only reads. */
+    /** A request with a writable descriptor, and one with a read-only descriptor. */
     private enum Kind {
         WRITER,
         READER;
@@ -52,7 +52,7 @@ class SystemHeapFaultsTest {
         }
     }
 
-    /** What the kernel was asked to fallocate, and did. */
+    /** Ranges for which fallocate was called and succeeded. */
     private final List<String> pieces = new ArrayList<>();
 
     private final FaultySyscalls kernel = new FaultySyscalls((Syscalls) Proxy.newProxyInstance(
@@ -67,7 +67,7 @@ class SystemHeapFaultsTest {
     private ProcessState before;
 
     @BeforeEach
-    void a_heap_that_is_announced() {
+    void announce_a_heap() {
         Announced announced = new Announced();
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
         heap = announced.heaps().getFirst().exporter();
@@ -97,14 +97,14 @@ class SystemHeapFaultsTest {
         "WRITER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
         "WRITER, memfdCreate, 1, ENOMEM, ENOMEM, memfd_create, close buffers",
         "WRITER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
-        "WRITER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less", // no room on a tmpfs is no memory
+        "WRITER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less", // a full tmpfs is a shortage of memory
         "WRITER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "READER, memfdCreate, 1, EMFILE, EMFILE, memfd_create, LimitNOFILE=",
         "READER, memfdCreate, 1, ENFILE, ENFILE, memfd_create, fs.file-max",
         "READER, fallocate, 1, ENOMEM, ENOMEM, fallocate, ask for less",
         "READER, fallocate, 1, ENOSPC, ENOMEM, fallocate, ask for less",
         "READER, fcntl, 1, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
-        "READER, mmap, 1, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit: no other heap would help
+        "READER, mmap, 1, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit, so another heap is no remedy
         "READER, mmap, 1, EACCES, EACCES, mmap, ''",
         "READER, madvise, 1, ENOMEM, EAGAIN, madvise(MADV_POPULATE), close buffers",
         "READER, madvise, 1, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
@@ -112,20 +112,20 @@ class SystemHeapFaultsTest {
         "READER, open, 1, EMFILE, EMFILE, open(/proc/self/fd), LimitNOFILE=",
         "READER, fcntl, 2, EPERM, EPERM, fcntl(F_SEAL_FUTURE_WRITE), a seal forbids it"
     })
-    void a_refused_allocation_says_why_and_leaves_nothing_behind(
+    void a_refused_allocation_states_the_reason_and_leaves_nothing_behind(
             Kind kind, String call, int number, Errno kernels, Errno expected, String name, String remedy) {
         kernel.failOn(call, number, kernels);
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(kind.request(SIZE)));
         assertEquals(expected, refusal.errno());
         assertSentence(refusal, name, "64 KiB", kernels, remedy);
         before.assertNothingLeft();
-        // And the fault was that of one call: the heap serves again.
+        // The fault affected only that call: the heap serves again.
         heap.allocate(kind.request(SIZE)).release();
     }
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void memory_that_ends_half_way_through_a_large_buffer_is_given_back(Kind kind) {
+    void memory_is_released_if_the_kernel_refuses_half_of_a_large_buffer(Kind kind) {
         kernel.failOn("fallocate", 2, Errno.ENOSPC);
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(kind.request(LARGE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
@@ -134,7 +134,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void an_interrupted_fallocate_is_made_again(Kind kind) {
+    void an_interrupted_fallocate_is_repeated(Kind kind) {
         long already = kernel.count("fallocate");
         kernel.failNext("fallocate", 3, Errno.EINTR);
         heap.allocate(kind.request(SIZE)).release();
@@ -142,7 +142,7 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_large_buffer_is_made_in_pieces_and_an_interruption_costs_one_piece() throws IOException {
+    void a_large_buffer_is_made_in_pieces_and_a_signal_repeats_one_piece() throws IOException {
         long already = kernel.count("fallocate");
         kernel.failOn("fallocate", 2, Errno.EINTR);
         HeapBuffer buffer = heap.allocate(HeapRequest.of(LARGE));
@@ -157,7 +157,7 @@ class SystemHeapFaultsTest {
     @EnumSource(
             value = Errno.class,
             names = {"EINTR", "EAGAIN"})
-    void an_interrupted_population_is_made_again(Errno errno) {
+    void an_interrupted_population_is_repeated(Errno errno) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         long already = kernel.count("madvise");
         kernel.failNext("madvise", 3, errno);
@@ -172,7 +172,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Access.class)
-    void a_mapping_that_the_process_has_no_room_for_says_so_and_the_buffer_stays(Access access) {
+    void a_mapping_at_the_mapping_limit_is_refused_and_the_buffer_stays(Access access) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         kernel.failNext("mmap", 1, Errno.ENOMEM);
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(access));
@@ -213,19 +213,19 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_kernel_that_does_not_know_noexec_is_asked_without_it_and_not_asked_again() {
+    void a_kernel_without_noexec_is_asked_without_it_and_not_asked_again() {
         long already = kernel.count("memfdCreate");
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
         heap.allocate(HeapRequest.of(SIZE)).release();
         assertEquals(2, made("memfdCreate", already));
-        // Asked again, it would be refused once and then served.
+        // A second attempt with the flag would be refused once and then served.
         kernel.failNext("memfdCreate", 1, Errno.EINVAL);
         assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(SIZE)));
         assertEquals(3, made("memfdCreate", already));
     }
 
     @Test
-    void a_kernel_that_refuses_with_and_without_noexec_is_told_once_and_asked_both_ways_again() {
+    void a_refusal_with_and_without_noexec_is_reported_and_both_are_tried_again() {
         long already = kernel.count("memfdCreate");
         kernel.failNext("memfdCreate", 2, Errno.EINVAL);
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(HeapRequest.of(SIZE)));
@@ -237,7 +237,7 @@ class SystemHeapFaultsTest {
 
     @ParameterizedTest
     @EnumSource(Kind.class)
-    void an_interrupted_close_is_not_made_again(Kind kind) {
+    void an_interrupted_close_is_not_repeated(Kind kind) {
         HeapBuffer buffer = heap.allocate(kind.request(SIZE));
         long already = kernel.count("close");
         kernel.fail("close", Errno.EINTR);
@@ -246,7 +246,7 @@ class SystemHeapFaultsTest {
     }
 
     @Test
-    void a_buffer_costs_four_calls_and_each_mapping_three() {
+    void a_buffer_needs_four_system_calls_and_each_mapping_three() {
         String[] calls = {"memfdCreate", "fallocate", "fcntl", "close", "mmap", "madvise", "munmap", "open", "inode"};
         long[] already = new long[calls.length];
         for (int i = 0; i < calls.length; i++) {

@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.helpers.NOPLogger;
 
-/** Every wrong input that this heap, or a peer that has its descriptor, can make, and the kernel's errno for it. */
+/** Tests of each invalid input that this heap, or a peer with its descriptor, can make, and of the kernel's errno. */
 class SystemHeapInputTest {
     private static final long SIZE = 64 << 10;
     private static final int F_ADD_SEALS = 1033;
@@ -44,7 +44,7 @@ class SystemHeapInputTest {
     private long memfds;
 
     @BeforeEach
-    void a_heap_that_is_announced() {
+    void announce_a_heap() {
         Announced announced = new Announced();
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
         heap = announced.heaps().getFirst().exporter();
@@ -57,7 +57,7 @@ class SystemHeapInputTest {
         before.assertNothingLeft();
     }
 
-    /** Refused by the heap itself: the kernel was not asked. */
+    /** Checks a refusal by the heap itself, without a call to the kernel. */
     private void assertRefused(HeapRequest request, Errno errno, String sentence) {
         HeapException refusal = assertThrows(HeapException.class, () -> heap.allocate(request));
         assertEquals(errno, refusal.errno());
@@ -75,17 +75,17 @@ class SystemHeapInputTest {
     @EnumSource(
             value = ExportMode.class,
             names = {"READ_ONLY", "READ_WRITE"})
-    void a_size_that_the_machine_has_not_is_enomem(ExportMode mode) {
+    void a_size_above_the_machines_memory_is_enomem(ExportMode mode) {
         for (long size : new long[] {1L << 46, Long.MAX_VALUE - (128 << 10)}) {
             assertRefused(
                     HeapRequest.of(size).withExport(mode),
                     Errno.ENOMEM,
-                    "heap 'system': " + Bytes.text(Bytes.wholePages(size)) + " do not fit: ");
+                    "heap 'system': " + Bytes.text(Bytes.wholePages(size)) + " does not fit: ");
         }
     }
 
     @Test
-    void an_alignment_beyond_a_page_is_einval() {
+    void an_alignment_above_a_page_is_einval() {
         assertRefused(
                 HeapRequest.of(SIZE).withAlignment(2 << 20),
                 Errno.EINVAL,
@@ -94,7 +94,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_descriptor_that_was_not_wanted_is_enotsup() {
+    void a_descriptor_of_a_buffer_without_export_is_enotsup() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
         HeapException refusal = assertThrows(HeapException.class, buffer::descriptor);
         assertEquals(Errno.ENOTSUP, refusal.errno());
@@ -106,7 +106,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_writable_mapping_of_a_descriptor_for_reading_is_eacces() {
+    void a_writable_mapping_of_a_read_only_descriptor_is_eacces() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd peer = new Descriptors(kernel).duplicate("system", buffer.descriptor());
                 Arena arena = Arena.ofConfined()) {
@@ -121,9 +121,10 @@ class SystemHeapInputTest {
     @EnumSource(
             value = ExportMode.class,
             names = {"READ_ONLY", "READ_WRITE"})
-    void sealing_what_was_sealed_for_good_is_eperm(ExportMode mode) {
+    void another_seal_on_completely_sealed_memory_is_eperm(ExportMode mode) {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(mode));
-        // With the reader's descriptor the kernel refuses before it looks at the seals: it must be open for writing.
+        // Through the read-only descriptor the kernel would refuse before it checks the seals, so one for writing is
+        // needed.
         assertEquals(-Errno.EPERM.number(), kernel.fcntl(buffer.descriptor(), F_ADD_SEALS, F_SEAL_WRITE));
         try (OwnedFd again = reopened(buffer)) {
             assertEquals(-Errno.EPERM.number(), kernel.fcntl(again.fd(), F_ADD_SEALS, F_SEAL_WRITE));
@@ -132,7 +133,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_hole_punched_by_one_who_only_reads_is_eperm() {
+    void a_hole_punched_through_a_read_only_descriptor_is_eperm() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd again = reopened(buffer)) {
             assertEquals(
@@ -143,7 +144,7 @@ class SystemHeapInputTest {
     }
 
     @Test
-    void a_descriptor_that_is_closed_is_ebadf() {
+    void a_closed_descriptor_is_ebadf() {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE));
         int stale = buffer.descriptor();
         buffer.release();
@@ -152,7 +153,7 @@ class SystemHeapInputTest {
         assertEquals(Errno.EBADF, refusal.errno());
     }
 
-    /** A memfd can always be opened for writing through /proc, by the same user. */
+    /** The same user can always open a memfd for writing through /proc. */
     private OwnedFd reopened(HeapBuffer buffer) {
         int fd = kernel.open("/proc/self/fd/" + buffer.descriptor(), 0x80002); // O_RDWR | O_CLOEXEC
         return OwnedFd.of(fd, kernel::close);

@@ -33,7 +33,7 @@ class SystemHeapTest {
     private final Announced announced = new Announced();
 
     @Test
-    void the_heap_announces_itself_with_all_that_is_true_of_its_memory() {
+    void the_heap_announces_all_properties_of_its_memory() {
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
         assertEquals(
                 Map.ofEntries(
@@ -84,9 +84,9 @@ class SystemHeapTest {
     }
 
     @Test
-    void a_kernel_without_the_seal_against_writers_announces_no_export_for_reading() {
+    void a_kernel_without_the_seal_against_writers_announces_no_read_only_export() {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        // The first two seal the size; the third is F_SEAL_FUTURE_WRITE.
+        // The first two seals fix the size; the third is F_SEAL_FUTURE_WRITE.
         kernel.failOn("fcntl", 3, Errno.EINVAL);
         ProcessState before = ProcessState.now();
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of(), kernel, NOPLogger.NOP_LOGGER);
@@ -103,7 +103,7 @@ class SystemHeapTest {
     }
 
     @Test
-    void a_heap_that_is_withdrawn_leaves_its_buffers_working() {
+    void buffers_of_a_withdrawn_heap_still_work() {
         SystemHeap heap = new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
         HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
         heap.withdraw();
@@ -139,7 +139,7 @@ class SystemHeapTest {
         assertEquals(List.of(), announced.heaps());
     }
 
-    /** A setting that is no text is read from the properties. */
+    /** A setting of another type than String is read from the properties. */
     private static SystemHeap.Config set(String setting, String value) {
         Map<String, Object> values = new HashMap<>(Map.of("backend", "memfd"));
         switch (setting) {
@@ -151,7 +151,7 @@ class SystemHeapTest {
     }
 
     @Test
-    void the_usage_tells_what_the_machine_has_left() {
+    void the_usage_reports_the_free_memory_of_the_machine() {
         new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
         assertTrue(announced.heaps().getFirst().exporter().usage().free().orElseThrow() > 0);
     }

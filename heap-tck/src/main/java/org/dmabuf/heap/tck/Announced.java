@@ -100,15 +100,16 @@ public final class Announced {
      * Returns the reason of the one heap that cannot start.
      *
      * @return a sentence without the heap's name
-     * @throws AssertionError when there is no such heap, another heap too, or a heap whose start is repeated
+     * @throws AssertionError unless exactly one heap is announced, it does not serve, and its start is not repeated
      */
     public String refusal() {
         if (!heaps.isEmpty() || unavailable.size() != 1) {
-            throw new AssertionError(heaps.size() + " heaps serve, and these do not: " + unavailable);
+            throw new AssertionError(
+                    heaps.size() + " heaps serve, expected none and one that cannot start: " + unavailable);
         }
         Map<String, Object> heap = unavailable.getFirst();
         if (!Boolean.FALSE.equals(heap.get(UnavailableHeap.RETRIED))) {
-            throw new AssertionError("its start is repeated: " + heap);
+            throw new AssertionError("this heap's start is repeated, expected a heap that cannot start: " + heap);
         }
         return (String) heap.get(UnavailableHeap.REASON);
     }
@@ -117,16 +118,21 @@ public final class Announced {
      * Returns the reason of the one heap that is not registered yet and whose start is repeated.
      *
      * @return a sentence without the heap's name
-     * @throws AssertionError when there is no such heap, another heap too, or a heap that cannot start
+     * @throws AssertionError unless exactly one heap does not serve, and its start is repeated
      */
     public String waiting() {
         if (unavailable.size() != 1 || !Boolean.TRUE.equals(unavailable.getFirst().get(UnavailableHeap.RETRIED))) {
-            throw new AssertionError("these heaps do not serve: " + unavailable);
+            throw new AssertionError("these heaps do not serve, expected one whose start is repeated: " + unavailable);
         }
         return (String) unavailable.getFirst().get(UnavailableHeap.REASON);
     }
 
-    /** {@return the first heap, after waiting for it} */
+    /**
+     * Waits for a heap, for at most a minute.
+     *
+     * @return the first heap that is registered now
+     * @throws java.util.NoSuchElementException when no heap was registered in that time
+     */
     public Heap awaited() {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {

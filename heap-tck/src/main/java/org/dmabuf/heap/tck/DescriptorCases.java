@@ -42,7 +42,7 @@ final class DescriptorCases {
                         () -> peerKeepsTheMemory(heap),
                         heap.unlessMappable().or(() -> heap.unlessHolds(1, SIZE))),
                 heap.expect(
-                        "memory_that_a_peer_still_has_goes_to_nobody_else",
+                        "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                         () -> peerSeesNoNewTenant(heap),
                         heap.unlessMappable().or(() -> heap.unlessHolds(2 * BUFFERS, SIZE))));
     }
@@ -115,7 +115,7 @@ final class DescriptorCases {
             Sentence.assertNames(heap.name(), buffer.size(), e);
             return;
         }
-        throw new AssertionError(buffer + " has descriptor " + descriptor);
+        throw new AssertionError(buffer + " has descriptor " + descriptor + ", expected a refusal with ENOTSUP");
     }
 
     private static void sizeIsSealed(HeapUnderTest heap) {

@@ -23,7 +23,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  * }</pre>
  *
  * <p>{@code close} is an exception: it always reaches the kernel, because a descriptor is closed whatever {@code close}
- * returns. Any thread may call any method.
+ * returns. Any thread may call any method. An unknown name of a call throws {@link IllegalArgumentException} with the
+ * known names.
  */
 public final class FaultySyscalls implements Syscalls {
     private static final Set<String> NAMES =
@@ -97,7 +98,7 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     /**
-     * Counts the calls of a method, answered here or by the kernel.
+     * Returns how often a method was called, whether the call was answered here or by the kernel.
      *
      * @param call a method of {@link Syscalls}
      * @return 0 or more

@@ -123,7 +123,7 @@ final class MappingCases {
     }
 
     /**
-     * A heap that clears memory only when its owner first touches it clears too late: a peer could read the earlier
+     * A heap that clears memory only when its owner first touches it clears too late. A peer could read the earlier
      * contents, and the clearing would destroy the peer's writes. Other buffers are used and released first, so that
      * the memory has earlier contents.
      */

@@ -24,9 +24,9 @@ import java.util.TreeSet;
  * before.assertNothingLeft();
  * }</pre>
  *
- * <p>A snapshot omits files that the Java machine opens and closes at any time: private mappings; class files, jars and
- * modules; sources of random numbers; its own shared memory. It includes the files of other threads, so no other test
- * may run at the same time.
+ * <p>A snapshot omits what the Java machine opens and closes at any time: private mappings, class files, jars, modules,
+ * sources of random numbers, and its own shared memory. It includes the files of other threads, so no other test may
+ * run at the same time.
  */
 public final class ProcessState {
     /** Longest time until another thread, such as a reaper or the garbage collector, has released its resources. */

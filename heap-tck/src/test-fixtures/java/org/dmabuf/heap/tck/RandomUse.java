@@ -240,7 +240,7 @@ public final class RandomUse {
     private void note(HeapException refusal) {
         assertEquals(Optional.of(HEAP), refusal.heap(), refusal.toString());
         assertTrue(refusal.getMessage().contains("'" + HEAP + "'"), refusal.getMessage());
-        assertNotEquals(Errno.EINTR, refusal.errno(), refusal.getMessage()); // what is interrupted is made again
+        assertNotEquals(Errno.EINTR, refusal.errno(), refusal.getMessage()); // an interrupted operation is repeated
         assertTrue(closed || refusal.errno() != Errno.ENODEV, refusal.getMessage());
         refusals.merge(refusal.errno(), 1, Integer::sum);
     }
@@ -306,7 +306,7 @@ public final class RandomUse {
     /** Exports the buffer as a broker does, only if its holders can be tracked. */
     private void export(Owned owned) {
         if (owned.request.export() == ExportMode.NONE) {
-            assertTrue(!attempt(owned.buffer::descriptor), "a descriptor that nobody was to have");
+            assertTrue(!attempt(owned.buffer::descriptor), "a descriptor of a buffer without export");
             return;
         }
         attempt(() -> {
@@ -333,7 +333,7 @@ public final class RandomUse {
                 own.close();
                 return new Peer(content, access.writes(), null, mapping, arena);
             } catch (HeapException e) {
-                arena.close(); // so much secret memory may it not lock
+                arena.close(); // the process may not lock this much secret memory
             }
         }
         return new Peer(content, access.writes(), own, null, null);
@@ -342,7 +342,7 @@ public final class RandomUse {
     /** Checks the memory as a peer does, even after the release of the buffer. It must not have been reused. */
     private void look(Peer peer) {
         if (peer.mapping != null) {
-            assertFilled(peer.content, peer.mapping, "what a peer has");
+            assertFilled(peer.content, peer.mapping, "memory of a peer");
             if (peer.writes) {
                 peer.content.value = next();
                 peer.mapping.fill(peer.content.value);
@@ -369,8 +369,8 @@ public final class RandomUse {
             Content content = owned.content;
             owned.watch.whenGone(() -> {
                 if (content.peers.get() != 0) {
-                    early.set("told that nobody has a buffer of " + content.size + " any more, and "
-                            + content.peers.get() + " peers do");
+                    early.set("the end of the last holder of a buffer of " + content.size + " bytes was reported, but "
+                            + content.peers.get() + " peers are left");
                 }
                 watched.decrementAndGet();
             });
@@ -392,7 +392,7 @@ public final class RandomUse {
         assertEquals(null, early.get());
         OptionalLong capacity = source.usage().capacity();
         if (capacity.isPresent()) {
-            await("nothing is held back for peers", () -> source.usage().quarantined().orElse(0) == 0);
+            await("no range is quarantined", () -> source.usage().quarantined().orElse(0) == 0);
             takeAll(capacity.getAsLong());
             await("all is free", () -> source.usage().free().equals(capacity));
         }
@@ -400,14 +400,14 @@ public final class RandomUse {
         source.close();
         watching.close();
         machine.tick(TimeUnit.SECONDS.toNanos(1));
-        assertEquals(FaultyMachine.ROOM, machine.headroom.available(), "what is left of the machine");
+        assertEquals(FaultyMachine.ROOM, machine.headroom.available(), "remaining memory of the machine");
     }
 
     /** Allocates the whole capacity as one buffer. */
     private void takeAll(long capacity) {
         HeapBuffer all = source.allocate(HeapRequest.of(capacity).withExport(ExportMode.NONE));
         MemorySegment mapping = all.map(Access.READ_WRITE);
-        assertFilled(new Content(capacity), mapping, "all of it");
+        assertFilled(new Content(capacity), mapping, "the whole capacity");
         all.unmap(mapping);
         all.release();
     }

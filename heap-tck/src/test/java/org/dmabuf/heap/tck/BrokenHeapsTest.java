@@ -138,10 +138,10 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void zeroed_memory_that_a_peer_still_sees_is_noticed() {
+    void zeroed_memory_that_a_peer_still_holds_is_noticed() {
         assertFailing(
                 new Recycling(request -> request.export() != ExportMode.READ_ONLY, true),
-                "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                 "memory_lives_on_with_a_peer_after_release");
     }
 
@@ -185,7 +185,7 @@ class BrokenHeapsTest {
                     return good.allocate(request);
                 },
                 "an_alignment_above_the_announced_one_is_refused",
-                "an_absurd_size_is_refused_before_it_is_tried", // which looks whether alignments are refused
+                "an_absurd_size_is_refused_before_it_is_tried", // the case checks whether alignments are refused
                 "a_refusal_names_the_heap_and_the_size",
                 "refusals_leave_nothing_behind",
                 "after_refusals_the_heap_serves_as_before");
@@ -252,7 +252,7 @@ class BrokenHeapsTest {
                 "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "brackets_work_while_a_peer_has_the_descriptor",
                 "memory_lives_on_with_a_peer_after_release",
-                "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                 "a_descriptor_for_reading_cannot_be_mapped_for_writing",
                 "a_descriptor_for_reading_cannot_be_reopened_for_writing",
                 "a_descriptor_for_reading_does_not_let_a_write_through",
@@ -284,14 +284,14 @@ class BrokenHeapsTest {
                 "a_write_through_a_mapping_of_the_descriptor_shows_in_the_buffer",
                 "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "memory_lives_on_with_a_peer_after_release",
-                "memory_that_a_peer_still_has_goes_to_nobody_else");
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer");
         region.release();
     }
 
     @Test
     void missing_seals_are_noticed() {
         FaultySyscalls kernel = new FaultySyscalls(Syscalls.linux());
-        kernel.answer("fcntl", 0); // says yes and does nothing
+        kernel.answer("fcntl", 0); // reports success and does nothing
         MemfdSource unsealed = MemfdSource.open("camera", kernel, Headroom.machine());
         assertFailing(
                 unsealed,
@@ -357,7 +357,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_heap_that_does_not_look_whether_there_is_a_request_is_noticed() {
+    void a_heap_without_a_check_for_a_null_request_is_noticed() {
         HeapExporter broken = request -> request.size() == 0 ? null : good.allocate(request);
         Set<String> expected = Set.of("a_request_that_is_null_is_refused");
         assertEquals(expected, Heaps.failing(broken, Heaps.announced(good), expected));
@@ -383,7 +383,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_heap_that_looks_at_nothing_is_noticed_and_asked_for_no_absurd_size() {
+    void a_heap_without_any_check_is_noticed_and_not_asked_for_an_absurd_size() {
         long[] largest = new long[1];
         assertFailing(
                 request -> {
@@ -399,7 +399,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void brackets_that_do_not_nest_are_noticed() {
+    void cpu_accesses_that_do_not_nest_are_noticed() {
         assertFailing(
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     private Access open;
@@ -421,7 +421,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void brackets_that_need_a_mapping_are_noticed() {
+    void cpu_accesses_that_need_a_mapping_are_noticed() {
         assertFailing(
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     private int mappings;
@@ -445,7 +445,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void a_bracket_that_drops_what_was_written_is_noticed() {
+    void a_cpu_access_that_loses_written_data_is_noticed() {
         assertFailing(
                 request -> new ForwardingBuffer(good.allocate(request)) {
                     @Override
@@ -493,7 +493,7 @@ class BrokenHeapsTest {
 
                     @Override
                     public long trim(long bytes) {
-                        since.set(0); // only this recovers what was released
+                        since.set(0); // only this recovers released memory
                         return 0;
                     }
                 },
@@ -509,7 +509,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void memory_that_comes_back_only_in_the_order_of_a_stack_is_noticed() {
+    void memory_that_is_reusable_only_in_the_order_of_a_stack_is_noticed() {
         Deque<HeapBuffer> live = new ConcurrentLinkedDeque<>();
         Deque<HeapBuffer> lost = new ConcurrentLinkedDeque<>();
         assertFailing(
@@ -529,7 +529,7 @@ class BrokenHeapsTest {
                     return buffer;
                 },
                 "what_32_buffers_of_4096_bytes_held_never_shows_in_new_ones",
-                "memory_that_a_peer_still_has_goes_to_nobody_else",
+                "memory_that_a_peer_still_has_goes_to_no_other_buffer",
                 "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays",
                 "buffers_are_released_in_any_order");
         lost.forEach(HeapBuffer::release);
@@ -588,7 +588,7 @@ class BrokenHeapsTest {
     }
 
     @Test
-    void an_announcement_that_cannot_be_is_noticed() {
+    void an_impossible_announcement_is_noticed() {
         assertFailing(
                 good,
                 Heaps.announced(

@@ -78,7 +78,7 @@ class FaultySyscallsTest {
     }
 
     @Test
-    void the_answer_that_was_put_in_place_last_goes_first() {
+    void the_answer_that_was_set_last_applies_first() {
         kernel.fail("fallocate", Errno.ENOMEM);
         kernel.failNext("fallocate", 1, Errno.EINTR);
         assertEquals(EINTR, fallocate());
@@ -99,7 +99,7 @@ class FaultySyscallsTest {
     }
 
     @Test
-    void a_close_that_fails_closes_all_the_same() {
+    void a_close_that_fails_still_closes() {
         kernel.fail("close", Errno.EINTR);
         assertEquals(EINTR, kernel.close(3));
         assertEquals(List.of("close"), reached);

@@ -65,7 +65,7 @@ class HeapContractTest {
     }
 
     @Test
-    void what_a_heap_does_not_announce_is_skipped_with_the_reason_or_must_be_refused() {
+    void a_case_of_an_unannounced_property_is_skipped_with_a_reason_or_expects_a_refusal() {
         Map<String, String> usual = skipped(contract(Map.of(HeapProperties.EXPORT_READONLY, true)));
         Map<String, String> unmappable =
                 skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));
@@ -95,7 +95,7 @@ class HeapContractTest {
     }
 
     @Test
-    void what_a_case_needs_is_counted_in_what_buffers_take() {
+    void the_needs_of_a_case_are_counted_by_the_real_size_of_buffers() {
         String threads = "100_threads_allocate_map_and_release_at_once";
         Bounded pages = new Bounded(128 << 20, 4096, 4096);
         assertFalse(skipped(HeapContract.of(pages, Heaps.announced(heap))).containsKey(threads));
@@ -109,11 +109,11 @@ class HeapContractTest {
     }
 
     @Test
-    void a_heap_without_a_byte_too_much_may_take_a_moment_until_what_was_released_is_free() {
+    void a_heap_with_no_spare_byte_may_free_released_memory_with_a_delay() {
         Bounded exact = new Bounded(32 << 20, 4096, 4096);
         HeapContract contract = HeapContract.of(exact, Heaps.announced(heap));
         find(contract, "what_32_buffers_of_1048576_bytes_held_never_shows_in_new_ones").run();
-        find(contract, "memory_that_a_peer_still_has_goes_to_nobody_else").run();
+        find(contract, "memory_that_a_peer_still_has_goes_to_no_other_buffer").run();
         find(contract, "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays").run();
     }
 
@@ -126,7 +126,7 @@ class HeapContractTest {
         private long used;
         private int asked;
 
-        /** @param chunk bytes that sizes are rounded up to; what they take is rounded up to the unit */
+        /** @param chunk bytes to which sizes are rounded up; the bytes that they use are rounded up to the unit */
         Bounded(long capacity, long chunk, long unit) {
             this.capacity = capacity;
             this.chunk = chunk;

@@ -88,7 +88,7 @@ class ProcessStateTest {
     }
 
     @Test
-    void what_another_thread_is_about_to_give_back_is_waited_for() throws InterruptedException {
+    void a_release_by_another_thread_is_waited_for() throws InterruptedException {
         ProcessState before = ProcessState.now();
         OwnedFd fd = memfd();
         CountDownLatch looked = new CountDownLatch(1);

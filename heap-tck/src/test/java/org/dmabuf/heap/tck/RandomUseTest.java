@@ -5,7 +5,7 @@ import org.dmabuf.heap.linux.PlainSource;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Every source of memory that needs no device, used at random. */
+/** Tests that use every source without a device at random. */
 class RandomUseTest {
     @ParameterizedTest
     @EnumSource(PlainSource.class)

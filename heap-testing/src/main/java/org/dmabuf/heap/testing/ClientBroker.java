@@ -100,7 +100,7 @@ abstract class ClientBroker implements HeapBroker {
         return inventory.open(new View(inventory, id, this));
     }
 
-    /** Closes what is open through this broker and through the views that it opened. */
+    /** Closes every resource that is open through this broker and through the views that it opened. */
     final void takeBack(String why) {
         stopped = why;
         inventory.viewsOf(this).forEach(View::close);

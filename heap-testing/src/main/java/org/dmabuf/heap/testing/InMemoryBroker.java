@@ -117,7 +117,7 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
         }
     }
 
-    /** Closes what is open, as when the client's bundle stops. Mappings stay valid until their arenas end. */
+    /** Closes every open resource, as when the client's bundle stops. Mappings stay valid until their arenas end. */
     @Override
     public void close() {
         takeBack("the in-memory broker is closed; make another with InMemoryBroker.of");

@@ -40,7 +40,7 @@ final class Walk {
         try {
             return FrameworkUtil.createFilter(text);
         } catch (InvalidSyntaxException e) {
-            throw new IllegalStateException("the request has checked it", e);
+            throw new IllegalStateException("a request was created with an invalid filter", e);
         }
     }
 
@@ -62,7 +62,7 @@ final class Walk {
         for (String name : request.heaps()) {
             Optional<InMemoryHeap> heap = heaps.stream().filter(h -> h.name().equals(name)).findFirst();
             if (heap.isEmpty()) {
-                attempts.add(new Attempt(name, Errno.ENODEV, "there is no such heap; there are: " + names()));
+                attempts.add(new Attempt(name, Errno.ENODEV, "there is no such heap; serving heaps: " + names()));
             } else if (serves(heap.get(), shortage)) {
                 return heap.get();
             }
@@ -138,7 +138,7 @@ final class Walk {
                     + (request.mask().isPresent()
                             ? "no heap has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
                             : "")
-                    + "there are: " + names();
+                    + "serving heaps: " + names();
         }
         if (attempts.size() == 1) {
             return "buffer of " + request.size() + " bytes refused: " + attempts.getFirst().reason();

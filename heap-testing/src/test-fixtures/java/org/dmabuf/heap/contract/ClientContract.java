@@ -72,7 +72,7 @@ public abstract class ClientContract {
      * Finds a publication, for another client if there are several.
      *
      * @param name as published
-     * @return the service, empty when there is none
+     * @return the service; empty if it does not exist
      */
     protected abstract Optional<PublishedBuffer> published(String name);
 
@@ -488,7 +488,7 @@ public abstract class ClientContract {
     }
 
     @Test
-    void what_cannot_be_published_is_refused() {
+    void an_invalid_publication_is_refused() {
         HeapBroker broker = oneHeap();
         try (DmaBuf buffer = broker.allocate(REQUEST);
                 Publication _ = broker.publish(buffer, "preview", Access.READ_WRITE)) {

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.Bundle;
 
-/** Tests of the broker and the system heap on Equinox, with the bundles that the README lists for other containers. */
+/** Tests of the broker and the system heap on Equinox, with the bundles that docs/other-containers.md lists. */
 class EquinoxIT {
     private static final String BROKER = "org.dmabuf.heap.broker";
     private static final String SYSTEM = "org.dmabuf.heap.system";
@@ -128,7 +128,7 @@ class EquinoxIT {
     }
 
     @Test
-    void what_a_stopped_client_left_is_taken_back() throws Exception {
+    void resources_of_a_stopped_client_are_taken_back() throws Exception {
         container.installAndStart(both(SLF4J, OTHERS));
         Container.client(camera).take("system", "left");
         assertEquals(1, Container.client(display).charged());

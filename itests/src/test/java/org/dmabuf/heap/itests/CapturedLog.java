@@ -6,7 +6,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** The container's log from now on. The container writes it to standard output, and looks that up for each line. */
+/** The container's log from now on. The container writes it to standard output, which it looks up for each line. */
 final class CapturedLog implements AutoCloseable {
     private final PrintStream output = System.out;
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();

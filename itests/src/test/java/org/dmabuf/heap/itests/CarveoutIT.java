@@ -140,7 +140,7 @@ public class CarveoutIT {
     }
 
     @Test
-    public void the_example_says_how_many_of_its_frames_came_from_where_and_gives_all_back() throws Exception {
+    public void the_example_reports_the_heaps_of_its_frames_and_releases_all() throws Exception {
         Bundle example = framework.install(Gateway.dropIn("camera"));
         try {
             example.start();

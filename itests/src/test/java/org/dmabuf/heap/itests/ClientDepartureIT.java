@@ -120,7 +120,7 @@ public class ClientDepartureIT {
             case OPEN -> open_resources_are_closed();
             case MAPPED -> a_mapping_stays_until_its_arena_ends();
             case EXPORTED -> a_descriptor_is_closed_unless_it_was_given_away();
-            case PUBLISHED -> a_publication_goes_and_leaves_the_references_of_others();
+            case PUBLISHED -> a_publication_ends_and_the_references_of_others_stay();
         }
         theOldBrokerIsOfNoUse();
         aRestartGetsANewOne();
@@ -134,10 +134,10 @@ public class ClientDepartureIT {
             assertFalse("the departure does not wait for the vendor", call.isDone());
 
             heap.letGoOn();
-            Throwable told = assertThrows(ExecutionException.class, () -> call.get(60, TimeUnit.SECONDS))
+            Throwable refusal = assertThrows(ExecutionException.class, () -> call.get(60, TimeUnit.SECONDS))
                     .getCause();
-            assertEquals(told.toString(), IllegalStateException.class, told.getClass());
-            assertTrue(told.toString(), told.getMessage().contains("bundle " + CLIENT + " has stopped"));
+            assertEquals(refusal.toString(), IllegalStateException.class, refusal.getClass());
+            assertTrue(refusal.toString(), refusal.getMessage().contains("bundle " + CLIENT + " has stopped"));
         }
         assertEquals(0, framework.charged(HEAP));
     }
@@ -201,7 +201,7 @@ public class ClientDepartureIT {
         Framework.await(0L, () -> framework.charged(HEAP));
     }
 
-    private void a_publication_goes_and_leaves_the_references_of_others() throws Exception {
+    private void a_publication_ends_and_the_references_of_others_stay() throws Exception {
         DmaBuf buffer = broker.allocate(Unruly.request());
         FirstByte.write(buffer, 6);
         Publication publication = broker.publish(buffer, "frame");
@@ -212,17 +212,17 @@ public class ClientDepartureIT {
         sayAtTheEnd(() -> lastWords.add("still offered: " + published().size()));
         ServiceListener follower = event -> {
             if (event.getType() == ServiceEvent.UNREGISTERING) {
-                lastWords.add("told to let go of " + FirstByte.read(got) + ", charged " + framework.charged(HEAP));
+                lastWords.add("asked to let go of " + FirstByte.read(got) + ", charged " + framework.charged(HEAP));
             }
         };
         context.addServiceListener(follower, "(dmabuf.name=frame)");
         depart();
         context.removeServiceListener(follower);
 
-        assertEquals(List.of("still offered: 1", "told to let go of 6, charged 1"), lastWords);
+        assertEquals(List.of("still offered: 1", "asked to let go of 6, charged 1"), lastWords);
         assertEquals(List.of(), published());
         assertThrows(IllegalStateException.class, offer::open);
-        assertEquals("the user's own", 6, FirstByte.read(got));
+        assertEquals("the reference of the user", 6, FirstByte.read(got));
         Framework.await(1L, () -> framework.charged(HEAP));
         publication.close();
         user.uninstall();
@@ -239,8 +239,8 @@ public class ClientDepartureIT {
                 () -> broker.allocate(Unruly.request()),
                 broker::heaps,
                 () -> broker.publish(null, "frame"))) {
-            IllegalStateException told = assertThrows(IllegalStateException.class, use::run);
-            assertTrue(told.toString(), told.getMessage().contains("bundle " + CLIENT + " has stopped"));
+            IllegalStateException refusal = assertThrows(IllegalStateException.class, use::run);
+            assertTrue(refusal.toString(), refusal.getMessage().contains("bundle " + CLIENT + " has stopped"));
         }
         assertEquals(0, framework.charged(HEAP));
     }

@@ -92,7 +92,7 @@ public class ControlIT {
     }
 
     @Test
-    public void a_command_runs_in_the_gateway_with_outputs_and_status_of_its_own() throws Exception {
+    public void a_command_runs_in_the_gateway_with_its_own_outputs_and_status() throws Exception {
         Result list = run("--attach", "dmaheap:list");
         assertEquals(list.toString(), 0, list.exit());
         assertTrue(list.out(), list.out().contains("system"));

@@ -127,7 +127,7 @@ public class DeployIT {
         gateway.endScript();
     }
 
-    /** {@return a position in what is compressed of a class: not each byte of a header is looked at} */
+    /** {@return a position in the compressed data of a class, because not each byte of a header is checked} */
     private static int positionInClass(byte[] jar) {
         String name = "AcmeHeap.class";
         int position = new String(jar, StandardCharsets.ISO_8859_1).indexOf(name);
@@ -215,7 +215,7 @@ public class DeployIT {
         gateway.await("dmaheap:list", "camera +carveout .* serving .*");
         gateway.run("dmaheap:alloc -h camera -n held 64K");
         Files.delete(file);
-        gateway.awaitLog("heap 'camera' has left with 64 KiB in buffers that are not released"); // by System.Logger
+        gateway.awaitLog("heap 'camera' has left; its region of 1 MiB stays until"); // by System.Logger
         gateway.run("dmaheap:free held");
         gateway.endScript();
     }
@@ -226,11 +226,11 @@ public class DeployIT {
         Path file = gateway.home().resolve("etc/org.dmabuf.heap.carveout-camera.cfg");
         Files.writeString(file, "size = much\n");
         gateway.await("dmaheap:list", "camera +- .* failed .*");
-        String told = gateway.run("dmaheap:info camera");
-        String line = told.replaceAll("\\s+", " "); // the output is wrapped to the width of a terminal
-        assertTrue(told, line.contains(" state failed: invalid size = much "));
-        assertTrue(told, line.contains("configuration org.dmabuf.heap.carveout~camera"));
-        assertTrue(told, line.contains(file.getFileName().toString()));
+        String output = gateway.run("dmaheap:info camera");
+        String line = output.replaceAll("\\s+", " "); // the output is wrapped to the width of a terminal
+        assertTrue(output, line.contains(" state failed: invalid size = much "));
+        assertTrue(output, line.contains("configuration org.dmabuf.heap.carveout~camera"));
+        assertTrue(output, line.contains(file.getFileName().toString()));
         gateway.await("dmaheap:list", "camera: failed: invalid size = much .*");
 
         Files.writeString(file, "size = 1M\n");

@@ -111,12 +111,12 @@ public class ForeignClientIT {
 
     @Test
     public void without_the_setting_no_bundle_opens_a_view() {
-        HeapRefusedException told = assertThrows(HeapRefusedException.class, () -> broker.openView(USER));
-        assertEquals(Errno.EACCES, told.errno());
+        HeapRefusedException refusal = assertThrows(HeapRefusedException.class, () -> broker.openView(USER));
+        assertEquals(Errno.EACCES, refusal.errno());
         assertTrue(
-                told.getMessage(),
-                told.getMessage().startsWith("bundle " + SERVER + " at ")
-                        && told.getMessage().contains("add " + SERVER + " to views.allow of " + Framework.BROKER));
+                refusal.getMessage(),
+                refusal.getMessage().startsWith("bundle " + SERVER + " at ")
+                        && refusal.getMessage().contains("add " + SERVER + " to views.allow of " + Framework.BROKER));
         assertThrows(
                 IllegalArgumentException.class, () -> broker.openView(ClientId.ofBundle(SERVER, server.getLocation())));
     }
@@ -125,8 +125,8 @@ public class ForeignClientIT {
     public void a_foreign_client_opens_no_view_unless_the_setting_names_it() throws Exception {
         allowViews(Map.of());
         try (ClientView view = broker.openView(OTHER)) {
-            HeapRefusedException told = assertThrows(HeapRefusedException.class, () -> view.openView(USER));
-            assertTrue(told.getMessage(), told.getMessage().startsWith("client uid:1001 may not"));
+            HeapRefusedException refusal = assertThrows(HeapRefusedException.class, () -> view.openView(USER));
+            assertTrue(refusal.getMessage(), refusal.getMessage().startsWith("client uid:1001 may not"));
         }
     }
 
@@ -172,12 +172,12 @@ public class ForeignClientIT {
                 ClientView other = broker.openView(OTHER);
                 DmaBuf _ = view.allocate(PAGE);
                 DmaBuf _ = view.allocate(PAGE)) {
-            HeapException told = assertThrows(HeapShortageException.class, () -> view.allocate(PAGE));
-            assertEquals(Errno.ENOMEM, told.errno());
+            HeapException refusal = assertThrows(HeapShortageException.class, () -> view.allocate(PAGE));
+            assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(
-                    told.getMessage(),
-                    told.getMessage().contains("4 KiB for client uid:1000 does not fit")
-                            && told.getMessage().contains("raise quota.client in " + Framework.BROKER));
+                    refusal.getMessage(),
+                    refusal.getMessage().contains("4 KiB for client uid:1000 does not fit")
+                            && refusal.getMessage().contains("raise quota.client in " + Framework.BROKER));
             assertEquals(8192, usage(USER).orElseThrow().limit().orElseThrow());
             assertEquals(1L, usage(USER).orElseThrow().failures().get(Errno.ENOMEM).longValue());
             assertEquals(3, other.allocate(PAGE, 3).size());

@@ -54,7 +54,7 @@ public class HandOverIT {
     }
 
     @After
-    public void end_what_was_started() {
+    public void end_all_processes() {
         processes.forEach(Process::destroyForcibly);
     }
 
@@ -81,9 +81,9 @@ public class HandOverIT {
         }
         assertEquals(sha256, value(says.readLine(), "after"));
 
-        String told = output(gateway);
-        assertTrue(told, told.contains("given to              process " + peer.pid() + " of user "));
-        assertTrue(told, told.contains(sha256 + "  frame"));
+        String printed = output(gateway);
+        assertTrue(printed, printed.contains("given to              process " + peer.pid() + " of user "));
+        assertTrue(printed, printed.contains(sha256 + "  frame"));
         assertFalse("the socket's file is gone", Files.exists(socket));
 
         tellToGoOn(peer);
@@ -105,7 +105,7 @@ public class HandOverIT {
         for (String attempt : List.of("map", "write", "punch")) {
             assertEquals(attempt + " in " + inherited, "done", value(inherited, attempt));
         }
-        assertEquals("nobody was harmed", 0, gateway.waitFor());
+        assertEquals("the exit status of the gateway", 0, gateway.waitFor());
         tellToGoOn(peer);
         assertEquals(0, peer.waitFor());
     }
@@ -114,10 +114,10 @@ public class HandOverIT {
     public void the_gateway_adopts_memory_that_another_process_made_and_sealed() throws Exception {
         Process peer = peer("offer", socket.toString(), SEALED, "theirs");
         String theirs = value(peer.inputReader().readLine(), "sha256");
-        String told = output(gateway("receive " + socket, "sum theirs", "list", "free theirs", "list"));
-        assertTrue(told, told.contains(theirs + "  theirs"));
-        assertTrue(told, told.contains("received from         process " + peer.pid()));
-        assertEquals(told, 1, told.lines().filter(line -> line.startsWith("adopted")).count());
+        String printed = output(gateway("receive " + socket, "sum theirs", "list", "free theirs", "list"));
+        assertTrue(printed, printed.contains(theirs + "  theirs"));
+        assertTrue(printed, printed.contains("received from         process " + peer.pid()));
+        assertEquals(printed, 1, printed.lines().filter(line -> line.startsWith("adopted")).count());
     }
 
     /** A name that looks like an option cannot be passed to any command, so such a buffer could never be freed. */
@@ -126,9 +126,11 @@ public class HandOverIT {
         for (String name : List.of("-x", "a b", "\u202egnp", "\u001b[31mred", "x".repeat(32))) {
             Process peer = peer("offer", socket.toString(), SEALED, name);
             peer.inputReader().readLine();
-            String told = output(gateway("receive " + socket, "dump", "free buf-1", "buffers"));
-            assertTrue(told, told.startsWith("buffer                buf-1\n"));
-            assertTrue(told, told.lines().anyMatch(line -> line.matches("adopted +org\\.dmabuf\\.heap\\S+ +buf-1 .*")));
+            String printed = output(gateway("receive " + socket, "dump", "free buf-1", "buffers"));
+            assertTrue(printed, printed.startsWith("buffer                buf-1\n"));
+            assertTrue(
+                    printed,
+                    printed.lines().anyMatch(line -> line.matches("adopted +org\\.dmabuf\\.heap\\S+ +buf-1 .*")));
             Files.delete(socket);
         }
     }
@@ -190,18 +192,18 @@ public class HandOverIT {
         Process alone = gateway("load -n frame '" + file + "'", "share -t 1 frame " + socket);
         assertTrue(alone.waitFor(60, TimeUnit.SECONDS));
         String error = new String(alone.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertTrue(error, error.contains("line 2: no permitted process came to " + socket + " within 1 s"));
+        assertTrue(error, error.contains("line 2: no permitted process connected to " + socket + " within 1 s"));
         assertFalse(Files.exists(socket));
 
         Process inTheWay = gateway("load -n frame '" + file + "'", "share frame '" + file + "'");
         assertTrue(inTheWay.waitFor(60, TimeUnit.SECONDS));
         error = new String(inTheWay.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(error, error.contains("address already in use; the file exists, or a process listens"));
-        assertTrue("what is in the way is left alone", Files.exists(file));
+        assertTrue("the existing file is unchanged", Files.exists(file));
 
-        Process nobody = gateway("receive -t 1 " + socket);
-        assertTrue(nobody.waitFor(60, TimeUnit.SECONDS));
-        error = new String(nobody.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
+        Process noSender = gateway("receive -t 1 " + socket);
+        assertTrue(noSender.waitFor(60, TimeUnit.SECONDS));
+        error = new String(noSender.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
         assertTrue(error, error.contains("connect to " + socket));
     }
 
@@ -265,7 +267,7 @@ public class HandOverIT {
     /** Starts a process of another user once the socket exists. */
     private Process as(String... identity) throws Exception {
         for (long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60); !Files.exists(socket); Thread.sleep(10)) {
-            assertTrue("there is no socket", System.nanoTime() < end);
+            assertTrue("the socket does not exist", System.nanoTime() < end);
         }
         Path script = Files.copy(
                 Path.of(getClass().getResource("/peer.py").toURI()),

@@ -108,7 +108,7 @@ public class HeapDepartureIT {
             case EXPORTED -> a_descriptor_works_on();
             case PUBLISHED -> a_publication_stays();
         }
-        assertEquals("nobody is in the heap's code once it has drained", 0, heap.late());
+        assertEquals("no thread is in the heap's code once it has drained", 0, heap.late());
     }
 
     private void the_call_gets_its_buffer() throws Exception {

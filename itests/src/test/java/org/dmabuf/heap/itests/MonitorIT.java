@@ -67,7 +67,7 @@ public class MonitorIT {
     }
 
     @Test
-    public void each_bundle_has_a_monitor_of_its_own() {
+    public void each_bundle_has_its_own_monitor() {
         assertNotSame(first, second);
         assertSame(first, Framework.monitor(one.getBundleContext()));
     }
@@ -91,7 +91,7 @@ public class MonitorIT {
             assertEquals(4096, heap(first).peakBytes());
             assertEquals(65_536, heap(second).peakBytes());
             second.resetPeaks();
-            assertEquals("what is charged now", 4096, heap(second).peakBytes());
+            assertEquals("the present charge", 4096, heap(second).peakBytes());
         }
         assertEquals(4096, heap(first).peakBytes());
         assertEquals(4096, heap(second).peakBytes());

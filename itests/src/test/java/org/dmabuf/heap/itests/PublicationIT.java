@@ -96,9 +96,9 @@ public class PublicationIT {
     }
 
     private static void refused(Runnable write) {
-        HeapRefusedException told = assertThrows(HeapRefusedException.class, write::run);
-        assertEquals(Errno.EACCES, told.errno());
-        assertTrue(told.getMessage(), told.getMessage().endsWith("have its publisher grant READ_WRITE"));
+        HeapRefusedException refusal = assertThrows(HeapRefusedException.class, write::run);
+        assertEquals(Errno.EACCES, refusal.errno());
+        assertTrue(refusal.getMessage(), refusal.getMessage().endsWith("have its publisher grant READ_WRITE"));
     }
 
     @Test
@@ -125,9 +125,9 @@ public class PublicationIT {
         publish(FRAME, Access.READ);
         HeapBroker theirs = Framework.broker(consumer.getBundleContext());
         try (DmaBuf got = offer().open()) {
-            HeapRefusedException told = assertThrows(
+            HeapRefusedException refusal = assertThrows(
                     HeapRefusedException.class, () -> theirs.publish(got, "mine", Access.READ_WRITE));
-            assertEquals(Errno.EACCES, told.errno());
+            assertEquals(Errno.EACCES, refusal.errno());
             theirs.publish(got, "mine").close();
         }
     }
@@ -158,7 +158,7 @@ public class PublicationIT {
     }
 
     @Test
-    public void the_stop_of_a_consumer_drops_its_references_and_the_publication_goes_on() throws Exception {
+    public void the_stop_of_a_consumer_drops_its_references_and_the_publication_stays() throws Exception {
         DmaBuf buffer = publish(FRAME, Access.READ);
         PublishedBuffer offer = offer();
         DmaBuf got = offer.open();
@@ -186,7 +186,7 @@ public class PublicationIT {
     }
 
     @Test
-    public void a_publication_goes_with_the_bundle_that_made_it() throws Exception {
+    public void a_publication_ends_with_the_bundle_that_made_it() throws Exception {
         publish(FRAME, Access.READ);
         assertFalse(published().isEmpty());
         publisher.stop();

@@ -110,8 +110,8 @@ public class UnrulyHeapIT {
     }
 
     private void failsInAllocate(long fault, String trouble) {
-        HeapException told = refused(fault);
-        assertTrue(told.getMessage(), told.getMessage().contains(trouble));
+        HeapException failure = refused(fault);
+        assertTrue(failure.getMessage(), failure.getMessage().contains(trouble));
         assertEquals(log.lines(HEAP).toString(), 1, logged("heap 'unruly' failed in allocate", trouble));
     }
 
@@ -128,13 +128,13 @@ public class UnrulyHeapIT {
 
     @Test
     public void after_a_failure_no_other_heap_is_asked() {
-        HeapException told = assertThrows(
+        HeapException failure = assertThrows(
                 HeapException.class,
                 () -> broker.allocate(AllocationRequest.of(8192)
                         .withHeaps(HEAP, "system")
                         .withName(UnrulyHeap.name(UnrulyHeap.NOTHING))));
-        assertEquals(Errno.EIO, told.errno());
-        assertEquals(1, told.attempts().size());
+        assertEquals(Errno.EIO, failure.errno());
+        assertEquals(1, failure.attempts().size());
     }
 
     @Test
@@ -160,9 +160,9 @@ public class UnrulyHeapIT {
     public void a_mapping_that_is_too_small_is_undone() {
         try (DmaBuf buffer = broker.allocate(Unruly.request(UnrulyHeap.MAP_TOO_LITTLE));
                 Arena arena = Arena.ofConfined()) {
-            HeapException told = assertThrows(HeapException.class, () -> buffer.map(Access.READ, arena));
-            assertEquals(Errno.EIO, told.errno());
-            assertTrue(told.getMessage(), told.getMessage().contains("the heap mapped 4096 bytes of it"));
+            HeapException failure = assertThrows(HeapException.class, () -> buffer.map(Access.READ, arena));
+            assertEquals(Errno.EIO, failure.errno());
+            assertTrue(failure.getMessage(), failure.getMessage().contains("the heap mapped 4096 bytes of it"));
         }
         assertEquals("the mapping holds it no longer", 0, framework.charged(HEAP));
     }
@@ -185,10 +185,10 @@ public class UnrulyHeapIT {
         CpuAccess access = buffer.beginCpuAccess(Access.READ);
         buffer.close();
         assertEquals(1, framework.charged(HEAP));
-        HeapException told = assertThrows(HeapException.class, access::close);
-        assertEquals(Errno.EIO, told.errno());
-        assertEquals(Optional.of(HEAP), told.heap());
-        assertTrue(told.getMessage(), told.getMessage().contains("the vendor's own trouble"));
+        HeapException failure = assertThrows(HeapException.class, access::close);
+        assertEquals(Errno.EIO, failure.errno());
+        assertEquals(Optional.of(HEAP), failure.heap());
+        assertTrue(failure.getMessage(), failure.getMessage().contains("the vendor's own trouble"));
         access.close();
         assertEquals(0, framework.charged(HEAP));
     }
@@ -215,8 +215,8 @@ public class UnrulyHeapIT {
         assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).charged().liveBuffers());
         FirstByte.write(last, 1);
         assertEquals(1, FirstByte.read(last));
-        HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
-        assertEquals(Errno.ENODEV, told.errno());
+        HeapException failure = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
+        assertEquals(Errno.ENODEV, failure.errno());
     }
 
     @Test
@@ -227,11 +227,11 @@ public class UnrulyHeapIT {
             bundle.stop();
             assertFalse(call.isDone());
             assertEquals(1, log.lines("heap 'unruly' left while calls were inside it: 1").size());
-            assertEquals("it is told to the heap, too", 1, heap.takeLate());
+            assertEquals("the heap is notified, too", 1, heap.takeLate());
             assertEquals(List.of("system"), framework.names(HeapState.SERVING));
-            HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
-            assertEquals(Errno.ENODEV, told.errno());
-            assertEquals(Optional.of(HEAP), told.heap());
+            HeapException failure = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
+            assertEquals(Errno.ENODEV, failure.errno());
+            assertEquals(Optional.of(HEAP), failure.heap());
 
             heap.letGoOn();
             try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
@@ -258,7 +258,7 @@ public class UnrulyHeapIT {
             try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
                 assertEquals("system", buffer.heapName());
             }
-            assertEquals(1, log.lines("heap 'unruly' left while it was asked").size());
+            assertEquals(1, log.lines("heap 'unruly' left during a call of allocate").size());
         }
     }
 
@@ -289,17 +289,17 @@ public class UnrulyHeapIT {
                         .filter(one -> one.name().equals("a_new_buffer_of_65536_bytes_is_all_zero"))
                         .findFirst()
                         .orElseThrow();
-        AssertionError told = assertThrows(AssertionError.class, zeroed::run);
-        assertTrue(told.getMessage(), told.getMessage().contains("byte 0 of 65536 is 0xa5 and not 0x00"));
+        AssertionError failure = assertThrows(AssertionError.class, zeroed::run);
+        assertTrue(failure.getMessage(), failure.getMessage().contains("byte 0 of 65536 is 0xa5 and not 0x00"));
         registration.unregister();
     }
 
     private HeapException refused(long fault) {
-        HeapException told = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request(fault)));
-        assertEquals(Errno.EIO, told.errno());
-        assertEquals(Optional.of(HEAP), told.heap());
+        HeapException failure = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request(fault)));
+        assertEquals(Errno.EIO, failure.errno());
+        assertEquals(Optional.of(HEAP), failure.heap());
         assertEquals(0, framework.charged(HEAP));
-        return told;
+        return failure;
     }
 
     /** Returns how often both texts were logged, the second in the stack trace of the first. */

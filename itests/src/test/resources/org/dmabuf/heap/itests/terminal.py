@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command on a terminal of its own, as a user at a keyboard does.
+"""Runs a command on a separate terminal, like a user at a keyboard.
 
-usage: terminal.py PAIRS COMMAND...   PAIRS is a Python list of (text to wait for, keys to type then)
+usage: terminal.py PAIRS COMMAND...   PAIRS is a Python list of (text to wait for, keys to type after it)
 
-Prints what the command wrote, and exits with its status.
+Prints the output of the command, and exits with its status.
 """
 import ast, fcntl, os, pty, select, struct, sys, termios, time
 

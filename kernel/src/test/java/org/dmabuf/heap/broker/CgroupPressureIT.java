@@ -37,9 +37,9 @@ class CgroupPressureIT extends PressureTest {
     void pooled_memory_is_released_when_the_cgroup_stalls() throws Exception {
         try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
             Path folder = cgroup.folder();
-            List<String> told = cgroup.run(Stalled.class, folder.toString());
+            List<String> lines = cgroup.run(Stalled.class, folder.toString());
             assertEquals(
-                    List.of("watches " + folder.resolve("memory.pressure"), "keeps 48 MiB", "keeps 0 MiB"), told);
+                    List.of("watches " + folder.resolve("memory.pressure"), "keeps 48 MiB", "keeps 0 MiB"), lines);
         }
     }
 
@@ -83,14 +83,14 @@ class CgroupPressureIT extends PressureTest {
                     Syscalls.linux(),
                     Headroom.machine(),
                     PoolBudget.none().withRecycled(POOL * MIB).withIdle(Duration.ofDays(1)));
-            told("watches " + watched());
+            report("watches " + watched());
             List<HeapBuffer> buffers = new ArrayList<>();
             for (int i = 0; i < POOL; i++) {
                 buffers.add(source.allocate(HeapRequest.of(MIB).withExport(ExportMode.NONE)));
             }
             buffers.forEach(HeapBuffer::release);
             buffers.clear();
-            told("keeps " + kept(source) / MIB + " MiB");
+            report("keeps " + kept(source) / MIB + " MiB");
             long used = Long.parseLong(Files.readString(cgroup.resolve("memory.current")).strip());
             Files.writeString(cgroup.resolve("memory.high"), Long.toString(used), StandardOpenOption.WRITE);
             long end = System.nanoTime() + Duration.ofMinutes(2).toNanos();
@@ -101,7 +101,7 @@ class CgroupPressureIT extends PressureTest {
                     Syscalls.linux().fallocate(other, 0, i * MIB, MIB); // over the limit, so it waits
                 }
             }
-            told("keeps " + kept(source) / MIB + " MiB");
+            report("keeps " + kept(source) / MIB + " MiB");
             Syscalls.linux().close(other);
             source.close();
         }
@@ -129,7 +129,7 @@ class CgroupPressureIT extends PressureTest {
             return source.usage().pools().stream().mapToLong(PoolUsage::bytes).sum();
         }
 
-        private static void told(String what) {
+        private static void report(String what) {
             System.out.println(MemoryCgroup.LINE_PREFIX + what);
         }
     }

@@ -352,7 +352,7 @@ class HolderTrackerIT {
 
     @ParameterizedTest
     @CsvSource({"system, system", "udmabuf, udmabuf"})
-    void the_kernel_knows_a_buffer_by_its_name_and_size(String heap, String exporter) throws IOException {
+    void the_kernel_lists_a_buffer_with_its_name_and_size(String heap, String exporter) throws IOException {
         try (DmaBuf buffer = allocate(heap);
                 OwnedFd fd = buffer.exportFd()) {
             Map<String, String> shown = fdinfo(fd);

@@ -313,11 +313,11 @@ class CmaIT {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
                 switch (maker) {
-                    case KERNEL -> "heap 'cma': 8 MiB are not free in one piece of the memory that is set aside for"
-                            + " /dev/dma_heap/" + node + "; ask for less, close buffers, or set more aside at boot"
+                    case KERNEL -> "heap 'cma': 8 MiB is not free in one piece in the memory reserved for"
+                            + " /dev/dma_heap/" + node + "; ask for less, close buffers, or reserve more at boot"
                             + " (cma=, or the region in the device tree)";
-                    case REGION -> "heap 'cma': 8 MiB in one piece, aligned to 1 MiB, do not fit: 0 bytes free, largest"
-                            + " run 0 bytes; raise size in org.dmabuf.heap.cma or close a buffer";
+                    case REGION -> "heap 'cma': 8 MiB in one piece, aligned to 1 MiB, does not fit: 0 bytes free,"
+                            + " largest run 0 bytes; raise size in org.dmabuf.heap.cma or close a buffer";
                 },
                 refusal.getMessage());
         // The kernel's area may contain pages of others that cannot be moved away at once.
@@ -350,7 +350,7 @@ class CmaIT {
         assertTrue(area.getMessage().contains(" not free in one piece "), area.getMessage());
         HeapException machine = assertThrows(HeapException.class, () -> hold(form, 1L << 40));
         assertEquals(Errno.ENOMEM, machine.errno());
-        assertTrue(machine.getMessage().contains(" exceed this machine's memory"), machine.getMessage());
+        assertTrue(machine.getMessage().contains(" exceeds this machine's memory"), machine.getMessage());
     }
 
     @Test

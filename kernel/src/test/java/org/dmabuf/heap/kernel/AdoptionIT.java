@@ -27,7 +27,7 @@ class AdoptionIT {
             try (OwnedFd heap = OwnedFd.of(syscalls.open("/dev/dma_heap/system", 0), syscalls::close);
                     OwnedFd buffer = OwnedFd.of(
                             syscalls.dmaHeapAllocate(heap.fd(), SIZE, O_RDWR | O_CLOEXEC, 0), syscalls::close)) {
-                assertEquals(0, syscalls.isDmaBuf(heap.fd()), "the heap's node is none");
+                assertEquals(0, syscalls.isDmaBuf(heap.fd()), "the heap's node is not a dma-buf");
                 assertEquals(0, syscalls.dmaBufSetName(buffer.fd(), name));
                 adopt(buffer);
             }

@@ -65,12 +65,12 @@ class GatewayIT {
     }
 
     /** Returns the reason why the heap takes its memory from no better back end, which is logged once. */
-    private void assertTold(String expected) throws IOException {
-        List<String> told = gateway.log().lines()
+    private void assertLogged(String expected) throws IOException {
+        List<String> lines = gateway.log().lines()
                 .filter(line -> line.contains("takes its memory from"))
                 .toList();
-        assertEquals(1, told.size(), gateway.log());
-        assertTrue(told.getFirst().matches(expected), told.getFirst());
+        assertEquals(1, lines.size(), gateway.log());
+        assertTrue(lines.getFirst().matches(expected), lines.getFirst());
     }
 
     @Test
@@ -88,7 +88,7 @@ class GatewayIT {
         configureNode("org.example.node-lost.cfg", "node = lost\nheap.id = 8\n");
         drop();
         gateway.await("dmaheap:list", "camera +node +dma-heap +yes +serving .*");
-        gateway.awaitLog(".*heap 'lost' cannot be opened.*: open\\(/dev/dma_heap/lost\\) failed: .*"
+        gateway.awaitLog(".*opening heap 'lost' failed and is not repeated: open\\(/dev/dma_heap/lost\\) failed: .*"
                 + "; take a kernel that has this heap.*");
         gateway.await("dmaheap:list", "lost .* failed .*");
         gateway.run("dmaheap:alloc -h camera -r '(heap.dmabuf=true)' -n frame 64K");
@@ -109,7 +109,7 @@ class GatewayIT {
         GatewayProcess.run("chown", "-R", NOBODY + ":" + NOBODY, folder.toString());
         gateway.start("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups");
         gateway.await("dmaheap:list", "system +system +memfd +no +serving .*");
-        assertTold(".*heap 'system' takes its memory from memfd, since open\\(/dev/dma_heap/system\\) failed: .*"
+        assertLogged(".*heap 'system' takes its memory from memfd, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + GIVE_THE_NODE + "; and open\\(/dev/udmabuf\\) failed: .*" + GIVE_THE_NODE);
         gateway.end();
     }
@@ -121,9 +121,9 @@ class GatewayIT {
         drop();
         gateway.start("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/dma_heap && exec \"$@\"", "sh");
         gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
-        assertTold(".*heap 'system' takes its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
+        assertLogged(".*heap 'system' takes its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
-        gateway.awaitLog(".*heap 'camera' cannot be opened.*: open\\(/dev/dma_heap/system\\) failed: .*"
+        gateway.awaitLog(".*opening heap 'camera' failed and is not repeated: open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has .*");
         gateway.await("dmaheap:list", "camera .* failed .*");
         gateway.end();
@@ -214,7 +214,7 @@ class GatewayIT {
     private static void awaitFile(Path file) throws InterruptedException {
         long end = System.nanoTime() + 60_000_000_000L;
         while (!Files.exists(file)) {
-            assertTrue(System.nanoTime() < end, () -> "there is no " + file);
+            assertTrue(System.nanoTime() < end, () -> "missing file: " + file);
             Thread.sleep(50);
         }
     }

@@ -100,7 +100,7 @@ class HeapContractIT {
     }
 
     @TestFactory
-    Stream<DynamicTest> the_region_that_stands_for_contiguous_memory_keeps_the_contract() throws IOException {
+    Stream<DynamicTest> the_region_that_emulates_contiguous_memory_keeps_the_contract() throws IOException {
         return tests(contract(emulation).skipping(skips("udmabuf")));
     }
 

@@ -97,7 +97,7 @@ class HostileHolderIT {
     private static void await(BooleanSupplier condition) {
         long end = System.nanoTime() + 60_000_000_000L;
         while (!condition.getAsBoolean()) {
-            assertTrue(System.nanoTime() < end, "waited in vain");
+            assertTrue(System.nanoTime() < end, "time limit exceeded");
             Thread.onSpinWait();
         }
     }

@@ -63,16 +63,16 @@ class PressureIT {
             Files.writeString(RATIO, ratio);
         }
         assertEquals(0, status, output);
-        List<String> told =
+        List<String> lines =
                 output.lines().filter(line -> line.startsWith("greedy: ")).toList();
-        assertEquals(3, told.size(), output);
-        for (String round : told.subList(0, 2)) {
+        assertEquals(3, lines.size(), output);
+        for (String round : lines.subList(0, 2)) {
             assertTrue(
                     round.matches("greedy: [1-9]\\d* buffers, then ENOMEM heap 'system': fallocate refused a buffer of"
                             + " 1 MiB: .*; ask for less, or close buffers"),
                     output);
         }
-        assertEquals("greedy: alive", told.getLast());
+        assertEquals("greedy: alive", lines.getLast());
     }
 
     /** Runs in that process. */
@@ -94,7 +94,7 @@ class PressureIT {
             try {
                 kept.descriptor();
             } catch (HeapException e) {
-                told(0, e);
+                report(0, e);
             }
             kept.release();
             source.trim(Long.MAX_VALUE);
@@ -123,14 +123,14 @@ class PressureIT {
                 }
                 return held.size() + " buffers and no end";
             } catch (HeapException e) {
-                return told(held.size(), e);
+                return report(held.size(), e);
             } finally {
                 held.forEach(HeapBuffer::release);
                 held.clear();
             }
         }
 
-        private static String told(int buffers, HeapException refusal) {
+        private static String report(int buffers, HeapException refusal) {
             return buffers + " buffers, then " + refusal.errno() + " " + refusal.getMessage();
         }
 

@@ -327,7 +327,7 @@ class RegionIT {
             assertFilled(6, view);
             assertEquals(FRAME, source.usage().quarantined().orElseThrow());
         }
-        await("the region goes", () -> before.leftIn(ProcessState.now()).isEmpty());
+        await("the region is closed", () -> before.leftIn(ProcessState.now()).isEmpty());
     }
 
     /** Allocates all free memory, one frame after the other, and checks that it is zero. */

@@ -36,7 +36,7 @@ final class Onlookers {
         Object counter = Proxy.newProxyInstance(handler.getClassLoader(), types, (self, method, all) ->
                 switch (method.getName()) {
                     case "handleEvent" -> {
-                        tally.did("be told " + event.getMethod("getTopic").invoke(all[0]));
+                        tally.did("receive " + event.getMethod("getTopic").invoke(all[0]));
                         yield null;
                     }
                     case "hashCode" -> System.identityHashCode(self);

@@ -15,7 +15,7 @@ class SoakIT {
             "allocate", "map", "CPU access", "export", "duplicate", "hand over", "publish", "look up", "forget",
             "use what is shared", "leave to a peer", "dump",
             "give to a hostile process", "adopt from a hostile process", "read what was adopted from a hostile process",
-            "configure the broker", "be told org/dmabuf/heap/ARRIVED", "record org.dmabuf.heap.Allocate",
+            "configure the broker", "receive org/dmabuf/heap/ARRIVED", "record org.dmabuf.heap.Allocate",
             "install and start a heap", "stop a heap", "update a heap", "refresh a heap",
             "stop a client", "update a client", "refresh a client", "configure the system heap", "restart the broker");
 

@@ -15,7 +15,7 @@ import org.dmabuf.heap.OwnedFd;
  * map the pages in which the picture was drawn.
  *
  * <p>The descriptor has one owner at a time. At first this class owns the descriptor from {@link DmaBuf#exportFd}.
- * After GStreamer has wrapped it into a memory, {@link OwnedFd#detach} passes the ownership to that memory, which
+ * After GStreamer has wrapped it into a memory, {@link OwnedFd#detach} passes the ownership to that memory. The memory
  * closes the descriptor with its last reference, when the pipeline stops. On every failure before that, this class
  * closes it.
  */
@@ -105,7 +105,7 @@ final class PngPipeline implements AutoCloseable {
                 bus, PATIENCE.toNanos(), GStreamer.MESSAGE_EOS | GStreamer.MESSAGE_ERROR);
         gst.objectUnref(bus);
         if (GStreamer.isNull(message)) {
-            throw new GStreamerException("GStreamer was not done within " + PATIENCE.toSeconds() + " s");
+            throw new GStreamerException("GStreamer did not finish within " + PATIENCE.toSeconds() + " s");
         }
         try {
             if (gst.messageType(message) == GStreamer.MESSAGE_ERROR) {

@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * All physical addresses are below 2 to this power. The component property {@code heap.dma.bits}, see {@link
- * org.dmabuf.heap.HeapProperties#DMA_BITS}.
+ * Number of address bits: all physical addresses are below 2 to this power. The component property
+ * {@code heap.dma.bits}, see {@link org.dmabuf.heap.HeapProperties#DMA_BITS}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

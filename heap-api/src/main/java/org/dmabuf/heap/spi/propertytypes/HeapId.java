@@ -7,7 +7,10 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** The heap's bit in a mask. The component property {@code heap.id}, see {@link org.dmabuf.heap.HeapProperties#ID}. */
+/**
+ * Bit of the heap in a mask of heaps. The component property {@code heap.id}, see
+ * {@link org.dmabuf.heap.HeapProperties#ID}.
+ */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

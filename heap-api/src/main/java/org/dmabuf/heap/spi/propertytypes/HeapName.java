@@ -8,7 +8,7 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * The heap's unique name. The component property {@code heap.name}, see {@link org.dmabuf.heap.HeapProperties#NAME}.
+ * Unique name of the heap. The component property {@code heap.name}, see {@link org.dmabuf.heap.HeapProperties#NAME}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

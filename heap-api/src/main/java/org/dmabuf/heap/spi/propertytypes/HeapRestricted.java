@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * Whether a client may use the heap only when the broker's configuration names it. The component property {@code
- * heap.restricted}, see {@link org.dmabuf.heap.HeapProperties#RESTRICTED}.
+ * Whether a client may use the heap only if the broker's configuration has an {@code allow} entry for that client. The
+ * component property {@code heap.restricted}, see {@link org.dmabuf.heap.HeapProperties#RESTRICTED}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

@@ -7,7 +7,7 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
-/** The kind of heap. The component property {@code heap.type}, see {@link org.dmabuf.heap.HeapProperties#TYPE}. */
+/** Kind of the heap. The component property {@code heap.type}, see {@link org.dmabuf.heap.HeapProperties#TYPE}. */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)
 @Target(ElementType.TYPE)

@@ -6,7 +6,7 @@ import java.util.Optional;
 import org.dmabuf.heap.ClientId;
 
 /**
- * The charge of one buffer to its heap and to the client that allocated it. Where a quota applies, the bytes are
+ * Charge of one buffer to its heap and to the client that allocated it. Where a quota applies, the bytes are
  * reserved before the heap is called. They are charged from when the buffer exists until its memory has no holder. A
  * charge is live first, may linger then, and ends once. Its owner calls its methods one after the other.
  */
@@ -15,7 +15,7 @@ public final class Charge {
      * One charged buffer in a dump.
      *
      * @param client the client that is charged
-     * @param name for people
+     * @param name for listings
      * @param size bytes
      * @param since when it was charged, in nanoseconds of {@link CoarseClock}
      * @param site where it was allocated; empty when sites are not recorded

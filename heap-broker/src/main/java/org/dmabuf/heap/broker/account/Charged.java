@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.account;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/** The part of a buffer that its {@link Charge} uses. */
+/** Part of a buffer that its {@link Charge} uses. */
 public interface Charged {
     /**
      * The uses of a buffer at one moment.
@@ -22,7 +22,7 @@ public interface Charged {
     /** {@return bytes} */
     long size();
 
-    /** {@return the name for people} */
+    /** {@return the name for listings} */
     Optional<String> name();
 
     /**

@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
 import org.dmabuf.heap.ClientId;
 
-/** The account of one client, over all heaps. It outlives the client as long as anything is charged to it. */
+/** Account of one client, over all heaps. It outlives the client as long as anything is charged to it. */
 public final class ClientAccount {
     private final ClientId id;
     private final FailureCounts failures = new FailureCounts();

@@ -2,7 +2,7 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * The account of one client on one heap: the client's share of the heap's account. The lock of that account guards it.
+ * Account of one client on one heap: the client's share of the heap's account. The lock of that account guards it.
  */
 public final class ClientHeapAccount {
     /** Guarded by the account. */

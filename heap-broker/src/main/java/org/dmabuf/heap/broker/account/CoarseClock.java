@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.account;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A clock with a precision of two seconds, for timestamps that are written far more often than read. Reading the real
+ * Clock with a precision of two seconds, for timestamps that are written far more often than read. Reading the real
  * clock takes a quarter of the time that the broker adds to an allocation. A thread updates the time once a second
  * while the clock is read, and sleeps otherwise. Before the start and after the stop of the thread the time is exact.
  */

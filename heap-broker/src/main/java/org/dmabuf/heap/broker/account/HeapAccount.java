@@ -9,7 +9,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The account of one heap, identified by the heap's name: the sums, and the {@link Charge} of every buffer. It outlives
+ * Account of one heap, identified by the heap's name: the sums, and the {@link Charge} of every buffer. It outlives
  * the heap as long as memory of the heap has a holder. Each buffer is charged once. It is live while this process uses
  * it, then lingering while only other holders use it.
  *
@@ -30,7 +30,7 @@ public final class HeapAccount {
     /** Whether the limit is the one that the heap announced; guarded by this. */
     private boolean own;
 
-    /** Closes the ring of charges. */
+    /** Head of the ring of charges. */
     private final Charge charges = Charge.ring();
 
     /**

@@ -10,7 +10,7 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The ledger of the broker: the accounts of all heaps and clients, under the rules in force. A change of the rules
+ * Ledger of the broker: the accounts of all heaps and clients, under the rules in force. A change of the rules
  * changes limits and keeps the sums. Memory above a lowered limit stays charged, and further charges are refused.
  */
 public final class Ledger {

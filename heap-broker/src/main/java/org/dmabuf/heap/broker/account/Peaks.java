@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.WeakHashMap;
 
 /**
- * The peaks of all accounts, for several monitors that reset them independently. An account has one running peak, so
+ * Peaks of all accounts, for several monitors that reset them independently. An account has one running peak, so
  * the cost of a charge does not depend on the number of monitors. When one monitor resets its peaks, the running peaks
  * restart, and every other monitor keeps the previous values.
  */

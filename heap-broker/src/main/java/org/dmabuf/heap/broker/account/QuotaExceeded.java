@@ -8,7 +8,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * A quota that an allocation would exceed.
+ * Quota that an allocation would exceed.
  *
  * @param quota the name of the quota, for messages
  * @param remedy the setting that raises it, with its location

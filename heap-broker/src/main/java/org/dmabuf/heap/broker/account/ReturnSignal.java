@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.account;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A signal that charged memory was returned, for requests that wait for memory of other holders. While no request
+ * Signal that charged memory was returned, for requests that wait for memory of other holders. While no request
  * waits, a signal costs one read of a field. Any thread may call any method.
  */
 public final class ReturnSignal {

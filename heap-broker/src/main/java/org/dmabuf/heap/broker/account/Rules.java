@@ -9,7 +9,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The configured quotas and permissions. Immutable. If several entries match a client, the first one applies. */
+/** Configured quotas and permissions. Immutable. If several entries match a client, the first one applies. */
 public final class Rules {
     /** The configuration that has the settings. */
     public static final String PID = "org.dmabuf.heap.broker";

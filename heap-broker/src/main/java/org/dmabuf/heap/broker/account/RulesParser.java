@@ -53,8 +53,8 @@ public final class RulesParser {
     }
 
     /**
-     * Parses the settings and skips invalid entries. A heap that an entry of {@code allow} names becomes closed even if
-     * the rest of the entry is invalid: a typing error never opens a heap.
+     * Parses the settings and skips invalid entries. A heap that an entry of {@code allow} names is closed even if the
+     * rest of the entry is invalid. A typing error never opens a heap.
      *
      * @param quotaHeap entries {@code HEAP=SIZE}
      * @param quotaClient entries {@code CLIENT=SIZE}

@@ -2,7 +2,7 @@
 package org.dmabuf.heap.broker.account;
 
 /**
- * The counters of one account. The lock of the {@link HeapAccount} guards them, so a snapshot is consistent. The sums
+ * Counters of one account. The lock of the {@link HeapAccount} guards them, so a snapshot is consistent. The sums
  * of current bytes cannot overflow: an addition beyond {@link #limit} is refused, and the limit is at most {@link
  * Long#MAX_VALUE}.
  */
@@ -12,7 +12,7 @@ final class UsageCounters {
      */
     volatile long limit = Rules.UNLIMITED;
 
-    /** Bytes that are reserved for allocations under way. */
+    /** Bytes that are reserved for allocations in progress. */
     private long reserved;
     // Live and lingering buffers together: a buffer that begins to linger does not change these sums.
     private long buffers;

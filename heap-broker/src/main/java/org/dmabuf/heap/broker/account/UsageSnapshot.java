@@ -5,7 +5,7 @@ import java.util.OptionalLong;
 import org.dmabuf.heap.UsageRecord;
 
 /**
- * The usage of one account at one moment.
+ * Usage of one account at one moment.
  *
  * @param liveBuffers buffers that are referenced or mapped in this process
  * @param liveBytes bytes in live buffers

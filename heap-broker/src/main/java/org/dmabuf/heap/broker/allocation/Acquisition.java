@@ -12,8 +12,8 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.buffer.SharedBuffer;
 
 /**
- * The acquisition of one buffer for a client, with the charge of its memory. On a first shortage it waits and tries
- * once more, because the release of memory that the client has closed and unmapped may still be pending.
+ * Acquisition of one buffer for a client, with the charge of its memory. On a first shortage it waits and tries
+ * once more. The release of memory that the client has closed and unmapped may still be pending.
  */
 abstract class Acquisition {
     final Client client;

@@ -23,9 +23,9 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * The adoption of memory that other processes handed over. Adopted buffers are charged to one common account while this
+ * Adoption of memory that other processes handed over. Adopted buffers are charged to one common account while this
  * process uses them. Afterwards only the maker of the memory is charged, so adopted buffers do not linger. If memory of
- * this broker's own heaps is received and adopted, it is counted twice: as live or lingering memory of its heap, and as
+ * this broker's own heaps is received and adopted, it is counted twice. It is live or lingering memory of its heap, and
  * adopted memory.
  */
 public final class Adoption {
@@ -67,7 +67,7 @@ public final class Adoption {
      *
      * @param client the client that gets the reference
      * @param descriptor owned by the buffer when the call returns, and by the caller when it throws
-     * @param name for people
+     * @param name for listings
      * @return the client's reference
      */
     public DmaBuf adopt(Client client, OwnedFd descriptor, String name) {

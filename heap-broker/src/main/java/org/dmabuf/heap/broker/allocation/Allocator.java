@@ -31,7 +31,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The allocator of the broker. It asks one heap after another until a heap returns the buffers or all heaps have
+ * Allocator of the broker. It asks one heap after another until a heap returns the buffers or all heaps have
  * refused. Any thread may call it.
  */
 public final class Allocator {
@@ -374,8 +374,8 @@ public final class Allocator {
         }
 
         /**
-         * If the client's quota on all heaps is full, waits for the pending releases of all its heaps, since each of
-         * them counts against that quota.
+         * Waits for pending releases: of this heap, or, if the client's quota on all heaps is full, of all heaps of the
+         * client. Each of them counts against that quota.
          */
         @Override
         boolean hasComeBack(long since) {

@@ -26,7 +26,7 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.linux.text.SimilarName;
 
 /**
- * The log of one request's attempts: the heaps that returned no buffer, and the reasons. It formats texts only if the
+ * Log of one request's attempts: the heaps that returned no buffer, and the reasons. It formats texts only if the
  * whole request fails.
  */
 final class AttemptLog {
@@ -101,7 +101,7 @@ final class AttemptLog {
         all.add(entry);
     }
 
-    /** {@return the exception for a request that its last attempt ended, because no other heap can help} */
+    /** {@return the exception for a request that ended with its last attempt, because no other heap can help} */
     HeapException end() {
         Summary summary = summary();
         return HeapException.ofAttempts(
@@ -264,7 +264,7 @@ final class AttemptLog {
             if (routes.size() > 0) {
                 return IntStream.range(0, routes.size())
                         .mapToObj(turn -> routes.inOrder(turn).name())
-                        .collect(Collectors.joining(", ", "there are: ", ""));
+                        .collect(Collectors.joining(", ", "serving heaps: ", ""));
             }
             if (!routes.listed().isEmpty()) {
                 return routes.listed().stream()

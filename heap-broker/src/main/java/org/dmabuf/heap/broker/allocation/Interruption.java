@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.allocation;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 
-/** The failure of an allocation whose thread was interrupted. The thread stays interrupted. */
+/** Failure of an allocation whose thread was interrupted. The thread stays interrupted. */
 final class Interruption {
     private Interruption() {}
 

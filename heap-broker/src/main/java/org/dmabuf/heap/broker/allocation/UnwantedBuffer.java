@@ -5,7 +5,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.dmabuf.heap.spi.HeapBuffer;
 
-/** A buffer that a heap returned and the broker did not accept. It is released by deferred work. */
+/** Buffer that a heap returned and the broker did not accept. It is released by deferred work. */
 final class UnwantedBuffer extends LinkedDeferredWork {
     private final RegisteredHeap heap;
     private final HeapBuffer memory;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The allocation of buffers: requests are checked, matched with the heaps, charged and served. This package also adopts
+ * Allocation of buffers: requests are checked, matched with the heaps, charged and served. This package also adopts
  * memory of other processes.
  */
 package org.dmabuf.heap.broker.allocation;

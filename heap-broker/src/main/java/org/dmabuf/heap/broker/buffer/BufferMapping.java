@@ -14,7 +14,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
 
 /**
- * A mapping of a buffer into an arena. It has its own hold on the buffer from before the call of the heap until after
+ * Mapping of a buffer into an arena. It has its own hold on the buffer from before the call of the heap until after
  * the unmap. It ends with its arena, or at once if mapping fails. The buffer's list of mappings refers to it, so it
  * stays reachable even if the arena lost its cleanup action.
  */

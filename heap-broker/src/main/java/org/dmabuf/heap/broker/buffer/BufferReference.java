@@ -17,7 +17,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * A client's reference to a buffer. Each method keeps the reference reachable until it returns, so that a reference is
+ * Client's reference to a buffer. Each method keeps the reference reachable until it returns, so that a reference is
  * not reported as lost during its last call.
  */
 public final class BufferReference implements DmaBuf {
@@ -29,7 +29,7 @@ public final class BufferReference implements DmaBuf {
      *
      * @param client the client that has the reference
      * @param buffer the buffer, with one hold for this reference
-     * @param granted what the reference permits: READ or READ_WRITE
+     * @param granted the access that the reference permits: READ or READ_WRITE
      */
     private BufferReference(Client client, SharedBuffer buffer, Access granted) {
         this.granted = granted;
@@ -212,7 +212,7 @@ public final class BufferReference implements DmaBuf {
      * Opens another reference, for this client or another.
      *
      * @param other the client that receives the reference
-     * @param access what it permits
+     * @param access the access that it permits
      * @return the reference, registered with its client
      */
     public BufferReference referenceFor(Client other, Access access) {
@@ -236,7 +236,7 @@ public final class BufferReference implements DmaBuf {
         return made;
     }
 
-    /** {@return what the reference permits} */
+    /** {@return the access that the reference permits} */
     public Access granted() {
         return granted;
     }

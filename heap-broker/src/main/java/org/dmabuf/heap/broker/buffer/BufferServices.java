@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 
 /**
- * The services of the broker that every buffer uses during its life.
+ * Services of the broker that every buffer uses during its life.
  *
  * @param descriptors system calls that duplicate descriptors and read their inodes
  * @param holders the tracker that reports when the last other holder is gone; empty for memory that is charged

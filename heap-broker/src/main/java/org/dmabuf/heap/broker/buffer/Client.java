@@ -11,7 +11,7 @@ import org.dmabuf.heap.broker.account.ClientAccount;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** A client of the broker, with all resources that it has open. */
+/** Client of the broker, with all resources that it has open. */
 public final class Client {
     private final ClientAccount account;
     private final LeakDetector leaks;
@@ -93,7 +93,7 @@ public final class Client {
 
     /**
      * Ends all open resources of the client, and submits calls of the heaps' code to the heaps' reapers. Does not wait.
-     * If ending a resource fails for want of Java memory, it stays registered, and the next call ends it.
+     * If ending a resource fails for lack of Java memory, it stays registered, and the next call ends it.
      *
      * @param why the reason that the exception of a later call gives
      * @param used receives the reapers to which work was submitted

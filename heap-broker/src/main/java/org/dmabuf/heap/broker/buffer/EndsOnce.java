@@ -8,8 +8,8 @@ import java.lang.ref.ReferenceQueue;
 import org.dmabuf.heap.broker.release.DeferredWork;
 
 /**
- * A resource that ends once, however many threads try to end it. It is also a phantom reference to its handle, the
- * object through which a client uses it, so the garbage collector can report a lost handle. It can also be a link in a
+ * Resource that ends once, however many threads try to end it. It is also a phantom reference to its handle, the
+ * object through which a client uses it. So the garbage collector can report a lost handle. It can also be a link in a
  * reaper's queue. Neither role needs another object.
  */
 public abstract class EndsOnce extends PhantomReference<Object> {
@@ -25,7 +25,7 @@ public abstract class EndsOnce extends PhantomReference<Object> {
 
     /**
      * Whether it has ended. If an end that {@link #beginEnd} began fails, a plain write resets this field, because a
-     * method call could fail for want of stack.
+     * method call could fail for lack of stack.
      */
     volatile boolean ended;
 
@@ -43,8 +43,8 @@ public abstract class EndsOnce extends PhantomReference<Object> {
     }
 
     /**
-     * Begins the end. The write is the last step: getAndSet of a boolean would call another method after the write, and
-     * that call could fail for want of stack.
+     * Begins the end. The write is the last step. {@code getAndSet} of a boolean would call another method after the
+     * write, and that call could fail for lack of stack.
      *
      * @return whether the caller must end it
      */

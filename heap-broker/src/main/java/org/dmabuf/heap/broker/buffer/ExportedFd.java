@@ -5,7 +5,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.release.RepeatableWork;
 
-/** An exported descriptor that its client still owns. The broker closes it when the client has stopped. */
+/** Exported descriptor that its client still owns. The broker closes it when the client has stopped. */
 final class ExportedFd extends OpenResource implements OwnedFd.Closer, RepeatableWork {
     private final Client client;
     private final SharedBuffer buffer;

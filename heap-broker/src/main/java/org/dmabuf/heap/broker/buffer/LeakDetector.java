@@ -21,9 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Detector of references that became unreachable without a close. It releases their buffers and reports them. For each
- * client it reports the first few losses of an interval one by one, and the rest as a sum at the end of the interval.
- * So a client that loses buffers in a loop does not fill the log.
+ * Detector of references that became unreachable without a close. It releases their buffers and reports them. It
+ * reports the first few losses of a client in an interval one by one, and the rest as a sum at its end. So a client
+ * that loses buffers in a loop does not fill the log.
  */
 public final class LeakDetector {
     private static final Logger LOG = LoggerFactory.getLogger(LeakDetector.class);

@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A CPU access that has begun and not ended. It has its own hold on the buffer, so the memory cannot be released before
+ * CPU access that has begun and not ended. It has its own hold on the buffer, so the memory cannot be released before
  * its end. The heap gets exactly one end for each begin.
  */
 final class OpenCpuAccess extends OpenResource implements CpuAccess, DeferredWork {

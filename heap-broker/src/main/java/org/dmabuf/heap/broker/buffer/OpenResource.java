@@ -6,7 +6,7 @@ import org.dmabuf.heap.broker.release.DeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * A resource that a client has open and the broker ends when the client's bundle has stopped. It is itself a link in a
+ * Resource that a client has open and the broker ends when the client's bundle has stopped. It is itself a link in a
  * ring of {@link OpenResources}, to save an allocation.
  */
 public abstract class OpenResource extends EndsOnce {
@@ -41,13 +41,13 @@ public abstract class OpenResource extends EndsOnce {
 
     /**
      * Ends the resource on the calling thread, a thread of its client. A second call does nothing. If this method
-     * throws for want of stack or memory, it can be called again.
+     * throws for lack of stack or memory, it can be called again.
      */
     public abstract void end();
 
     /**
      * Ends the resource, and submits calls of the heap's code to the heap's reaper. Does not wait. A second call does
-     * nothing. If this method throws for want of stack or memory, it can be called again.
+     * nothing. If this method throws for lack of stack or memory, it can be called again.
      *
      * @return the reaper, or null when no work was submitted
      */

@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.buffer;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The set of resources that a client has open, in no order. Each thread links its resources into one of a few rings.
+ * Set of resources that a client has open, in no order. Each thread links its resources into one of a few rings.
  * Adding and removing change two neighbours under the lock of one ring, which other threads seldom need.
  */
 final class OpenResources {

@@ -5,7 +5,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
- * The tracker of one reference: its hold on the buffer, and whether the reference has ended. The broker keeps the
+ * Tracker of one reference: its hold on the buffer, and whether the reference has ended. The broker keeps the
  * tracker, and the client keeps the reference. So the broker detects a reference that becomes unreachable without a
  * close.
  */

@@ -30,7 +30,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The buffer of one allocation, shared by its references, mappings and CPU accesses. Each of them has one hold, and
+ * Buffer of one allocation, shared by its references, mappings and CPU accesses. Each of them has one hold, and
  * dropping the last hold releases the memory. If a descriptor was exported, the charge continues until the last holder
  * is gone. This class knows the heap's buffer and no clients.
  */
@@ -91,7 +91,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
      * @param heap the heap that made it
      * @param charge the charge, which ends when the memory has no holder
      * @param export whether a descriptor can be exported, and which access it permits
-     * @param name for people
+     * @param name for listings
      * @param services the services of the broker
      */
     public SharedBuffer(

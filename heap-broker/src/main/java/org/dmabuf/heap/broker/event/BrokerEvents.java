@@ -5,11 +5,11 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 
 /**
- * A receiver of the broker's events. Each method is called on the thread that causes the event, and neither throws nor
+ * Receiver of the broker's events. Each method is called on the thread that causes the event, and neither throws nor
  * blocks. While no recording is active, a call costs no more than the read of a field.
  */
 public interface BrokerEvents {
-    /** The recording of an allocation under way. */
+    /** The recording of an allocation in progress. */
     interface Allocation {
         /** The recording that does nothing. */
         Allocation UNRECORDED = (client, heap, name, size, tried, outcome) -> {};

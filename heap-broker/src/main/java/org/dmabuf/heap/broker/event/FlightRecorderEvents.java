@@ -19,8 +19,8 @@ import org.dmabuf.heap.HeapState;
 
 /**
  * Receiver of the broker's events that records them in Java Flight Recorder, as {@code org.dmabuf.heap.*}. The events
- * come from factories. The JVM would instrument an event class in a bundle with calls to a recorder package that the
- * bundle cannot see.
+ * come from factories. The JVM instruments an event class with calls to a package of the recorder. A bundle cannot see
+ * that package.
  */
 public final class FlightRecorderEvents implements BrokerEvents {
     private static final boolean WITH_STACK = true;
@@ -41,7 +41,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
     private final Kind allocate = kind(
             "Allocate",
             "Buffer Allocation",
-            "A request for a buffer, from the call of the broker until a heap returned one or all heaps refused",
+            "A request for buffers, from the call of the broker until a heap has returned them or it has failed",
             WITH_STACK,
             text("client", "Client that asked"),
             text("heap", "Heap that returned the buffer or ended the request"),
@@ -53,7 +53,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
     private final Kind release = kind(
             "Release",
             "Buffer Release",
-            "The last reference and mapping of a buffer is gone",
+            "A buffer without references, mappings and CPU accesses was returned to its heap",
             !WITH_STACK,
             text("heap", "Heap"),
             text("name", "Buffer"),
@@ -70,12 +70,12 @@ public final class FlightRecorderEvents implements BrokerEvents {
             text("name", "Buffer"),
             bytes("size", "Size"),
             text("site", "Where it was allocated, if sites are recorded"),
-            new ValueDescriptor(long.class, "buffers", List.of(label("Buffers: 1, or the sum of an unnamed summary"))));
+            new ValueDescriptor(long.class, "buffers", List.of(label("Lost buffers: 1, or more in a summary"))));
 
     private final Kind heap = kind(
             "Heap",
             "Heap Change",
-            "A heap arrived, drains or has departed",
+            "A heap has arrived, drains or has departed",
             !WITH_STACK,
             text("heap", "Heap"),
             text("bundle", "Bundle"),

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The heaps that have not started: those that are announced as unavailable, and those that Declarative Services failed
+ * Heaps that have not started: those that are announced as unavailable, and those that Declarative Services failed
  * to activate. This class calls no code of a heap.
  */
 public final class AbsentHeaps {

@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The gate that every call of a heap's code passes. Once it is closed, threads are refused, and {@link #close} waits
+ * Gate that every call of a heap's code passes. Once it is closed, threads are refused, and {@link #close} waits
  * for the threads inside. It does not wait for the closing thread itself, because a heap may unregister itself from
  * within its own allocate.
  *

@@ -22,7 +22,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The checked properties of a heap. They are the broker's copy, which refers to no object of the heap's bundle.
+ * Checked properties of a heap. They are the broker's copy, which refers to no object of the heap's bundle.
  *
  * @param name unique name
  * @param id bit in a mask
@@ -124,9 +124,11 @@ public record HeapDescription(
         number(properties, HeapProperties.DMA_BITS, 1, 1, ADDRESS_BITS);
         text(properties, HeapProperties.TYPE);
         text(properties, HeapProperties.BACKEND);
-        Map<String, Object> plain = plain(properties);
+        Map<String, Object> plain = plain(properties, bundle);
         if (properties.containsKey(HeapProperties.PEERS) && !plain.containsKey(HeapProperties.PEERS)) {
-            throw new Refused(HeapProperties.PEERS + " cannot be read"); // otherwise any process could be a peer
+            // otherwise any process could be a peer
+            throw new Refused("invalid " + HeapProperties.PEERS
+                    + ": expected an Integer, or an array or one of Java's own collections of Integers");
         }
         return new HeapDescription(
                 name(properties),
@@ -147,7 +149,7 @@ public record HeapDescription(
         Object name = properties.get(HeapProperties.NAME);
         return named(
                 name instanceof String text && !text.isEmpty() ? Printable.of(text) : label,
-                plain(properties),
+                plain(properties, bundle),
                 bundle);
     }
 
@@ -210,7 +212,8 @@ public record HeapDescription(
         }
         if (!(value instanceof Integer || value instanceof Long)) {
             throw new Refused(
-                    "invalid " + key + " of type " + value.getClass().getSimpleName() + ": expected an Integer or a Long");
+                    "invalid " + key + " of type " + value.getClass().getSimpleName()
+                            + ": expected an Integer or a Long");
         }
         long number = ((Number) value).longValue();
         if (number < lowest || number > highest) {
@@ -267,11 +270,11 @@ public record HeapDescription(
      * Copies the values of plain types. Listings outlive a heap, and a value of a class of its bundle would keep the
      * bundle's class loader. Arrays become lists, so that the copy cannot change.
      */
-    private static Map<String, Object> plain(Map<String, ?> properties) {
+    private static Map<String, Object> plain(Map<String, ?> properties, String bundle) {
         Map<String, Object> plain = new LinkedHashMap<>();
         properties.forEach((key, value) -> {
             if (value instanceof Collection<?> several) {
-                plain(several).ifPresent(copy -> plain.put(key, copy));
+                plain(key, several, bundle).ifPresent(copy -> plain.put(key, copy));
             } else if (value != null && value.getClass().isArray()) {
                 plain.put(
                         key,
@@ -286,15 +289,23 @@ public record HeapDescription(
         return Collections.unmodifiableMap(plain);
     }
 
-    private static Optional<List<?>> plain(Collection<?> several) {
+    private static Optional<List<?>> plain(String key, Collection<?> several, String bundle) {
         if (isForeign(several)) {
-            LOG.warn("a property of a heap cannot be read: {}; report that to its vendor", FOREIGN);
+            LOG.warn(
+                    "property {} of a heap of bundle {} cannot be read: {}; report that to its vendor",
+                    Printable.of(key),
+                    Printable.of(bundle),
+                    FOREIGN);
             return Optional.empty();
         }
         try {
             return Optional.of(Arrays.stream(several.toArray()).filter(HeapDescription::isPlain).toList());
         } catch (RuntimeException | LinkageError e) { // a JDK class may be a view of a vendor's list
-            LOG.warn("a property of a heap cannot be read; report that to its vendor", e);
+            LOG.warn(
+                    "property {} of a heap of bundle {} cannot be read; report that to its vendor",
+                    Printable.of(key),
+                    Printable.of(bundle),
+                    e);
             return Optional.empty();
         }
     }

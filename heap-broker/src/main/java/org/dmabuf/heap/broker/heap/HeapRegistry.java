@@ -13,7 +13,7 @@ import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
- * The registry of heaps, as they arrive, change and leave. Each change publishes a new {@link RoutingTable}; readers
+ * Registry of heaps, as they arrive, change and leave. Each change publishes a new {@link RoutingTable}; readers
  * take no lock. No code of a heap runs under the lock. Lists in a heap's properties are copied before, because even
  * their methods may be a vendor's code.
  */

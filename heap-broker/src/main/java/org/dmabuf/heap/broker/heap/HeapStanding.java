@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.heap;
 import org.dmabuf.heap.HeapState;
 
 /**
- * The standing of a heap that has not left: its state, and the reason if it does not serve.
+ * Standing of a heap that has not left: its state, and the reason if it does not serve.
  *
  * @param heap the heap
  * @param state its state

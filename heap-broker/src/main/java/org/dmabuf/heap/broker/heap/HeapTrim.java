@@ -7,7 +7,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A request to one heap to release memory that it keeps for speed. The heap's own reaper calls the heap, because the
+ * Request to one heap to release memory that it keeps for speed. The heap's own reaper calls the heap, because the
  * heap's code may block and must not delay a client of another heap. Several allocations can wait for one answer.
  */
 final class HeapTrim extends LinkedDeferredWork {

@@ -8,7 +8,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.TimeUnit;
 
-/** The requests to heaps to release memory that they keep for speed. Any thread may call any method. */
+/** Requests to heaps to release memory that they keep for speed. Any thread may call any method. */
 public final class HeapTrims {
     /** The longest wait for the answers of all heaps together. */
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(1);
@@ -43,7 +43,7 @@ public final class HeapTrims {
     }
 
     /**
-     * Submits a request to a heap, unless a request for as many bytes is under way. So requests to a slow heap do not
+     * Submits a request to a heap, unless a request for as many bytes is in progress. So requests to a slow heap do not
      * pile up.
      */
     private HeapTrim ask(RegisteredHeap heap, long bytes) {

@@ -9,7 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The last reported usage of one heap. The reaper calls the heap, because its code may block. The heap is not asked
+ * Last reported usage of one heap. The reaper calls the heap, because its code may block. The heap is not asked
  * again before it has answered.
  */
 public final class LastUsage extends LinkedDeferredWork {
@@ -19,8 +19,8 @@ public final class LastUsage extends LinkedDeferredWork {
      * A reported usage with its age.
      *
      * @param usage the last reported usage, unknown before the first answer
-     * @param age the age of the answer, zero for an answer to the last query; before the first answer, the time since
-     *     the heap was first asked
+     * @param age the age of the answer, zero for an answer to the last query. Before the first answer, it is the time
+     *     since the heap was first asked
      */
     public record Answer(HeapUsage usage, Duration age) {}
 
@@ -33,7 +33,7 @@ public final class LastUsage extends LinkedDeferredWork {
     private long since;
 
     /**
-     * Submits a query to the reaper, unless a query is under way.
+     * Submits a query to the reaper, unless a query is in progress.
      *
      * @param now the heap with its current properties
      */

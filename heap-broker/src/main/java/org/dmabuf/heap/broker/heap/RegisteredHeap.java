@@ -5,7 +5,7 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.spi.HeapExporter;
 
 /**
- * A heap in the {@link HeapRegistry}. A change of its properties creates a new object with the same gate.
+ * Heap in the {@link HeapRegistry}. A change of its properties creates a new object with the same gate.
  *
  * @param turn the number of the announcement; newer announcements have higher numbers
  * @param service its {@code service.id}

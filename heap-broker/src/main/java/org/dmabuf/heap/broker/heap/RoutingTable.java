@@ -15,7 +15,7 @@ import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
 /**
- * The routing table for requests: the heaps of one moment. It is immutable except for its cache of answers. The {@link
+ * Routing table for requests: the heaps of one moment. It is immutable except for its cache of answers. The {@link
  * HeapRegistry} publishes a new table with each change, and an allocation reads it once.
  *
  * <p>A mask is permuted, eight bits at a time through a table, from heap ids to places in the order of asking. The
@@ -93,14 +93,14 @@ public final class RoutingTable {
                         heap,
                         HeapState.SHADOWED,
                         "its name is taken by the heap of bundle " + Printable.of(named.description().bundle())
-                                + "; it serves when that one goes"));
+                                + "; it serves when that heap leaves"));
             } else if (numbered != null) {
                 others.add(new HeapStanding(
                         heap,
                         HeapState.SHADOWED,
                         "its heap.id " + heap.description().id().getAsInt() + " is taken by heap '" + numbered.name()
                                 + "' of bundle " + Printable.of(numbered.description().bundle())
-                                + "; it serves when that one goes"));
+                                + "; it serves when that heap leaves"));
             } else {
                 names.put(heap.name(), heap);
                 heap.description().id().ifPresent(id -> ids.put(id, heap));

@@ -12,7 +12,7 @@ import org.osgi.service.component.runtime.dto.ComponentConfigurationDTO;
 import org.osgi.service.component.runtime.dto.ComponentDescriptionDTO;
 
 /**
- * The components that offer heaps and that Declarative Services failed to start. It covers vendors that do not use the
+ * Components that offer heaps and that Declarative Services failed to start. They are of vendors that do not use the
  * registration helper of heap-linux. The reason is the failure text that Declarative Services keeps.
  */
 public final class StartFailures {

@@ -3,7 +3,7 @@ package org.dmabuf.heap.broker.heap;
 
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The text of a throwable that a heap's code threw. Its class may be the vendor's own, and its methods may fail. */
+/** Text of a throwable that a heap's code threw. Its class may be the vendor's own, and its methods may fail. */
 public final class ThrownText {
     private ThrownText() {}
 

@@ -10,7 +10,7 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * The heaps that cannot be announced, as the properties of their {@link UnavailableHeap} services describe them. This
+ * Heaps that cannot be announced, as the properties of their {@link UnavailableHeap} services describe them. This
  * class calls no code of a heap.
  */
 public final class UnavailableHeaps {

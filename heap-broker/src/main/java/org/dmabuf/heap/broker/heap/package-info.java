@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The registered heaps: their properties, the routes by name and id, and their departure. */
+/** Registered heaps: their properties, the routes by name and id, and their departure. */
 package org.dmabuf.heap.broker.heap;

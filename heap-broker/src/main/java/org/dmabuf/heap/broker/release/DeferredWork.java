@@ -2,8 +2,8 @@
 package org.dmabuf.heap.broker.release;
 
 /**
- * A deferred call into a heap's code for which no client waits. It is itself a link in the queue of the heap's {@link
- * Reaper}, so submitting it allocates nothing and cannot fail for want of memory. It can be in at most one queue.
+ * Deferred call into a heap's code for which no client waits. It is itself a link in the queue of the heap's {@link
+ * Reaper}, so submitting it allocates nothing and cannot fail for lack of memory. It can be in at most one queue.
  */
 public interface DeferredWork {
     /** Does the remaining steps. */

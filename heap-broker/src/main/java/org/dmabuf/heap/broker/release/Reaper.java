@@ -8,7 +8,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The reaper of one heap: a queue of {@link DeferredWork} with the threads that perform it. Unmapping and releasing
+ * Reaper of one heap: a queue of {@link DeferredWork} with the threads that perform it. Unmapping and releasing
  * call the heap's code, which may block. Neither the framework's threads nor the cleaner thread of the JVM may wait for
  * that.
  *
@@ -62,7 +62,7 @@ public final class Reaper {
     private volatile long done;
     private volatile int waiting;
     private volatile long waitingBytes;
-    /** Pieces under way, in no order. */
+    /** Pieces in progress, in no order. */
     private Run runs;
     /** The thread that takes the next piece; null if no thread does. Other threads end after their current piece. */
     private Worker worker;
@@ -123,7 +123,7 @@ public final class Reaper {
         }
     }
 
-    /** Starts a thread for waiting work if one is needed, and reports work that hangs. */
+    /** Starts a thread for waiting work if necessary, and reports work that hangs. */
     private void attend() {
         boolean reportable;
         synchronized (this) {
@@ -341,7 +341,7 @@ public final class Reaper {
      * @return whether there is something to report
      */
     private boolean relieve() {
-        if (worker != null && !worker.thread.isAlive()) { // it ended for want of memory
+        if (worker != null && !worker.thread.isAlive()) { // it ended for lack of memory
             if (worker.work != null) {
                 finish(worker);
             }
@@ -358,7 +358,7 @@ public final class Reaper {
                 threads++;
                 threadless = false;
                 threadlessReported = false;
-            } catch (OutOfMemoryError e) { // for want of threads or of memory; the next caller tries again
+            } catch (OutOfMemoryError e) { // for lack of threads or of memory; the next caller tries again
                 threadless = true;
                 reportable |= !threadlessReported;
             }
@@ -446,7 +446,7 @@ public final class Reaper {
         long bytes = work.bytes();
         long now = System.nanoTime();
         work.next(null);
-        // No method call follows, so no step below can fail for want of stack.
+        // No method call follows, so no step below can fail for lack of stack.
         first = behind;
         if (behind == null) {
             last = null;

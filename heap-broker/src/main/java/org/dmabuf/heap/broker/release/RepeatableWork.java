@@ -4,7 +4,7 @@ package org.dmabuf.heap.broker.release;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Deferred work that can be attempted repeatedly, while each of its steps is done once. If an attempt fails for want of
+ * Deferred work that can be attempted repeatedly, while each of its steps is done once. If an attempt fails for lack of
  * memory, it is repeated for some seconds, because no other thread would finish the work.
  */
 public interface RepeatableWork extends DeferredWork {

@@ -8,7 +8,7 @@ import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.linux.fd.Descriptors;
 
 /**
- * The services that the brokers of all clients share.
+ * Services that the brokers of all clients share.
  *
  * @param ledger the accounts
  * @param allocator serves requests

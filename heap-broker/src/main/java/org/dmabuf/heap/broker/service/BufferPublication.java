@@ -19,7 +19,7 @@ import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * A buffer that is published as an OSGi service. It has its own reference, and opens references for the bundles that
+ * Buffer that is published as an OSGi service. It has its own reference, and opens references for the bundles that
  * get the service. Those references stay open when the publication ends.
  */
 final class BufferPublication extends OpenResource implements ServiceFactory<PublishedBuffer>, Publication {

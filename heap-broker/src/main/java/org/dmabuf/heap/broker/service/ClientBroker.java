@@ -25,7 +25,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
 /**
- * The broker service of one client. The broker of a bundle lives from one start of the bundle to its stop, however
+ * Broker service of one client. The broker of a bundle lives from one start of the bundle to its stop, however
  * often the bundle gets and ungets the service. The bundle's context identifies this period. A {@link ForeignView}
  * lives until it is closed, or until the bundle that opened it stops.
  */
@@ -70,7 +70,7 @@ public class ClientBroker implements HeapBroker {
         try {
             all = List.of(references);
         } finally {
-            if (all == null) { // for want of Java memory
+            if (all == null) { // for lack of Java memory
                 for (BufferReference reference : references) {
                     reference.close();
                 }

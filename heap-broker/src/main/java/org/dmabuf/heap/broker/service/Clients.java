@@ -20,7 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The factory of the broker service: each bundle gets its own service object. When a bundle has stopped, all its open
+ * Factory of the broker service: each bundle gets its own service object. When a bundle has stopped, all its open
  * resources are taken back. This does not happen earlier, because a bundle still uses its buffers while it stops. An
  * unget alone has no effect, because the shell gets and ungets the service for each command.
  */
@@ -35,7 +35,6 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         this.services = services;
     }
 
-    /** {@return the client of a bundle} */
     public Client of(Bundle bundle) {
         return broker(bundle).owner();
     }
@@ -136,7 +135,11 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
                         Printable.of(broker.owner().id().toString()));
             }
         } catch (RuntimeException | Error e) { // the resources of the other clients must still be taken back
-            LOG.error("{}: failed to take back all its resources; the next bundle event tries again", why, e);
+            LOG.error(
+                    "{}: failed to take back all resources of bundle {}; the next bundle event tries again",
+                    why,
+                    Printable.of(broker.owner().id().toString()),
+                    e);
         }
     }
 }

@@ -10,7 +10,7 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The broker of a client outside the framework. A bundle opens it on behalf of that client. */
+/** Broker of a client outside the framework. A bundle opens it on behalf of that client. */
 final class ForeignView extends ClientBroker implements ClientView {
     private final ClientBroker opener;
     private final BrokerServices services;

@@ -31,7 +31,7 @@ import org.dmabuf.heap.broker.heap.RoutingTable;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 
 /**
- * The list that {@code heaps()} returns: each heap with its standing, its usage and its charges. It calls no heap's
+ * List that {@code heaps()} returns: each heap with its standing, its usage and its charges. It calls no heap's
  * code on the calling thread.
  */
 public final class HeapListing {

@@ -18,7 +18,7 @@ import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.Peaks;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 
-/** The monitor service of one bundle. It builds each result from the ledger at the time of the call. */
+/** Monitor service of one bundle. It builds each result from the ledger at the time of the call. */
 public final class Monitor implements HeapMonitor {
     private final Ledger ledger;
     private final HeapRegistry registry;

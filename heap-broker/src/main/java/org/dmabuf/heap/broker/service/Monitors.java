@@ -8,7 +8,7 @@ import org.osgi.framework.Bundle;
 import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
-/** The factory of the monitor service. Each bundle gets its own service object with its own peaks. */
+/** Factory of the monitor service. Each bundle gets its own service object with its own peaks. */
 public final class Monitors implements ServiceFactory<HeapMonitor> {
     private final Ledger ledger;
     private final HeapRegistry registry;

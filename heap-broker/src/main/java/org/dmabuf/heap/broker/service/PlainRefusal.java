@@ -10,7 +10,7 @@ import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.linux.text.Printable;
 
-/** The reasons for which a heap that serves refuses plain requests of one client, see {@link HeapInfo#plainRefusal}. */
+/** Reasons for which a heap that serves refuses plain requests of one client, see {@link HeapInfo#plainRefusal}. */
 final class PlainRefusal {
     private final Rules rules;
     private final ClientId client;
@@ -20,7 +20,7 @@ final class PlainRefusal {
         this.client = client;
     }
 
-    /** {@return a sentence with all reasons, empty when there is none} */
+    /** {@return a sentence with all reasons, empty without a reason} */
     Optional<String> of(HeapDescription heap) {
         List<String> reasons = new ArrayList<>();
         if (!heap.emulates().isEmpty()) {

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The services of the broker: a broker for each bundle, the monitor, and published buffers. */
+/** Services of the broker: a broker for each bundle, the monitor, and published buffers. */
 package org.dmabuf.heap.broker.service;

@@ -29,7 +29,7 @@ class ClientAccountTest {
     }
 
     @Test
-    void what_does_not_fit_the_limit_is_told_and_not_counted() {
+    void a_charge_above_the_limit_is_refused_and_not_counted() {
         rules("*=100", "");
         assertTrue(client.limited());
         assertEquals(Optional.empty(), client.add(60));
@@ -52,7 +52,7 @@ class ClientAccountTest {
     }
 
     @Test
-    void the_peak_counts_from_what_is_out_when_it_is_reset() {
+    void a_reset_peak_begins_at_the_present_charge() {
         client.add(60);
         client.add(40);
         client.subtract(70);
@@ -65,7 +65,7 @@ class ClientAccountTest {
     }
 
     @Test
-    void a_peak_that_is_restarted_while_bytes_are_added_is_never_below_them() {
+    void a_peak_that_is_reset_while_bytes_are_added_is_never_below_them() {
         ClientAccount[] now = new ClientAccount[1];
         new Race()
                 .before(round -> now[0] = new ClientAccount(BrokerParts.bundle("org.example.camera")))
@@ -76,7 +76,7 @@ class ClientAccountTest {
     }
 
     @Test
-    void a_heaps_account_has_one_share_of_it_until_it_is_forgotten() {
+    void a_heaps_account_has_one_share_for_the_client_until_it_is_forgotten() {
         ClientHeapAccount share = client.in(system);
         assertSame(share, client.in(system));
         assertNotSame(share, client.in(secure));
@@ -86,7 +86,7 @@ class ClientAccountTest {
     }
 
     @Test
-    void what_was_allocated_of_a_heap_that_is_forgotten_stays_counted() {
+    void allocations_from_a_forgotten_heap_stay_counted() {
         Charge charge = new Charge(client.in(system), 0, List.of(), new ReturnSignal());
         system.charge(charge, 10, 0);
         system.uncharge(charge, 10, false);
@@ -97,7 +97,7 @@ class ClientAccountTest {
     }
 
     @Test
-    void rules_hold_for_shares_that_are_there_and_for_those_to_come() {
+    void rules_apply_to_existing_and_future_shares() {
         client.in(system);
         rules("", "*/system=10 */secure=20");
         assertEquals(10, client.in(system).snapshot().limit());

@@ -29,15 +29,15 @@ class CoarseClockTest {
     }
 
     @Test
-    void the_time_goes_on_while_somebody_looks_and_the_thread_rests_when_nobody_does() {
+    void the_clock_ticks_while_it_is_read_and_its_thread_rests_otherwise() {
         clock.start();
         long first = clock.now();
         Await.until("it ticks", () -> clock.now() - first > 1_500_000_000L);
         assertTrue(clock.now() <= System.nanoTime());
         Await.until("it rests", () -> state() == Thread.State.WAITING);
-        assertExact(); // and that woke it
+        assertExact(); // this call woke the thread
         Await.until("it ticks again", () -> {
-            clock.now(); // or it rests again, before a slow machine has looked
+            clock.now(); // the thread may rest again before a slow machine has checked
             return state() == Thread.State.TIMED_WAITING;
         });
         clock.stop();

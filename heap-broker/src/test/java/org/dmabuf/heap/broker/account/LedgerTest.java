@@ -31,7 +31,7 @@ class LedgerTest {
     }
 
     @Test
-    void bundles_of_one_name_have_one_account_for_as_long_as_one_of_them_runs() {
+    void bundles_with_one_name_share_an_account_while_one_of_them_runs() {
         ClientAccount account = ledger.enter(CAMERA);
         assertSame(account, ledger.enter(CAMERA));
         ledger.leave(account);
@@ -43,7 +43,7 @@ class LedgerTest {
     }
 
     @Test
-    void a_bundle_that_starts_again_finds_what_it_left() {
+    void a_restarted_bundle_has_its_previous_charges() {
         ClientAccount account = ledger.enter(CAMERA);
         assertEquals(Optional.empty(), account.add(4096));
         ledger.leave(account);
@@ -63,7 +63,7 @@ class LedgerTest {
     }
 
     @Test
-    void rules_hold_for_accounts_that_are_there_and_for_those_to_come() {
+    void rules_apply_to_existing_and_future_accounts() {
         HeapAccount before = ledger.open("system");
         ClientAccount camera = ledger.enter(CAMERA);
         ledger.apply(BrokerParts.rules(
@@ -73,7 +73,7 @@ class LedgerTest {
         assertEquals(8192, ledger.open("system").snapshot().limit());
         assertEquals(4096, ledger.enter(BrokerParts.bundle("org.example.display")).snapshot().limit());
         ledger.announced(before, 1);
-        assertEquals(8192, before.snapshot().limit(), "what is configured goes before");
+        assertEquals(8192, before.snapshot().limit(), "the configured quota takes precedence");
         ledger.apply(Rules.NONE);
         assertEquals(1, before.snapshot().limit());
     }
@@ -90,7 +90,7 @@ class LedgerTest {
     }
 
     @Test
-    void the_place_of_an_allocation_is_kept_while_that_is_on_and_begins_outside_of_the_broker() {
+    void allocation_sites_are_kept_while_enabled_and_begin_outside_the_broker() {
         HeapAccount account = ledger.open("system");
         Client camera = new Client(ledger.enter(CAMERA), new LeakDetector());
         assertEquals(List.of(), ledger.charge(camera.account(), account).site());

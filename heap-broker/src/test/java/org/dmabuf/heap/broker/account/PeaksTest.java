@@ -13,9 +13,9 @@ import org.dmabuf.heap.broker.Race;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Peaks of several monitors over the same accounts. */
+/** Tests of the peaks of several monitors over the same accounts. */
 class PeaksTest {
-    /** What a charge needs of a buffer. */
+    /** Properties of a buffer that a charge needs. */
     private record Sized(long size) implements Charged {
         @Override
         public Optional<String> name() {
@@ -54,7 +54,7 @@ class PeaksTest {
     }
 
     @Test
-    void a_monitor_that_begins_anew_leaves_another_its_peaks() {
+    void a_reset_of_one_monitor_does_not_change_the_peaks_of_another() {
         Peaks.Book one = ledger.peaks().open();
         Peaks.Book two = ledger.peaks().open();
         charge(10);
@@ -76,7 +76,7 @@ class PeaksTest {
     }
 
     @Test
-    void a_monitor_that_is_closed_leaves_the_others_theirs() {
+    void the_close_of_a_monitor_does_not_change_the_peaks_of_others() {
         Peaks.Book one = ledger.peaks().open();
         Peaks.Book two = ledger.peaks().open();
         charge(100);
@@ -87,7 +87,7 @@ class PeaksTest {
     }
 
     @Test
-    void a_peak_is_never_below_what_is_charged_while_monitors_begin_anew() {
+    void a_peak_is_never_below_the_charge_while_monitors_reset_theirs() {
         Peaks.Book one = ledger.peaks().open();
         Peaks.Book two = ledger.peaks().open();
         new Race()

@@ -51,7 +51,7 @@ class RulesTest {
     }
 
     @Test
-    void without_settings_nothing_is_limited_and_nobody_refused() throws Exception {
+    void without_settings_there_is_no_limit_and_every_client_is_permitted() throws Exception {
         Rules rules = heaps("", "  ");
         assertEquals(Long.MAX_VALUE, rules.heapLimit("system"));
         assertEquals(Long.MAX_VALUE, rules.limit(bundle("org.example.camera")));
@@ -79,18 +79,18 @@ class RulesTest {
     @ParameterizedTest
     @ValueSource(
             strings = {"", "-1", "1X", "1.5M", "M", "64KK", "9223372036854775808", "8388608T", "99999999999999999999"})
-    void any_other_size_is_told_with_its_setting(String text) {
-        String told = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text)).getMessage();
+    void an_invalid_size_is_reported_with_its_setting(String text) {
+        String message = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text)).getMessage();
         assertEquals(
                 "quota.heap = system=" + text + ": "
                         + (text.isEmpty()
                                 ? "HEAP=SIZE, for instance system=512M"
                                 : "a size in bytes, or a number with the suffix K, M, G or T"),
-                told);
+                message);
     }
 
     @Test
-    void entries_stand_between_blanks_of_any_kind_or_in_a_list() throws Exception {
+    void entries_are_separated_by_any_blanks_or_are_a_list() throws Exception {
         for (Rules rules : new Rules[] {
             heaps(" linux,cma=1K \n\t reserved@1f000000=2K a=b=3K "),
             heaps("linux,cma=1K", "reserved@1f000000=2K a=b=3K")
@@ -103,14 +103,14 @@ class RulesTest {
     }
 
     @Test
-    void two_quotas_of_one_heap_contradict_each_other() {
+    void two_quotas_of_one_heap_are_refused() {
         assertEquals(
                 "quota.heap = a=2K: only one entry for each heap",
                 assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K")).getMessage());
     }
 
     @Test
-    void the_first_entry_that_matches_a_bundle_counts() throws Exception {
+    void the_first_entry_that_matches_a_bundle_applies() throws Exception {
         Rules rules = clients("org.example.camera=1K org.example.*=2K *=3K");
         assertEquals(1024, rules.limit(bundle("org.example.camera")));
         assertEquals(2048, rules.limit(bundle("org.example.camera.rear")));
@@ -120,7 +120,7 @@ class RulesTest {
     }
 
     @Test
-    void a_quota_on_one_heap_is_on_no_other() throws Exception {
+    void a_quota_on_one_heap_applies_to_no_other() throws Exception {
         Rules rules = shares("org.example.camera/system=1K */linux,cma=2K");
         assertEquals(1024, rules.limit(bundle("org.example.camera"), "system"));
         assertEquals(2048, rules.limit(bundle("org.example.camera"), "linux,cma"));
@@ -130,21 +130,21 @@ class RulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"system", "=1K", "org.example/=1K", "/system=1K", "=", "org.example.camera=1K"})
-    void a_quota_on_one_heap_that_lacks_a_part_is_told(String entry) {
+    void an_incomplete_quota_on_one_heap_is_reported(String entry) {
         assertEquals(
                 "quota.client.on.heap = " + entry + ": CLIENT/HEAP=SIZE, for instance org.example.camera/system=64M",
                 assertThrows(IllegalArgumentException.class, () -> shares(entry)).getMessage());
     }
 
     @Test
-    void a_quota_on_one_heap_among_those_on_all_is_told() {
+    void a_quota_on_one_heap_in_the_setting_for_all_heaps_is_reported() {
         assertEquals(
                 "quota.client = a/system=1K: CLIENT=SIZE; a quota on one heap belongs in quota.client.on.heap",
                 assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K")).getMessage());
     }
 
     @Test
-    void a_heap_that_is_named_is_for_those_alone_who_are_named_with_it() throws Exception {
+    void a_heap_with_entries_is_open_only_to_the_listed_clients() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=file:/opt/trusted/*"
                 + " camera=org.example.*@http://example.org/*");
         assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("org.example.camera", "anywhere:")));
@@ -171,7 +171,7 @@ class RulesTest {
     }
 
     @Test
-    void a_restricted_heap_is_for_nobody_who_is_not_named() throws Exception {
+    void a_restricted_heap_is_closed_to_clients_that_are_not_listed() throws Exception {
         String camera = "org.example.camera";
         assertThrows(HeapException.class, () -> Rules.NONE.requireAllowed("secure", true, at(camera, "file:x")));
         Rules other = allow("system=*");
@@ -181,14 +181,14 @@ class RulesTest {
     }
 
     @Test
-    void what_means_something_in_a_regular_expression_means_nothing_here() throws Exception {
+    void characters_of_regular_expressions_have_no_special_meaning() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=a\\Eb");
         assertThrows(
                 HeapException.class, () -> rules.requireAllowed("camera", false, at("org-example-camera", "x")));
         assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("a\\Eb", "x")));
     }
 
-    /** Each pattern with a client that it means, and one that it does not mean. */
+    /** Each pattern with a client that it matches, and one that it does not match. */
     @ParameterizedTest
     @CsvSource({
         "org.example.camera, b:org.example.camera|file:x, b:org.example.camera2|file:x",
@@ -203,7 +203,7 @@ class RulesTest {
         "@file:/opt/old.jar, b:|file:/opt/old.jar, b:|file:/opt/new.jar",
         "*, f:uid|7, ''"
     })
-    void a_client_is_meant_by_name_place_both_or_kind(String pattern, String meant, String other) {
+    void a_pattern_matches_by_name_location_both_or_kind(String pattern, String meant, String other) {
         Rules rules = clients(pattern + "=1K");
         assertEquals(1024, rules.limit(id(meant)));
         if (!other.isEmpty()) {
@@ -221,7 +221,7 @@ class RulesTest {
     }
 
     @Test
-    void views_are_for_the_clients_that_are_named_and_without_a_setting_for_none() {
+    void only_listed_clients_may_open_views_and_none_without_a_setting() {
         ClientId gateway = bundle("org.example.gateway");
         Rules rules =
                 RulesParser.parse(NONE, NONE, NONE, NONE, new String[] {"org.example.gateway"}, RulesTest::refuse);
@@ -239,7 +239,7 @@ class RulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"camera", "camera=", "=org.example"})
-    void a_permission_that_lacks_a_part_is_told(String entry) {
+    void an_incomplete_permission_is_reported(String entry) {
         assertEquals(
                 "allow = " + entry + ": HEAP=CLIENT, for instance secure=org.example.*",
                 assertThrows(IllegalArgumentException.class, () -> allow(entry)).getMessage());

@@ -11,7 +11,7 @@ class UsageCountersTest {
     private final UsageCounters counters = new UsageCounters();
 
     @Test
-    void what_is_reserved_and_what_is_charged_count_against_the_limit() {
+    void reservations_and_charges_count_against_the_limit() {
         counters.limit = 100;
         counters.reserve(30);
         counters.charge(50);
@@ -27,7 +27,7 @@ class UsageCountersTest {
     }
 
     @Test
-    void no_sum_overflows_where_there_is_no_limit() {
+    void without_a_limit_no_sum_overflows() {
         assertFalse(counters.limited());
         counters.charge(Long.MAX_VALUE - 1);
         assertTrue(counters.fits(1));
@@ -36,7 +36,7 @@ class UsageCountersTest {
     }
 
     @Test
-    void beyond_a_limit_that_was_lowered_nothing_fits() {
+    void above_a_lowered_limit_every_charge_is_refused() {
         counters.charge(50);
         counters.limit = 40;
         assertTrue(counters.limited());
@@ -46,9 +46,9 @@ class UsageCountersTest {
     }
 
     @Test
-    void figures_tell_what_is_live_from_what_lingers() {
+    void figures_distinguish_live_and_lingering_buffers() {
         counters.limit = 1000;
-        counters.reserve(500); // which is no peak
+        counters.reserve(500); // a reservation is not a peak
         counters.charge(100);
         counters.charge(10);
         counters.charge(1);

@@ -43,8 +43,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Memory of other processes, which here this process makes itself. Where a test is of memory that its sender can still
- * change, the broker is set to accept that.
+ * Tests of the adoption of memory of other processes, which this process creates itself here. Tests of memory that its
+ * sender can still change configure the broker to accept such memory.
  */
 class AdoptionTest {
     private static final int MFD_ALLOW_SEALING = 0x2;
@@ -60,7 +60,7 @@ class AdoptionTest {
     private static final int FALLOC_KEEP_SIZE = 0x1;
     private static final int FALLOC_PUNCH_HOLE = 0x2;
     private static final int PAGE = 4096;
-    /** What a sender is asked to set. */
+    /** Seals that the documentation asks a sender to set. */
     private static final int SEALED = F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE;
 
     private static final long SIZE = 10_000;
@@ -71,14 +71,14 @@ class AdoptionTest {
 
     @AfterEach
     void nothing_is_left() {
-        broker.close(); // waits for the reaper, which may be at the last mapping
+        broker.close(); // waits for the reaper, which may be ending the last mapping
         assertEquals(0, broker.adoption.account().buffers());
         assertEquals(0, broker.adoption.account().bytes());
         before.assertNothingLeft();
     }
 
     @Test
-    void a_memfd_that_cannot_shrink_becomes_a_buffer_like_any_other_where_that_is_set() {
+    void a_memfd_that_cannot_shrink_becomes_a_buffer_if_the_setting_permits_it() {
         broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd peer = reopened(made, 2);
@@ -99,7 +99,7 @@ class AdoptionTest {
     }
 
     @Test
-    void it_is_charged_in_full_and_listed_as_no_heap() {
+    void it_is_charged_in_full_and_not_listed_as_a_heap() {
         try (OwnedFd made = memfd(SEALED);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(SIZE, buffer.size());
@@ -111,7 +111,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_sealed_against_writing_is_read_and_not_written() {
+    void memory_that_its_sender_sealed_against_writing_can_only_be_read() {
         for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
             try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
                     DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs");
@@ -126,7 +126,7 @@ class AdoptionTest {
     }
 
     @Test
-    void a_descriptor_for_reading_is_adopted_and_cannot_be_mapped_for_writing() {
+    void a_read_only_descriptor_is_adopted_and_cannot_be_mapped_for_writing() {
         broker.adoption.acceptUnsealed(true);
         try (OwnedFd made = memfd(F_SEAL_SHRINK);
                 OwnedFd readOnly = reopened(made, O_RDONLY);
@@ -139,7 +139,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_could_be_shrunk_is_refused_and_stays_the_callers() {
+    void memory_that_could_be_shrunk_is_refused_and_stays_the_callers() {
         for (boolean unsealed : new boolean[] {false, true}) {
             broker.adoption.acceptUnsealed(unsealed);
             try (OwnedFd made = memfd(0);
@@ -152,7 +152,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_could_punch_is_refused_with_all_remedies() {
+    void memory_that_its_sender_could_punch_is_refused_with_all_remedies() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             for (String remedy : new String[] {
                 "lacks F_SEAL_FUTURE_WRITE",
@@ -166,7 +166,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_is_adopted_cannot_be_punched() {
+    void adopted_memory_cannot_be_punched() {
         for (int seal : new int[] {F_SEAL_WRITE, F_SEAL_FUTURE_WRITE}) {
             try (OwnedFd made = memfd(F_SEAL_SHRINK | seal);
                     OwnedFd peer = reopened(made, 2);
@@ -180,9 +180,11 @@ class AdoptionTest {
         }
     }
 
-    /** As many blocks beyond the end as are missing before it: the file's figure of blocks says that all is there. */
+    /**
+     * There are as many blocks beyond the end as are missing before it, so the file's count of blocks shows no hole.
+     */
     @Test
-    void a_hole_is_found_whatever_lies_beyond_the_end() {
+    void a_hole_is_found_despite_blocks_beyond_the_end() {
         for (int[] hole : new int[][] {{0, PAGE}, {PAGE, 2 * PAGE}, {2 * PAGE, 3 * PAGE}, {0, 3 * PAGE}}) {
             try (OwnedFd made = memfd(0)) {
                 assertEquals(
@@ -198,17 +200,17 @@ class AdoptionTest {
     }
 
     @Test
-    void memory_that_was_allocated_and_never_written_is_refused_and_says_what_to_do() {
+    void memory_that_was_allocated_and_never_written_is_refused_with_a_remedy() {
         int fd = syscalls.memfdCreate("peer", MFD_ALLOW_SEALING);
         try (OwnedFd made = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fallocate(fd, 0, 0, SIZE));
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
-            refused(Errno.EPERM, "its sender writes to every page before it calls fcntl", made);
+            refused(Errno.EPERM, "have its sender write to every page before it calls fcntl", made);
         }
     }
 
     @Test
-    void what_a_heap_exports_for_reading_is_adopted_although_no_client_wrote_to_it() {
+    void a_read_only_export_of_a_heap_is_adopted_although_no_client_wrote_to_it() {
         broker.memfd("camera");
         try (DmaBuf exported = broker.allocate(AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
                 DmaBuf adopted = broker.adoption.adopt(broker.client, exported.exportFd(), "theirs")) {
@@ -216,9 +218,9 @@ class AdoptionTest {
         }
     }
 
-    /** The sender reads and writes by the same open file. */
+    /** The sender reads and writes through the same open file. */
     @Test
-    void the_position_of_the_senders_file_stays() throws IOException {
+    void the_position_of_the_senders_file_does_not_change() throws IOException {
         try (OwnedFd made = memfd(SEALED);
                 OwnedFd peer = new Descriptors(syscalls).duplicate("", made.fd());
                 DmaBuf _ = broker.adoption.adopt(broker.client, made, "theirs");
@@ -227,9 +229,9 @@ class AdoptionTest {
         }
     }
 
-    /** Needs no huge page: the descriptor tells what it would be made of. */
+    /** Needs no huge page: the descriptor shows the page size of the file. */
     @Test
-    void what_is_on_huge_pages_is_refused_whatever_its_seals() {
+    void memory_on_huge_pages_is_refused_whatever_its_seals() {
         int fd = syscalls.memfdCreate("huge", MFD_ALLOW_SEALING | MFD_HUGETLB);
         assumeTrue(fd >= 0, "skipped: this kernel has no huge pages, memfd_create answers " + fd);
         try (OwnedFd huge = OwnedFd.of(fd, syscalls::close)) {
@@ -240,9 +242,9 @@ class AdoptionTest {
         }
     }
 
-    /** The kernel takes a memfd for a dma-buf here; on real ones the suite in the guest adopts. */
+    /** This test's kernel reports a memfd as a dma-buf; the tests in the guest adopt real ones. */
     @Test
-    void a_dma_buf_is_adopted_with_its_brackets_and_without_a_look_at_seals() {
+    void a_dma_buf_is_adopted_with_cpu_accesses_and_without_a_check_of_seals() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         asDmaBuf(kernel);
         kernel.answer("size", 0);
@@ -257,7 +259,7 @@ class AdoptionTest {
             assertEquals(SIZE, buffer.size());
             assertEquals(Map.of("heap.name", "adopted", "heap.dmabuf", true), buffer.heapProperties());
             try (CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
-                assertEquals(1, kernel.count("dmaBufSync")); // a wait for its own direction and for no other
+                assertEquals(1, kernel.count("dmaBufSync")); // waits for its own direction and for no other
             }
             assertEquals(2, kernel.count("dmaBufSync"));
         }
@@ -267,13 +269,13 @@ class AdoptionTest {
     }
 
     @Test
-    void a_memfd_is_adopted_as_no_dma_buf() {
+    void an_adopted_memfd_is_not_a_dma_buf() {
         try (OwnedFd made = memfd(SEALED);
                 DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs")) {
             assertEquals(
                     Map.of("heap.name", "adopted", "heap.backend", "memfd", "heap.dmabuf", false),
                     buffer.heapProperties());
-            buffer.beginCpuAccess(Access.WRITE).close(); // asks the kernel nothing: it would be ENOTTY
+            buffer.beginCpuAccess(Access.WRITE).close(); // no call to the kernel, which would return ENOTTY
         }
     }
 
@@ -301,7 +303,7 @@ class AdoptionTest {
         }
     }
 
-    /** A kernel to which the next descriptor is a dma-buf: without seals, and shown as one. */
+    /** Kernel that reports the next descriptor as a dma-buf, without seals. */
     private static void asDmaBuf(FaultySyscalls kernel) {
         kernel.failNext("fcntl", 1, Errno.EINVAL);
         kernel.answer("isDmaBuf", 1);
@@ -316,7 +318,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_is_no_memory_is_refused_and_no_question_goes_to_its_file_system(@TempDir Path folder) throws Exception {
+    void a_file_that_is_not_memory_is_refused_without_a_file_system_query(@TempDir Path folder) throws Exception {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         Path file = Files.writeString(folder.resolve("file"), "text");
         Path fifo = folder.resolve("fifo");
@@ -327,7 +329,7 @@ class AdoptionTest {
             }) {
                 refusedAsNoMemory(kernel, path, O_RDONLY);
             }
-            refusedAsNoMemory(kernel, fifo.toString(), 2); // for both, so that it does not wait for the other end
+            refusedAsNoMemory(kernel, fifo.toString(), 2); // read-write, so that open does not wait for a peer
             refusedAsNoMemory(kernel, "/proc/self/fd/" + made.fd(), O_PATH);
             refusedAsNoMemory(kernel, file.toString(), O_PATH);
         }
@@ -349,7 +351,7 @@ class AdoptionTest {
         }
     }
 
-    /** Its seals are those of a file that nobody may seal. */
+    /** The file has a seal that forbids further seals. */
     @Test
     void a_file_of_a_tmpfs_is_refused() throws IOException {
         Path tmpfs = Path.of("/dev/shm");
@@ -357,7 +359,7 @@ class AdoptionTest {
         Path file = Files.createTempFile(tmpfs, "adopted", "");
         try (OwnedFd open = OwnedFd.of(syscalls.open(file.toString(), 2), syscalls::close)) {
             Files.write(file, new byte[PAGE]);
-            assumeTrue(syscalls.fcntl(open.fd(), F_GET_SEALS, 0) >= 0, "skipped: /dev/shm is no tmpfs");
+            assumeTrue(syscalls.fcntl(open.fd(), F_GET_SEALS, 0) >= 0, "skipped: /dev/shm is not a tmpfs");
             refused(Errno.EPERM, "made with MFD_ALLOW_SEALING", open);
         } finally {
             Files.delete(file);
@@ -369,12 +371,12 @@ class AdoptionTest {
         int fd = syscalls.memfdCreate("empty", MFD_ALLOW_SEALING);
         try (OwnedFd empty = OwnedFd.of(fd, syscalls::close)) {
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, SEALED));
-            refused(Errno.EINVAL, "no bytes", empty);
+            refused(Errno.EINVAL, "the memory has 0 bytes; its sender must set a size first", empty);
         }
     }
 
     @Test
-    void more_than_the_machine_has_is_refused_although_it_takes_no_memory_yet() throws IOException {
+    void a_size_above_the_machines_memory_is_refused_although_no_page_exists_yet() throws IOException {
         broker.adoption.acceptUnsealed(true);
         int fd = syscalls.memfdCreate("sparse", MFD_ALLOW_SEALING);
         try (OwnedFd sparse = OwnedFd.of(fd, syscalls::close)) {
@@ -382,12 +384,12 @@ class AdoptionTest {
                 file.setLength(1L << 46);
             }
             assertEquals(0, syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK));
-            refused(Errno.ENOMEM, "64 TiB do not fit", sparse);
+            refused(Errno.ENOMEM, "64 TiB does not fit", sparse);
         }
     }
 
     @Test
-    void what_is_complete_and_sealed_needs_no_room_of_the_machines() {
+    void complete_and_sealed_memory_needs_no_free_memory_of_the_machine() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         try (OwnedFd made = memfd(SEALED)) {
             kernel.answer("size", 1L << 46);
@@ -399,11 +401,11 @@ class AdoptionTest {
     }
 
     @Test
-    void what_can_lose_pages_needs_room_for_all_of_it_whatever_is_there_now() {
+    void memory_that_can_lose_pages_needs_free_memory_for_its_whole_size() {
         FaultySyscalls kernel = new FaultySyscalls(syscalls);
         for (int seals : new int[] {F_SEAL_SHRINK, SEALED}) {
             try (OwnedFd made = memfd(seals)) {
-                kernel.answer("size", 1L << 46); // of which the kernel shows pages of SIZE
+                kernel.answer("size", 1L << 46); // for which the kernel reports pages of SIZE
                 HeapException refusal = assertThrows(
                         HeapException.class,
                         () -> AdoptedMemory.adopt(kernel, Headroom.machine(), true, made, _ -> {}));
@@ -415,7 +417,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_its_sender_adds_while_it_is_adopted_is_no_part_of_it() throws Exception {
+    void bytes_that_the_sender_adds_during_the_adoption_are_not_adopted() throws Exception {
         try (OwnedFd made = memfd(SEALED);
                 var sender = new RandomAccessFile("/proc/self/fd/" + made.fd(), "rw")) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, size -> {
@@ -436,7 +438,7 @@ class AdoptionTest {
     }
 
     @Test
-    void what_does_not_fit_a_quota_stays_the_callers() throws Exception {
+    void memory_that_exceeds_a_quota_stays_the_callers() throws Exception {
         broker.ledger.apply(
                 BrokerParts.rules(new String[] {"adopted=8K"}, new String[0], new String[0], new String[0]));
         try (OwnedFd made = memfd(SEALED)) {
@@ -445,9 +447,9 @@ class AdoptionTest {
         }
     }
 
-    /** The quota falls between the look at the descriptor and the buffer. */
+    /** The quota takes effect between the check of the descriptor and the creation of the buffer. */
     @Test
-    void what_was_set_aside_is_charged_whatever_quota_comes_meanwhile() throws Exception {
+    void reserved_bytes_are_charged_whatever_quota_takes_effect_meanwhile() throws Exception {
         Charge charge = broker.ledger.charge(broker.client.account(), broker.adoption.account());
         assertTrue(charge.setAside(SIZE).isEmpty());
         broker.ledger.apply(BrokerParts.rules(
@@ -464,7 +466,7 @@ class AdoptionTest {
     }
 
     @Test
-    void a_name_that_is_none_is_refused_before_the_descriptor_is_looked_at() {
+    void an_invalid_name_is_refused_before_the_descriptor_is_examined() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             for (String none : List.of("", "x".repeat(32), "a\nb")) {
                 assertThrows(
@@ -499,7 +501,7 @@ class AdoptionTest {
         return OwnedFd.of(fd, syscalls::close);
     }
 
-    /** Makes every page. */
+    /** Writes to every page. */
     private static void write(int fd) {
         try (var file = Files.newByteChannel(Path.of("/proc/self/fd/" + fd), StandardOpenOption.WRITE)) {
             file.write(ByteBuffer.allocate((int) SIZE));

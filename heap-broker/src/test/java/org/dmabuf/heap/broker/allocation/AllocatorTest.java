@@ -77,7 +77,7 @@ class AllocatorTest {
         return assertThrows(HeapException.class, () -> broker.allocate(request));
     }
 
-    private static List<String> told(HeapException refusal) {
+    private static List<String> attempts(HeapException refusal) {
         return refusal.attempts().stream().map(Attempt::toString).toList();
     }
 
@@ -86,7 +86,7 @@ class AllocatorTest {
     }
 
     @Test
-    void names_are_asked_in_the_order_of_the_request() {
+    void heaps_are_asked_in_the_order_of_the_names() {
         refusing("one", Errno.ENOMEM, id(1, 9));
         refusing("two", Errno.ENOMEM, id(2, 5));
         serving("three", id(3, 0));
@@ -94,9 +94,9 @@ class AllocatorTest {
         assertEquals(List.of("two", "one"), asked(refusal(REQUEST.withHeaps("two", "one"))));
     }
 
-    /** A quota makes the call take the account's monitor, which holds it up between the gate and the heap. */
+    /** A quota makes the call take the account's monitor, which delays it between the gate and the heap. */
     @Test
-    void a_call_that_is_held_up_inside_the_gate_until_it_is_closed_enters_no_heap() throws InterruptedException {
+    void a_call_that_is_delayed_inside_the_gate_until_its_close_enters_no_heap() throws InterruptedException {
         FakeHeap heap = new FakeHeap();
         RegisteredHeap registered = broker.heap("camera", heap, Map.of(HeapProperties.QUOTA, 64L << 20));
         AtomicReference<Throwable> thrown = new AtomicReference<>();
@@ -128,7 +128,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_mask_is_asked_by_priority_and_then_from_the_highest_id() {
+    void heaps_of_a_mask_are_asked_by_priority_and_then_from_the_highest_id() {
         refusing("low", Errno.ENOMEM, id(63, -1));
         refusing("high", Errno.ENOMEM, id(0, 5));
         refusing("thirty-one", Errno.ENOMEM, id(31, 0));
@@ -155,7 +155,7 @@ class AllocatorTest {
     }
 
     @Test
-    void the_first_heap_that_gives_a_buffer_ends_the_walk() {
+    void the_first_heap_that_returns_a_buffer_ends_the_search() {
         FakeHeap first = serving("first", id(1, 9));
         FakeHeap second = serving("second", id(2, 0));
         broker.allocate(REQUEST);
@@ -167,7 +167,7 @@ class AllocatorTest {
 
     @ParameterizedTest
     @EnumSource(Errno.class)
-    void only_enomem_and_enodev_make_way_for_the_next_heap(Errno errno) {
+    void only_enomem_and_enodev_lead_to_the_next_heap(Errno errno) {
         refusing("one", errno, Map.of());
         FakeHeap two = serving("two", Map.of());
         if (errno == Errno.ENOMEM || errno == Errno.ENODEV) {
@@ -177,13 +177,13 @@ class AllocatorTest {
             assertEquals(errno, refusal.errno());
             assertEquals(Optional.of("one"), refusal.heap());
             assertEquals("heap 'one': " + errno.meaning(), refusal.getMessage());
-            assertEquals(List.of("one: " + errno + ", " + errno.meaning()), told(refusal));
+            assertEquals(List.of("one: " + errno + ", " + errno.meaning()), attempts(refusal));
             assertEquals(List.of(), two.asked());
         }
     }
 
     @Test
-    void a_heap_that_is_leaving_makes_way_for_the_next() {
+    void a_heap_that_is_leaving_is_skipped_for_the_next() {
         RegisteredHeap leaving = broker.heap("leaving", new FakeHeap());
         serving("stays", Map.of());
         leaving.gate().close(0);
@@ -197,7 +197,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_refusal_that_ends_the_walk_lists_the_heaps_before_it_too() {
+    void a_refusal_that_ends_the_search_lists_the_earlier_heaps_too() {
         refusing("one", Errno.ENOMEM, Map.of());
         refusing("two", Errno.EACCES, Map.of());
         HeapException refusal = refusal(REQUEST.withHeaps("one", "two"));
@@ -206,12 +206,13 @@ class AllocatorTest {
         assertEquals(
                 "no heap gave a buffer of 12 MiB. one: cannot allocate memory; two: permission denied",
                 refusal.getMessage());
-        assertEquals(List.of("one: ENOMEM, cannot allocate memory", "two: EACCES, permission denied"), told(refusal));
+        assertEquals(
+                List.of("one: ENOMEM, cannot allocate memory", "two: EACCES, permission denied"), attempts(refusal));
         assertEquals("heap 'two': permission denied", refusal.getCause().getMessage());
     }
 
     @Test
-    void heaps_that_do_not_meet_the_request_are_skipped_and_say_why() {
+    void heaps_that_do_not_meet_the_request_are_skipped_with_a_reason() {
         List<FakeHeap> unfit = List.of(
                 serving("unaligned", Map.of()),
                 serving("leaky", Map.of(HeapProperties.ALIGNMENT, 65536L)),
@@ -237,7 +238,7 @@ class AllocatorTest {
                         "imitating: ENODEV, it only emulates contiguous and protected; accept that with"
                                 + " withEmulations(\"contiguous\", \"protected\")",
                         "scattered: ENODEV, it does not meet (heap.contiguous=true)"),
-                told(refusal));
+                attempts(refusal));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.empty(), refusal.heap());
         assertNull(refusal.getCause());
@@ -261,7 +262,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_fallback_that_lacks_what_is_required_is_none() {
+    void a_fallback_that_lacks_a_required_property_is_not_asked() {
         refusing("cma", Errno.ENOMEM, Map.of(HeapProperties.CONTIGUOUS, true));
         FakeHeap system = serving("system", Map.of());
         HeapException refusal = refusal(REQUEST.withHeaps("cma", "system").withRequirement("(heap.contiguous=true)"));
@@ -271,7 +272,7 @@ class AllocatorTest {
     }
 
     @Test
-    void an_emulation_serves_only_who_accepts_all_of_it() {
+    void an_emulating_heap_serves_only_requests_that_accept_all_of_its_emulations() {
         FakeHeap heap =
                 serving("imitating", Map.of(HeapProperties.EMULATES, List.of("contiguous", "protected")));
         assertEquals(Errno.ENODEV, refusal(REQUEST).errno());
@@ -285,7 +286,7 @@ class AllocatorTest {
     }
 
     @Test
-    void to_accept_emulation_makes_no_heap_emulate() {
+    void accepting_an_emulation_does_not_make_a_heap_emulate() {
         serving("plain", Map.of());
         assertEquals(
                 "heap 'plain': no buffer of 12 MiB: it does not meet (heap.contiguous=true)",
@@ -304,7 +305,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_that_cannot_export_for_reading_serves_who_exports_nothing() {
+    void a_heap_without_read_only_exports_serves_requests_without_export() {
         FakeHeap heap = serving("leaky", Map.of());
         broker.allocate(REQUEST.withExport(ExportMode.NONE));
         broker.allocate(REQUEST);
@@ -312,13 +313,13 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_in_the_shadow_or_refused_is_not_asked_and_says_why() {
+    void a_shadowed_or_refused_heap_is_skipped_with_a_reason() {
         serving("camera", id(5, 0));
         FakeHeap shadowed = serving("display", id(5, 0));
         FakeHeap refused = serving("broken", Map.of(HeapProperties.ALIGNMENT, 3L));
         assertEquals(
                 "heap 'display': no buffer of 12 MiB: its heap.id 5 is taken by heap 'camera' of bundle"
-                        + " org.example.camera; it serves when that one goes",
+                        + " org.example.camera; it serves when that heap leaves",
                 refusal(REQUEST.withHeaps("display")).getMessage());
         assertEquals(
                 "heap 'broken': no buffer of 12 MiB: invalid heap.alignment = 3: expected a power of two",
@@ -327,10 +328,10 @@ class AllocatorTest {
         assertEquals(List.of(), refused.asked());
     }
 
-    // Sentences: each names the heap, the size, and what to do.
+    // Messages: each names the heap, the size and the remedy.
 
     @Test
-    void without_any_heap_the_sentence_says_to_install_one() {
+    void without_any_heap_the_remedy_is_to_install_one() {
         for (AllocationRequest request : List.of(REQUEST, REQUEST.withMask(-1))) {
             HeapException refusal = refusal(request);
             assertEquals(Errno.ENODEV, refusal.errno());
@@ -347,22 +348,23 @@ class AllocatorTest {
     }
 
     @Test
-    void an_unknown_name_gets_the_names_that_there_are() {
+    void an_unknown_name_is_refused_with_the_existing_names() {
         serving("system", id(0, 0));
         serving("camera", id(1, 0));
         assertEquals(
-                "heap 'dma': no buffer of 12 MiB: there is no such heap; there are: camera, system",
+                "heap 'dma': no buffer of 12 MiB: there is no such heap; serving heaps: camera, system",
                 refusal(REQUEST.withHeaps("dma")).getMessage());
         HeapException refusal = refusal(REQUEST.withHeaps("kamera"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("kamera"), refusal.heap());
         assertEquals(
-                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there"
-                        + " are: camera, system",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; serving"
+                        + " heaps: camera, system",
                 refusal.getMessage());
         assertEquals(
-                List.of("kamera: ENODEV, there is no such heap; the nearest name is camera; there are: camera, system"),
-                told(refusal));
+                List.of("kamera: ENODEV, there is no such heap; the nearest name is camera; serving heaps: camera,"
+                        + " system"),
+                attempts(refusal));
     }
 
     private void absent(long service, String name, String reason, boolean retried) {
@@ -377,7 +379,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_name_whose_heap_has_not_started_gets_its_reason_and_file() {
+    void a_name_of_a_heap_that_has_not_started_is_refused_with_reason_and_file() {
         serving("secure", Map.of());
         absent(1, "system", "invalid backend = x: expected memfd", false);
         absent(2, "camera", "512 MiB do not fit", true);
@@ -391,13 +393,13 @@ class AllocatorTest {
                 "heap 'camera': no buffer of 12 MiB: it waits: 512 MiB do not fit (file etc/camera.cfg)",
                 refusal(REQUEST.withHeaps("camera")).getMessage());
         assertEquals(
-                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; there are:"
-                        + " secure; not started: system, camera",
+                "heap 'kamera': no buffer of 12 MiB: there is no such heap; the nearest name is camera; serving"
+                        + " heaps: secure; not started: system, camera",
                 refusal(REQUEST.withHeaps("kamera")).getMessage());
     }
 
     @Test
-    void a_refused_request_tells_which_heaps_have_not_started_before_it_recommends_another() {
+    void a_refusal_lists_heaps_that_have_not_started_before_it_recommends_another() {
         serving("secure", Map.of(HeapProperties.EMULATES, "protected"));
         absent(1, "system", "invalid backend = x: expected memfd", false);
         String failed = "system: it failed to start: invalid backend = x: expected memfd (file etc/system.cfg); ";
@@ -413,13 +415,13 @@ class AllocatorTest {
         HeapException masked = refusal(REQUEST.withMask(1));
         assertEquals(
                 "heap 'system': no heap for a buffer of 12 MiB: " + failed
-                        + "no heap has its id in mask 0x1; there are: secure",
+                        + "no heap has its id in mask 0x1; serving heaps: secure",
                 masked.getMessage());
         assertEquals(List.of("system"), asked(masked));
     }
 
     @Test
-    void a_shortage_and_a_permission_that_is_lacking_tell_what_has_not_started_as_well() {
+    void a_shortage_and_a_missing_permission_list_heaps_that_have_not_started_too() {
         refusing("secure", Errno.ENOMEM, id(1, 0));
         absent(1, "system", "no memory", true);
         HeapException shortage = refusal(REQUEST);
@@ -433,24 +435,25 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_that_waits_for_a_name_that_serves_is_not_told_in_a_refusal() {
+    void a_heap_that_waits_for_a_taken_name_is_not_listed_in_a_refusal() {
         refusing("system", Errno.ENOMEM, id(1, 0));
         absent(1, "system", "its name is taken", true);
         assertEquals(List.of("system"), asked(refusal(REQUEST)));
     }
 
     @Test
-    void a_mask_without_a_heap_gets_the_names_that_there_are() {
+    void a_mask_without_a_heap_is_refused_with_the_existing_names() {
         serving("system", id(0, 0));
         HeapException refusal = refusal(REQUEST.withMask(1L << 63 | 2));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(
-                "no heap for a buffer of 12 MiB: no heap has its id in mask 0x8000000000000002; there are: system",
+                "no heap for a buffer of 12 MiB: no heap has its id in mask 0x8000000000000002; serving heaps:"
+                        + " system",
                 refusal.getMessage());
     }
 
     @Test
-    void the_only_heap_asked_speaks_for_itself() {
+    void a_refusal_by_the_only_heap_asked_is_passed_on() {
         broker.heap(
                 "camera",
                 FakeHeap.refusing(Errno.ENOMEM, "camera", "12 MiB do not fit: 3 MiB free; free a buffer"));
@@ -459,18 +462,18 @@ class AllocatorTest {
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals("heap 'camera': 12 MiB do not fit: 3 MiB free; free a buffer", refusal.getMessage());
         assertEquals(
-                List.of("camera: ENOMEM, 12 MiB do not fit: 3 MiB free; free a buffer"), told(refusal));
+                List.of("camera: ENOMEM, 12 MiB do not fit: 3 MiB free; free a buffer"), attempts(refusal));
     }
 
     @Test
-    void a_heap_that_does_not_say_who_it_is_is_named() {
+    void a_refusal_message_begins_with_the_name_of_its_heap() {
         broker.heap("camera", FakeHeap.refusing(Errno.ENOMEM, "camera", "full; free a buffer"));
         HeapException refusal = refusal(REQUEST);
         assertEquals("heap 'camera': full; free a buffer", refusal.getMessage());
     }
 
     @Test
-    void when_all_are_out_of_memory_each_gives_its_own_reason() {
+    void when_all_are_out_of_memory_each_reason_is_listed() {
         broker.heap("cma", FakeHeap.refusing(Errno.ENOMEM, "cma", "fragmented; largest run 1 MiB"));
         broker.heap("system", FakeHeap.refusing(Errno.ENOMEM, "system", "5 MiB left; close buffers"));
         HeapException refusal = refusal(REQUEST.withHeaps("cma", "system"));
@@ -483,7 +486,7 @@ class AllocatorTest {
                 List.of(
                         "cma: ENOMEM, fragmented; largest run 1 MiB",
                         "system: ENOMEM, 5 MiB left; close buffers"),
-                told(refusal));
+                attempts(refusal));
         assertEquals("heap 'system': 5 MiB left; close buffers", refusal.getCause().getMessage());
     }
 
@@ -498,7 +501,7 @@ class AllocatorTest {
         assertEquals(List.of("scattered", "cma", "gone"), asked(refusal));
     }
 
-    // A vendor's code can do anything.
+    // A vendor's code can throw anything.
 
     static Stream<Throwable> failures() {
         return Stream.of(
@@ -513,7 +516,7 @@ class AllocatorTest {
 
     @ParameterizedTest
     @MethodSource("failures")
-    void a_heap_whose_code_fails_is_reported_and_ends_the_request(Throwable thrown) {
+    void a_heap_whose_code_throws_is_reported_and_ends_the_request(Throwable thrown) {
         broker.heap("vendor", new FakeHeap(request -> {
             if (thrown instanceof Error error) {
                 throw error;
@@ -572,10 +575,10 @@ class AllocatorTest {
         assertEquals(0, broker.info("vendor", HeapState.SERVING).charged().liveBuffers());
     }
 
-    /** A page more than this and the sums of the accounts would not hold it. */
+    /** The accounts' sums could not hold a page more. */
     @ParameterizedTest
     @ValueSource(longs = {Long.MAX_VALUE, Long.MAX_VALUE - 4095, -1, 0, Long.MIN_VALUE})
-    void a_buffer_of_a_size_that_cannot_be_is_released_and_reported(long size) {
+    void a_buffer_with_an_impossible_size_is_released_and_reported(long size) {
         FakeMemory[] made = new FakeMemory[1];
         broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(16) {
             @Override
@@ -595,7 +598,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_buffer_that_is_too_small_and_cannot_be_released_is_told_as_too_small() {
+    void a_buffer_that_is_too_small_and_fails_to_release_is_reported_as_too_small() {
         broker.heap("vendor", new FakeHeap(request -> new FakeMemory(1) {
             @Override
             public void release() {
@@ -612,7 +615,7 @@ class AllocatorTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void a_buffer_that_cannot_tell_its_size_is_released(boolean refuses) {
+    void a_buffer_whose_size_method_fails_is_released(boolean refuses) {
         FakeMemory[] made = new FakeMemory[1];
         broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(12 << 20) {
             @Override
@@ -627,7 +630,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_sees_the_request_without_the_routing() {
+    void a_heap_gets_the_request_without_the_routing() {
         FakeHeap heap = serving("camera", id(1, 0));
         broker.allocate(REQUEST.withExport(ExportMode.NONE).withName("frame"));
         HeapRequest seen = heap.asked().getFirst();
@@ -653,7 +656,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_that_takes_another_name_inside_its_allocate_has_the_buffer_under_the_name_that_is_listed() {
+    void a_buffer_of_a_heap_that_renames_itself_inside_allocate_is_listed_under_the_old_name() {
         RegisteredHeap[] heap = new RegisteredHeap[1];
         heap[0] = broker.heap("camera", new FakeHeap(request -> {
             broker.registry.changed(heap[0].service(), () -> Map.of(HeapProperties.NAME, "front"));
@@ -670,9 +673,11 @@ class AllocatorTest {
         assertEquals(1, broker.heaps().size());
     }
 
-    /** Whatever name a heap has when a request reaches it, its buffer is listed under the name that it gives. */
+    /**
+     * Whatever the heap's name is when a request arrives, its buffer is listed under the name that the buffer returns.
+     */
     @Test
-    void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_heaps_name() {
+    void a_buffer_of_a_heap_that_is_being_renamed_is_listed_under_its_own_heap_name() {
         RegisteredHeap heap = broker.heap("name0", new FakeHeap());
         String[] allocated = new String[1];
         BufferReference[] reference = new BufferReference[1];
@@ -698,7 +703,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_that_lost_what_is_required_while_another_was_asked_is_none() {
+    void a_heap_that_lost_a_required_property_while_another_was_asked_is_not_asked() {
         RegisteredHeap[] fallback = new RegisteredHeap[1];
         broker.heap("slow", new FakeHeap(request -> {
             broker.registry.changed(
@@ -718,7 +723,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_that_takes_another_name_while_another_was_asked_is_not_the_one_that_was_asked_for() {
+    void a_heap_that_took_another_name_while_another_was_asked_is_not_asked() {
         RegisteredHeap[] secure = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
             broker.registry.changed(secure[0].service(), () -> Map.of(HeapProperties.NAME, "public"));
@@ -737,7 +742,7 @@ class AllocatorTest {
     }
 
     @Test
-    void a_heap_that_takes_an_id_outside_of_the_mask_while_another_was_asked_is_not_asked() {
+    void a_heap_that_took_an_id_outside_the_mask_while_another_was_asked_is_not_asked() {
         RegisteredHeap[] other = new RegisteredHeap[1];
         broker.heap("first", new FakeHeap(request -> {
             broker.registry.changed(
@@ -752,25 +757,27 @@ class AllocatorTest {
         assertEquals(List.of(), exporter.asked());
     }
 
-    /** Notes of the heaps that were passed over are cheap: no sentence is built for a request that is served. */
+    /** Notes about skipped heaps are cheap: no message is built for a request that is served. */
     @Test
-    void heaps_that_are_passed_over_cost_next_to_nothing() {
+    void skipped_heaps_allocate_almost_nothing() {
         for (int i = 0; i < 20; i++) {
             serving("unfit" + i, id(i, 1));
         }
         serving("fit", Map.of(HeapProperties.CONTIGUOUS, true));
         AllocationRequest request = AllocationRequest.of(64).withRequirement("(heap.contiguous=true)");
         AllocationRequest direct = AllocationRequest.of(64).withHeaps("fit");
-        for (int i = 0; i < 20_000; i++) { // until it is compiled
+        for (int i = 0; i < 20_000; i++) { // until the code is compiled
             broker.allocate(request).close();
             broker.allocate(direct).close();
         }
         long more = allocated(request) - allocated(direct);
-        // 20 notes of 16 bytes and the list of them; one sentence alone is 100 bytes and its builder as much.
+        // 20 notes of 16 bytes and their list. One message alone needs 100 bytes and its builder as much.
         assertTrue(more < 20 * 60, more + " bytes more than by name");
     }
 
-    /** Bytes that one allocation takes from the Java heap: the least of several, since others may be counted in. */
+    /**
+     * Bytes that one allocation takes from the Java heap: the minimum of several, because other threads may add to one.
+     */
     private long allocated(AllocationRequest request) {
         var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
         long least = Long.MAX_VALUE;
@@ -782,10 +789,10 @@ class AllocatorTest {
         return least;
     }
 
-    /** As one does whose bundle was uninstalled under it and that has a class to load. */
+    /** Error of a heap whose bundle was uninstalled during the call and that still has a class to load. */
     @ParameterizedTest
     @MethodSource("failures")
-    void a_heap_that_fails_because_it_left_makes_way_for_the_next(Throwable thrown) {
+    void a_heap_that_fails_because_it_left_is_followed_by_the_next(Throwable thrown) {
         RegisteredHeap[] heap = new RegisteredHeap[1];
         FakeHeap leaver = new FakeHeap(request -> {
             broker.remove(heap[0]);
@@ -812,9 +819,11 @@ class AllocatorTest {
         assertEquals("next", broker.allocate(REQUEST.withHeaps("vendor", "next")).heapName());
     }
 
-    /** While heaps come, change and go, every request gets a buffer from the one that stays or from a whole other. */
+    /**
+     * While heaps arrive, change and leave, every request gets a buffer from the permanent heap or from another one.
+     */
     @Test
-    void allocations_go_on_while_heaps_come_and_go() {
+    void allocations_continue_while_heaps_arrive_and_leave() {
         serving("stays", id(0, -1));
         HeapAccount stays = broker.registry.routes().named("stays").account();
         new Race()
@@ -841,7 +850,7 @@ class AllocatorTest {
     }
 
     @Test
-    void the_journal_tells_who_got_what_from_where_after_how_many_heaps() {
+    void an_event_names_client_heap_buffer_size_and_the_number_of_failed_attempts() {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "full"));
         broker.heap("roomy", new FakeHeap());
 
@@ -855,7 +864,7 @@ class AllocatorTest {
     }
 
     @Test
-    void the_journal_tells_of_a_request_that_failed_and_of_want_of_memory() {
+    void a_failed_request_and_a_shortage_are_reported_as_events() {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "nothing is left"));
 
         HeapException e =

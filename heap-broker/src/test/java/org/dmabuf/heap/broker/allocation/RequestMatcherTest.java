@@ -48,7 +48,7 @@ class RequestMatcherTest {
     }
 
     @Test
-    void what_is_emulated_has_to_be_accepted_in_full() {
+    void all_emulations_of_a_heap_must_be_accepted() {
         RegisteredHeap heap = heap(HeapProperties.EMULATES, List.of("contiguous", "secure"));
         String why = "it only emulates contiguous and secure; accept that with"
                 + " withEmulations(\"contiguous\", \"secure\")";
@@ -58,14 +58,14 @@ class RequestMatcherTest {
     }
 
     @Test
-    void a_heap_aligns_to_what_it_announces_and_no_further() {
+    void a_heap_aligns_up_to_its_announced_alignment_only() {
         RegisteredHeap heap = heap(HeapProperties.ALIGNMENT, 8192L);
         assertMet(REQUEST.withAlignment(8192), heap);
         assertUnmet("it aligns to 8 KiB at most, not to 16 KiB", REQUEST.withAlignment(16384), heap);
     }
 
     @Test
-    void a_request_that_chooses_heaps_is_told_which_others_have_what_one_lacks() {
+    void a_refusal_lists_the_heaps_that_have_the_missing_property() {
         RegisteredHeap pages = heap(HeapProperties.ID, 7);
         AllocationRequest aligned = REQUEST.withHeaps("camera").withAlignment(16384);
         assertUnmet("it aligns to 4 KiB at most, not to 16 KiB; no serving heap does", aligned, pages);
@@ -89,7 +89,7 @@ class RequestMatcherTest {
     }
 
     @Test
-    void an_export_for_reading_takes_a_heap_that_has_it_unless_nothing_is_exported() {
+    void only_a_read_only_export_needs_a_heap_that_can_export_read_only() {
         RegisteredHeap heap = heap(HeapProperties.EXPORT_READONLY, false);
         assertMet(REQUEST, heap);
         assertMet(REQUEST.withExport(ExportMode.NONE), heap);
@@ -100,12 +100,12 @@ class RequestMatcherTest {
     }
 
     @Test
-    void a_heap_that_has_it_exports_for_reading() {
+    void a_heap_with_read_only_exports_meets_the_request() {
         assertMet(REQUEST.withExport(ExportMode.READ_ONLY), heap(HeapProperties.EXPORT_READONLY, true));
     }
 
     @Test
-    void a_requirement_is_a_filter_over_what_the_heap_announces() {
+    void a_requirement_is_a_filter_over_the_heaps_properties() {
         RegisteredHeap heap = heap("vendor.mood", "good");
         assertMet(REQUEST.withRequirement("(vendor.mood=good)"), heap);
         assertUnmet("it does not meet (vendor.mood=bad)", REQUEST.withRequirement("(vendor.mood=bad)"), heap);

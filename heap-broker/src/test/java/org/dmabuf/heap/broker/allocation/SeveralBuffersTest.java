@@ -28,7 +28,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Several buffers of one request: all from one heap, or none. */
+/** Tests of requests for several buffers: all come from one heap, or the request fails. */
 class SeveralBuffersTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
@@ -59,7 +59,7 @@ class SeveralBuffersTest {
         return broker.clients.getService(camera.bundle(), null);
     }
 
-    /** Registers a heap that has so many buffers. */
+    /** Registers a heap that has this many buffers. */
     private RegisteredHeap having(String name, int buffers, Map<String, ?> properties) {
         AtomicInteger left = new AtomicInteger(buffers);
         return broker.heap(name, new FakeHeap(request -> {
@@ -80,7 +80,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void all_come_from_one_heap_each_with_a_reference_of_its_own() {
+    void all_come_from_one_heap_each_with_its_own_reference() {
         RegisteredHeap heap = having("system", 4, Map.of());
         List<DmaBuf> buffers = own().allocate(PAGE.withName("frame"), 4);
         assertEquals(4, buffers.stream().distinct().count());
@@ -92,7 +92,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void a_heap_that_gives_only_some_makes_way_for_the_next_and_has_them_back() {
+    void buffers_of_a_heap_that_has_only_some_are_released_and_the_next_heap_is_asked() {
         RegisteredHeap small = having("small", 3, Map.of(HeapProperties.PRIORITY, 1));
         RegisteredHeap large = having("large", 4, Map.of());
         List<DmaBuf> buffers = own().allocate(PAGE, 4);
@@ -103,7 +103,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void where_no_heap_gives_all_nothing_is_held() {
+    void if_no_heap_has_all_nothing_is_held() {
         RegisteredHeap one = having("one", 3, Map.of());
         RegisteredHeap two = having("two", 2, Map.of());
         HeapException refusal = assertThrows(HeapShortageException.class, () -> own().allocate(PAGE, 4));
@@ -114,7 +114,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void a_heaps_quota_that_fits_only_some_makes_way_for_the_next_heap() {
+    void a_heaps_quota_for_only_some_leads_to_the_next_heap() {
         RegisteredHeap small = having("small", 9, Map.of(HeapProperties.PRIORITY, 1));
         having("large", 9, Map.of());
         broker.ledger.apply(
@@ -125,7 +125,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void a_clients_quota_that_fits_only_some_ends_the_request_with_nothing_held() {
+    void a_clients_quota_for_only_some_ends_the_request_with_nothing_held() {
         RegisteredHeap one = having("one", 9, Map.of(HeapProperties.PRIORITY, 1));
         FakeHeap two = new FakeHeap();
         broker.heap("two", two);
@@ -173,7 +173,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void the_java_heap_that_is_full_in_the_middle_loses_nothing_and_leaves_the_gate() {
+    void an_out_of_memory_error_in_the_middle_loses_nothing_and_leaves_the_gate() {
         AtomicInteger asked = new AtomicInteger();
         RegisteredHeap heap = broker.heap("system", new FakeHeap(request -> {
             if (asked.incrementAndGet() == 3) {
@@ -188,7 +188,7 @@ class SeveralBuffersTest {
     }
 
     @Test
-    void a_count_that_cannot_be_reaches_no_heap() {
+    void an_invalid_count_is_refused_before_any_heap_is_called() {
         FakeHeap heap = new FakeHeap();
         broker.heap("system", heap);
         for (int count : new int[] {0, -1, HeapBroker.MOST_AT_ONCE + 1, Integer.MAX_VALUE}) {

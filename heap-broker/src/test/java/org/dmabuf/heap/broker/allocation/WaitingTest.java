@@ -30,7 +30,7 @@ import org.dmabuf.heap.broker.release.Piece;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Requests that wait for memory of other holders, and the ends of their waits. */
+/** Tests of requests that wait for memory of other holders, and of the ends of their waits. */
 class WaitingTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
     private static final Duration LONG = Duration.ofDays(1);
@@ -38,7 +38,7 @@ class WaitingTest {
     private final BrokerParts broker = new BrokerParts();
     private final FakeBundle camera = new FakeBundle("org.example.waits");
     private final FakeBundle display = new FakeBundle("org.example.display");
-    /** Buffers that the heap of {@link #having} has left. */
+    /** Number of free buffers of the heap of {@link #having}. */
     private final AtomicInteger left = new AtomicInteger();
 
     private final AtomicInteger asked = new AtomicInteger();
@@ -82,7 +82,7 @@ class WaitingTest {
                 new String[0], new String[] {"org.example.waits=" + size}, new String[0], new String[0]);
     }
 
-    /** Starts a request on a thread of its own, and returns once it waits. */
+    /** Starts a request on a separate thread, and returns when it waits. */
     private Thread waiting(AllocationRequest request) {
         return waiting(request, 1);
     }
@@ -112,7 +112,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_close_of_another_client_lets_it_succeed() {
+    void a_close_by_another_client_lets_it_succeed() {
         having(1);
         DmaBuf theirs = brokerOf(display).allocate(PAGE);
         Thread thread = waiting(PAGE.withTimeout(LONG));
@@ -124,10 +124,10 @@ class WaitingTest {
     }
 
     @Test
-    void memory_that_comes_back_unseen_by_the_broker_is_found() {
+    void memory_that_returns_unnoticed_by_the_broker_is_found() {
         having(0);
         Thread thread = waiting(PAGE.withTimeout(LONG));
-        left.set(1); // as of a holder outside this process
+        left.set(1); // like a holder outside this process
         join(thread);
         assertEquals(1, ((List<?>) outcome.get()).size(), outcome::toString);
     }
@@ -144,7 +144,7 @@ class WaitingTest {
     }
 
     @Test
-    void when_the_time_is_over_the_refusal_tells_how_long_it_waited() {
+    void after_the_timeout_the_refusal_states_the_duration_of_the_wait() {
         having(0);
         HeapShortageException refusal = assertThrows(
                 HeapShortageException.class, () -> brokerOf(camera).allocate(PAGE.withTimeout(Duration.ofMillis(120))));
@@ -158,7 +158,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_time_shorter_than_the_look_at_unseen_memory_ends_with_a_look() {
+    void a_timeout_shorter_than_the_polling_interval_ends_with_a_second_attempt() {
         having(0);
         assertThrows(
                 HeapShortageException.class, () -> brokerOf(camera).allocate(PAGE.withTimeout(Duration.ofMillis(20))));
@@ -166,16 +166,16 @@ class WaitingTest {
     }
 
     @Test
-    void without_a_timeout_the_heap_is_asked_once_and_nothing_is_told_of_a_wait() {
+    void without_a_timeout_the_heap_is_asked_once_and_no_wait_is_mentioned() {
         having(0);
         HeapException refusal = assertThrows(HeapShortageException.class, () -> brokerOf(camera).allocate(PAGE));
         assertEquals("heap 'small': it is full", refusal.getMessage());
         assertEquals(1, asked.get());
     }
 
-    /** What a try sets aside and gives back, and the buffers that it gets in vain, wake no request at once. */
+    /** A try's own reservation and its released buffers wake no waiting request at once. */
     @Test
-    void requests_that_wait_do_not_keep_each_other_busy() {
+    void waiting_requests_do_not_wake_each_other_in_a_loop() {
         having(3);
         broker.ledger.apply(BrokerParts.rules(
                 new String[] {"small=1M"}, new String[] {"*=1M"}, new String[] {"*/small=1M"}, new String[0]));
@@ -194,7 +194,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_client_that_stops_ends_its_wait() {
+    void the_stop_of_a_client_ends_its_wait() {
         having(0);
         Thread thread = waiting(PAGE.withTimeout(LONG));
         camera.stop();
@@ -204,7 +204,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_broker_that_stops_ends_all_waits() {
+    void the_stop_of_the_broker_ends_all_waits() {
         having(0);
         Thread thread = waiting(PAGE.withTimeout(LONG));
         broker.clients.stopAll();
@@ -213,7 +213,7 @@ class WaitingTest {
     }
 
     @Test
-    void an_interrupt_from_before_ends_a_request_before_any_heap_is_asked() {
+    void an_earlier_interrupt_ends_a_request_before_any_heap_is_asked() {
         having(1);
         Thread.currentThread().interrupt();
         HeapException refusal = assertThrows(HeapException.class, () -> broker.allocate(PAGE));
@@ -224,7 +224,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_buffer_that_comes_after_an_interrupt_is_released() {
+    void a_buffer_that_arrives_after_an_interrupt_is_released() {
         FakeMemory late = new FakeMemory(4096);
         broker.heap("slow", new FakeHeap(_ -> {
             Thread.currentThread().interrupt();
@@ -238,7 +238,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_heap_that_refuses_for_an_interrupt_makes_way_for_no_other() {
+    void no_other_heap_is_asked_after_a_heap_refused_because_of_an_interrupt() {
         broker.heap("slow", new FakeHeap(_ -> {
             Thread.currentThread().interrupt();
             throw HeapException.of(Errno.ENODEV, "slow", "interrupted");
@@ -261,9 +261,9 @@ class WaitingTest {
         assertEquals(Map.of(Errno.EINTR, 1L), usage().failures());
     }
 
-    /** The heap's reaper has memory of the client to give back, and does not come to it. */
+    /** The heap's reaper has memory of the client to release, but does not get to it. */
     @Test
-    void an_interrupt_ends_the_wait_for_memory_that_is_on_its_way_back() {
+    void an_interrupt_ends_the_wait_for_pending_releases() {
         having(0);
         CountDownLatch goOn = new CountDownLatch(1);
         CountDownLatch begun = new CountDownLatch(1);
@@ -289,7 +289,7 @@ class WaitingTest {
     }
 
     @Test
-    void a_request_that_is_served_after_a_wait_tells_the_heaps_that_refused_last() {
+    void a_request_that_is_served_after_a_wait_reports_the_heaps_that_refused_last() {
         having(1);
         broker.heap("empty", FakeHeap.refusing(Errno.ENOMEM, "empty", "nothing"));
         BufferReference theirs = broker.allocate(PAGE.withHeaps("small"));

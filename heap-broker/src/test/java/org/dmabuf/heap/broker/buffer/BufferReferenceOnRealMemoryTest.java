@@ -47,10 +47,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Buffers of real memory, as a client uses them, down to what /proc tells. */
+/** Tests of references to buffers of real memory, with the process's state from /proc. */
 class BufferReferenceOnRealMemoryTest {
     private static final long SIZE = 4 * Bytes.PAGE;
-    /** In /proc/self/maps every mapping of this test's buffers has it. */
+    /** Name by which /proc/self/maps shows every mapping of this test's buffers. */
     private static final String NAME = "broker-test-frame";
 
     private final BrokerParts broker = new BrokerParts();
@@ -58,7 +58,7 @@ class BufferReferenceOnRealMemoryTest {
     private ProcessState before;
 
     @BeforeAll
-    static void load_what_the_first_use_loads() {
+    static void initialize_classes_of_the_first_use() {
         try (BrokerParts warm = new BrokerParts()) {
             warm.memfd("warm");
             BufferReference reference = warm.allocate(SIZE);
@@ -138,7 +138,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void each_arena_that_ends_takes_exactly_its_own_mapping_along() {
+    void the_end_of_an_arena_unmaps_exactly_its_own_mapping() {
         BufferReference reference = frame();
         Arena first = Arena.ofConfined();
         Arena second = Arena.ofShared();
@@ -157,7 +157,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_shared_arena_lets_every_thread_in() throws InterruptedException {
+    void a_mapping_in_a_shared_arena_is_accessible_to_every_thread() throws InterruptedException {
         BufferReference reference = frame();
         try (Arena arena = Arena.ofShared()) {
             MemorySegment segment = reference.map(Access.WRITE, arena);
@@ -169,7 +169,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void an_automatic_arena_ends_when_its_segments_are_forgotten() {
+    void an_automatic_arena_ends_when_its_segments_are_unreachable() {
         BufferReference reference = frame();
         mapAndForget(reference);
         reference.close();
@@ -183,21 +183,21 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_reference_that_is_mapped_is_not_kept_by_its_mapping() {
-        // A mapping keeps the memory, and not what a client has built around a reference.
+    void a_mapping_does_not_keep_its_reference_reachable() {
+        // A mapping keeps the memory, and not an object that a client has built around a reference.
         BufferReference[] reference = {frame()};
         var gone = new java.lang.ref.WeakReference<>(reference[0]);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = reference[0].map(Access.READ_WRITE, arena);
             reference[0].close();
             reference[0] = null;
-            Await.untilCollected("the reference goes", () -> gone.refersTo(null));
+            Await.untilCollected("the reference is collected", () -> gone.refersTo(null));
             segment.fill((byte) 3);
         }
     }
 
     @Test
-    void a_closed_arena_maps_nothing() {
+    void mapping_in_a_closed_arena_is_refused() {
         BufferReference reference = frame();
         Arena confined = Arena.ofConfined();
         confined.close();
@@ -207,11 +207,11 @@ class BufferReferenceOnRealMemoryTest {
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, shared));
         assertEquals(0, mappings());
         reference.close();
-        assertEquals(0, heap.account().buffers()); // at once: no mapping holds it
+        assertEquals(0, heap.account().buffers()); // at once, because no mapping holds it
     }
 
     @Test
-    void another_threads_arena_maps_nothing() {
+    void mapping_in_another_threads_arena_is_refused() {
         BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
             Throwable[] thrown = new Throwable[1];
@@ -240,7 +240,7 @@ class BufferReferenceOnRealMemoryTest {
         assertEquals(0, heap.account().buffers());
     }
 
-    /** An arena of a client's own, as the class allows. */
+    /** Arena class of the client, which the API permits. */
     private record Wrapped(Arena inner) implements Arena {
         @Override
         public MemorySegment allocate(long size, long alignment) {
@@ -259,7 +259,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void an_arena_of_the_clients_own_is_as_good_as_what_is_in_it() {
+    void an_arena_of_the_clients_own_class_works_like_the_arena_inside_it() {
         BufferReference reference = frame();
         assertThrows(HeapException.class, () -> reference.map(Access.READ, new Wrapped(Arena.global())));
         try (Arena arena = new Wrapped(Arena.ofConfined())) {
@@ -269,7 +269,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_mapping_for_reading_only_reads() {
+    void a_read_only_mapping_cannot_be_written() {
         BufferReference reference = frame();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment reads = reference.map(Access.READ, arena);
@@ -324,13 +324,13 @@ class BufferReferenceOnRealMemoryTest {
         assertThrows(IllegalStateException.class, fd::fd);
         OwnedFd next = reference.exportFd(); // gets the same number
         fd.close();
-        assertEquals(inode(next), reference.inode().getAsLong(), "a second close took another's descriptor");
+        assertEquals(inode(next), reference.inode().getAsLong(), "a second close closed another file's descriptor");
         next.close();
         reference.close();
     }
 
     @Test
-    void a_detached_descriptor_is_the_takers() {
+    void a_detached_descriptor_belongs_to_the_caller() {
         BufferReference reference = frame();
         reference.exportFd().close();
         OwnedFd fd = reference.exportFd();
@@ -340,7 +340,7 @@ class BufferReferenceOnRealMemoryTest {
         fd.close();
         int another = reference.exportFd().detach();
         reference.close();
-        assertEquals(0, broker.client.stop("its bundle has stopped"), "taken back what was given away or closed");
+        assertEquals(0, broker.client.stop("its bundle has stopped"), "a descriptor that was taken back");
         for (int given : new int[] {number, another}) {
             assertTrue(Files.exists(Path.of("/proc/self/fd/" + given)));
             Syscalls.linux().close(given);
@@ -361,7 +361,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void nothing_is_exported_from_a_buffer_that_was_asked_for_without() {
+    void a_buffer_that_was_allocated_without_export_has_no_descriptor() {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
                 .withExport(ExportMode.NONE)
                 .withName(NAME));
@@ -374,7 +374,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void a_descriptor_for_reading_lets_nobody_write_and_the_owner_writes_on() throws IOException {
+    void a_read_only_descriptor_prevents_writes_by_holders_and_not_by_the_owner() throws IOException {
         BufferReference reference = broker.allocate(
                 AllocationRequest.of(SIZE).withExport(ExportMode.READ_ONLY).withName(NAME));
         Mappings mmap = new Mappings(Syscalls.linux());
@@ -445,9 +445,11 @@ class BufferReferenceOnRealMemoryTest {
         }
     }
 
-    /** The same race as over a fake, with the kernel's own books: every descriptor and mapping must go. */
+    /**
+     * The same race as over a fake buffer, checked with the kernel's lists: every descriptor and mapping must be gone.
+     */
     @Test
-    void concurrent_use_and_close_leave_nothing_in_the_process() {
+    void concurrent_use_and_close_leave_no_descriptor_and_no_mapping() {
         MemfdSource source = MemfdSource.open("counted", Syscalls.linux(), Headroom.machine());
         AtomicInteger released = new AtomicInteger();
         RegisteredHeap counted =
@@ -457,7 +459,7 @@ class BufferReferenceOnRealMemoryTest {
                     broker.allocate(AllocationRequest.of(SIZE).withHeaps("counted").withName(NAME));
             final AtomicInteger uses = new AtomicInteger();
 
-            /** Until the reference is closed. */
+            /** Uses the reference until it is closed. */
             void again(Consumer<BufferReference> use) {
                 try {
                     while (true) {
@@ -530,7 +532,7 @@ class BufferReferenceOnRealMemoryTest {
     }
 
     @Test
-    void the_heaps_properties_are_the_sources() {
+    void the_heaps_properties_are_those_of_its_source() {
         BufferReference reference = frame();
         Map<String, Object> properties = reference.heapProperties();
         assertEquals("memfd", properties.get("heap.backend"));

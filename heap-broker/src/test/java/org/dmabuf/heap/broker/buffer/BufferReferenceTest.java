@@ -52,7 +52,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** References, brackets and mappings over a buffer that only writes down what it is asked to do. */
+/** Tests of references, CPU accesses and mappings over a buffer that only records its calls. */
 class BufferReferenceTest {
     private static final long SIZE = 8192;
 
@@ -74,7 +74,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_reference_tells_what_it_refers_to_also_when_it_is_closed() {
+    void a_closed_reference_still_returns_its_values() {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withName("frame 7"));
         for (int again = 0; again < 2; again++) {
@@ -95,7 +95,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void the_size_is_the_heaps_and_not_the_one_asked_for() {
+    void the_size_is_that_of_the_heaps_buffer_and_not_the_requested_one() {
         broker.heap("camera", new FakeHeap(request -> new FakeMemory(SIZE)));
         BufferReference reference = broker.allocate(1);
         assertEquals(SIZE, reference.size());
@@ -103,7 +103,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_properties_change_does_not_reach_buffers_made_before() {
+    void a_change_of_properties_does_not_affect_existing_buffers() {
         RegisteredHeap heap = broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "old"));
         BufferReference reference = broker.allocate(SIZE);
         broker.registry.changed(heap.service(), () -> Map.of(HeapProperties.NAME, "front", HeapProperties.TYPE, "new"));
@@ -133,7 +133,7 @@ class BufferReferenceTest {
         assertEquals(1, account(reference).buffers());
         assertEquals(SIZE, account(reference).bytes());
         reference.close();
-        reference.close(); // takes nothing from the others
+        reference.close(); // does not affect the others
         duplicate.close();
         assertEquals(List.of(), memory.calls());
         assertEquals(Optional.of("frame"), third.name());
@@ -144,7 +144,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_buffer_for_which_no_reference_can_be_made_is_released_and_not_charged() {
+    void a_buffer_without_a_reference_is_released_and_not_charged() {
         FakeHeap exporter = new FakeHeap();
         RegisteredHeap heap = broker.heap("camera", exporter);
         Client broken = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.broken")), null);
@@ -165,7 +165,7 @@ class BufferReferenceTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("uses")
-    void a_closed_reference_refuses_and_says_which(String name, Consumer<DmaBuf> use) {
+    void a_closed_reference_refuses_and_names_the_buffer(String name, Consumer<DmaBuf> use) {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         reference.close();
@@ -178,7 +178,7 @@ class BufferReferenceTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("uses")
-    void a_closed_reference_refuses_also_while_a_duplicate_is_open(String name, Consumer<DmaBuf> use) {
+    void a_closed_reference_refuses_even_while_a_duplicate_is_open(String name, Consumer<DmaBuf> use) {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         DmaBuf duplicate = reference.newReference();
@@ -191,7 +191,7 @@ class BufferReferenceTest {
 
     @ParameterizedTest
     @EnumSource(Access.class)
-    void a_bracket_begins_and_ends_in_one_direction(Access access) {
+    void a_cpu_access_begins_and_ends_in_one_direction(Access access) {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         CpuAccess bracket = reference.beginCpuAccess(access);
@@ -201,7 +201,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void nested_brackets_each_reach_the_heap() {
+    void each_nested_cpu_access_reaches_the_heap() {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         CpuAccess outer = reference.beginCpuAccess(Access.READ_WRITE);
@@ -212,7 +212,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_bracket_closed_twice_ends_once() {
+    void a_cpu_access_closed_twice_ends_once() {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         CpuAccess bracket = reference.beginCpuAccess(Access.WRITE);
@@ -225,7 +225,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void memory_is_released_only_after_the_end_of_its_last_bracket() {
+    void memory_is_released_only_after_the_end_of_its_last_cpu_access() {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         CpuAccess bracket = reference.beginCpuAccess(Access.WRITE);
@@ -238,7 +238,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_begin_that_the_heap_refuses_leaves_no_bracket() {
+    void a_begin_that_the_heap_refuses_leaves_no_cpu_access() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public void beginCpuAccess(Access access) {
@@ -253,7 +253,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void an_end_that_the_heap_refuses_is_told_and_the_bracket_is_ended_all_the_same() {
+    void an_end_that_the_heap_refuses_is_thrown_once_and_the_cpu_access_ends() {
         AtomicInteger ends = new AtomicInteger();
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
@@ -273,7 +273,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_bracket_says_what_it_is() {
+    void the_text_of_a_cpu_access_names_direction_and_buffer() {
         BufferReference reference = leaseOf(new FakeMemory(SIZE));
         assertEquals(
                 "CPU access for READ to a buffer 'frame' of 8 KiB from heap '" + reference.heapName() + "'",
@@ -330,7 +330,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void each_mapping_is_undone_once_with_what_the_heap_returned() {
+    void each_mapping_is_undone_once_with_the_segment_that_the_heap_returned() {
         MemorySegment[] mapped = new MemorySegment[1];
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
@@ -355,7 +355,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_heap_that_maps_another_size_is_caught() {
+    void a_mapping_of_another_size_is_rejected() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -377,7 +377,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_heap_that_maps_nothing_is_caught() {
+    void a_missing_mapping_is_rejected() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -408,7 +408,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void an_unmap_that_fails_is_reported_and_the_memory_released() {
+    void a_failed_unmap_is_reported_and_the_memory_is_released() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public void unmap(MemorySegment mapping) {
@@ -428,7 +428,7 @@ class BufferReferenceTest {
                 List.of("ERROR " + reference.toString().replace("closed reference to a ", "")
                         + ": unmap failed, the mapping may be lost <java.lang.NoClassDefFoundError: org/example/Gone>"),
                 RecordedLog.lines());
-        FakeMemory next = new FakeMemory(SIZE); // the reaper lives
+        FakeMemory next = new FakeMemory(SIZE); // the reaper's thread is alive
         BufferReference another = leaseOf(next);
         try (Arena arena = Arena.ofConfined()) {
             another.map(Access.READ, arena);
@@ -437,10 +437,10 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_process_without_room_for_a_mapping_waits_for_the_reaper_and_tries_once_more() {
+    void at_the_mapping_limit_a_caller_waits_for_the_reaper_and_tries_once_more() {
         CountDownLatch refused = new CountDownLatch(1);
         Reaper busy = new Reaper("camera");
-        busy.submit(Piece.of(() -> { // what arenas leave stays undone until then
+        busy.submit(Piece.of(() -> { // the mappings of closed arenas stay until then
             try {
                 refused.await();
             } catch (InterruptedException e) {
@@ -470,7 +470,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_process_that_still_has_no_room_says_so() {
+    void a_second_failure_at_the_mapping_limit_is_reported() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -487,7 +487,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void any_other_refusal_of_a_mapping_is_not_tried_again() {
+    void any_other_failure_of_a_mapping_is_not_tried_again() {
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -501,7 +501,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void who_maps_helps_the_reaper_first() {
+    void a_caller_that_maps_helps_the_reaper_first() {
         Reaper idle = new Reaper("camera", Duration.ofSeconds(2), 0);
         AtomicInteger done = new AtomicInteger();
         for (int i = 0; i < 300; i++) {
@@ -560,7 +560,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void a_descriptor_that_the_heap_cannot_make_leaves_the_buffer_as_it_was() {
+    void a_failed_descriptor_call_leaves_the_buffer_unchanged() {
         FakeMemory memory = new FakeMemory(SIZE);
         BufferReference reference = leaseOf(memory);
         assertThrows(HeapException.class, reference::exportFd);
@@ -571,7 +571,7 @@ class BufferReferenceTest {
     }
 
     @Test
-    void what_was_closed_is_not_held_for_the_client_any_more() {
+    void a_closed_resource_is_no_longer_listed_for_the_client() {
         BufferReference reference = leaseOf(new FakeMemory(SIZE));
         reference.newReference().close();
         CpuAccess bracket = reference.beginCpuAccess(Access.READ);
@@ -581,8 +581,8 @@ class BufferReferenceTest {
     }
 
     @Test
-    void threads_that_close_at_once_drop_one_hold_and_end_one_bracket() {
-        int many = 50; // one after the other: who closes the same ones meets again and again
+    void concurrent_closes_drop_one_hold_and_end_one_cpu_access() {
+        int many = 50; // closed one after the other, so that threads that close the same ones meet repeatedly
         class Round {
             final FakeMemory memory = new FakeMemory(64);
             final Client client = UsageSums.client("org.example.camera");
@@ -611,7 +611,7 @@ class BufferReferenceTest {
                 .run(1000);
     }
 
-    /** Everything that can be done with a buffer, at once and again; whoever comes last gives the memory back. */
+    /** Every operation on a buffer, concurrently and repeatedly; the last one to end releases the memory. */
     @Test
     void concurrent_close_map_duplicate_and_export_release_once() {
         class Round {
@@ -625,7 +625,7 @@ class BufferReferenceTest {
             };
             BufferReference reference;
 
-            /** Until the reference is closed. */
+            /** Uses the reference until it is closed. */
             void again(Consumer<BufferReference> use) {
                 try {
                     while (true) {

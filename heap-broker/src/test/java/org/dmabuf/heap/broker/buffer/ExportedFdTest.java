@@ -29,7 +29,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The rules of its heap go with a descriptor to whoever sends it on. */
+/** Tests of the heap's peer rule, which stays with a descriptor that is sent on. */
 class ExportedFdTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -51,19 +51,19 @@ class ExportedFdTest {
     }
 
     @Test
-    void a_peer_whom_the_heap_does_not_name_gets_no_descriptor_of_a_buffer() throws Exception {
+    void a_peer_that_the_heap_does_not_list_gets_no_descriptor_of_a_buffer() throws Exception {
         int self = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
-        heap("nobodys");
+        heap("closed");
         heap("own", self);
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket peer = FdSocket.connect(listener.path(), LONG);
-                FdSocket sender = listener.accept(LONG, who -> true)) {
-            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("nobodys"));
+                FdSocket sender = listener.accept(LONG, _ -> true)) {
+            try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("closed"));
                     OwnedFd descriptor = buffer.exportFd()) {
                 FdSocketException refusal =
                         assertThrows(FdSocketException.class, () -> sender.send(descriptor, "secret"));
                 assertEquals(Errno.EACCES, refusal.errno());
-                assertTrue(refusal.getMessage().startsWith("heap 'nobodys': "), refusal::getMessage);
+                assertTrue(refusal.getMessage().startsWith("heap 'closed': "), refusal::getMessage);
             }
             try (DmaBuf buffer = broker.allocate(AllocationRequest.of(1).withHeaps("own"));
                     OwnedFd descriptor = buffer.exportFd()) {
@@ -74,7 +74,7 @@ class ExportedFdTest {
     }
 
     @Test
-    void a_descriptor_tells_the_rule_of_its_heap_also_when_the_buffer_is_closed() {
+    void a_descriptor_keeps_the_peer_rule_of_its_heap_after_the_buffer_is_closed() {
         heap("camera", 7);
         DmaBuf buffer = broker.allocate(1);
         try (OwnedFd descriptor = buffer.exportFd()) {
@@ -87,7 +87,7 @@ class ExportedFdTest {
     }
 
     @Test
-    void a_heap_without_a_rule_leaves_none_behind() {
+    void a_descriptor_of_a_heap_without_a_peer_rule_has_none() {
         broker.memfd("system");
         try (DmaBuf buffer = broker.allocate(1);
                 OwnedFd descriptor = buffer.exportFd()) {

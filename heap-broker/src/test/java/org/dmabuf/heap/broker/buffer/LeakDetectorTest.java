@@ -45,13 +45,13 @@ class LeakDetectorTest {
         broker.close();
     }
 
-    /** In a method of its own, so that no frame keeps it. */
+    /** Separate method, so that no stack frame keeps the buffer reachable. */
     private void lose(String name) {
         broker.allocate(AllocationRequest.of(SIZE).withName(name));
     }
 
     @Test
-    void a_buffer_that_is_lost_is_released_and_told_of() {
+    void a_lost_buffer_is_released_and_reported() {
         lose("frame 7");
 
         Await.untilCollected("the release", () -> heap.account().buffers() == 0);
@@ -68,7 +68,7 @@ class LeakDetectorTest {
     }
 
     @Test
-    void with_sites_kept_a_leak_says_where_the_buffer_was_allocated() {
+    void with_allocation_sites_enabled_a_leak_is_reported_with_the_site() {
         broker.ledger.keepSites(true);
         lose("frame 8");
         broker.ledger.keepSites(false);
@@ -89,7 +89,7 @@ class LeakDetectorTest {
     }
 
     @Test
-    void what_was_closed_or_taken_back_is_no_leak() {
+    void a_closed_or_taken_back_buffer_is_not_a_leak() {
         broker.allocate(SIZE).close();
         broker.allocate(SIZE);
         broker.client.stop("its bundle has stopped");
@@ -103,7 +103,7 @@ class LeakDetectorTest {
     }
 
     @Test
-    void a_leak_that_cannot_be_told_is_released_all_the_same_and_so_is_the_next() {
+    void a_leak_whose_report_fails_is_released_and_so_is_the_next() {
         broker.events.leakFails = true;
         lose("frame 10");
         Await.untilCollected("the release", () -> heap.account().buffers() == 0);
@@ -125,7 +125,7 @@ class LeakDetectorTest {
         }
     }
 
-    /** Makes a buffer that was never charged, and so need not be released. */
+    /** Creates a buffer that was never charged, and so need not be released. */
     private SharedBuffer buffer(ClientAccount account) {
         return new SharedBuffer(
                 new FakeMemory(SIZE),
@@ -141,7 +141,7 @@ class LeakDetectorTest {
     private final Map<String, ClientAccount> accounts = new HashMap<>();
 
     @Test
-    void a_client_that_loses_buffers_in_a_loop_gets_a_few_lines_and_a_sum() {
+    void losses_in_a_loop_are_logged_as_a_few_lines_and_a_sum() {
         report("org.example.leaky", 6_600);
         report("org.example.other", 1);
         assertEquals(6, RecordedLog.lines().size());
@@ -160,7 +160,7 @@ class LeakDetectorTest {
     }
 
     @Test
-    void what_was_counted_is_summed_up_at_the_stop() {
+    void counted_losses_are_logged_at_the_stop() {
         report("org.example.leaky", 7);
         clocked.stop();
         String sum = RecordedLog.lines().getLast();
@@ -178,7 +178,7 @@ class LeakDetectorTest {
     }
 
     @Test
-    void a_lost_reference_takes_nothing_from_its_duplicate() {
+    void a_lost_reference_does_not_affect_its_duplicate() {
         DmaBuf duplicate = duplicateOfLost();
 
         Await.untilCollected("the leak", () -> broker.events.leaks.size() == 1);
@@ -194,7 +194,7 @@ class LeakDetectorTest {
     }
 
     @Test
-    void a_lost_reference_takes_nothing_from_its_mapping() {
+    void a_lost_reference_does_not_affect_its_mapping() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment pixels = mappingOfLost(arena);
 

@@ -18,12 +18,12 @@ class OpenResourcesTest {
     private static final class Plain extends OpenResource {
         @Override
         public void end() {
-            throw new AssertionError("nobody ends it");
+            throw new AssertionError("no caller ends it");
         }
 
         @Override
         public Reaper reclaim() {
-            throw new AssertionError("nobody reclaims it");
+            throw new AssertionError("no caller reclaims it");
         }
     }
 
@@ -42,14 +42,14 @@ class OpenResourcesTest {
     }
 
     @Test
-    void what_was_added_is_found_once_and_then_no_more() {
+    void an_added_resource_is_taken_out_once() {
         Set<OpenResource> added = Set.of(add(), add(), add());
         assertEquals(added, pollAll());
         assertNull(resources.poll());
     }
 
     @Test
-    void what_was_removed_is_not_found_wherever_it_stood() {
+    void a_removed_resource_is_not_found_whatever_its_position() {
         List<OpenResource> added = List.of(add(), add(), add(), add(), add());
         for (int at : new int[] {0, 2, 4}) {
             resources.remove(added.get(at));
@@ -58,7 +58,7 @@ class OpenResourcesTest {
     }
 
     @Test
-    void one_that_is_out_can_be_removed_and_added_again() {
+    void a_taken_out_resource_can_be_removed_and_added_again() {
         OpenResource one = add();
         OpenResource other = add();
         resources.remove(one);
@@ -71,7 +71,7 @@ class OpenResourcesTest {
     }
 
     @Test
-    void those_of_every_thread_are_found_and_any_thread_removes_them() throws Exception {
+    void resources_of_every_thread_are_found_and_any_thread_can_remove_them() throws Exception {
         Set<OpenResource> added = new HashSet<>();
         for (int i = 0; i < 20; i++) { // more than there are rings
             FutureTask<OpenResource> adding = new FutureTask<>(this::add);

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class BrokerEventsFanOutTest {
     private static final ClientId CLIENT = ClientId.of("uid", "1000");
 
-    /** As of an Event Admin that is being stopped, or whose classes are gone. */
+    /** Receiver that fails, as an Event Admin does during its stop or without its classes. */
     private static final class Failing implements BrokerEvents {
         @Override
         public Allocation allocating() {
@@ -44,7 +44,7 @@ class BrokerEventsFanOutTest {
     }
 
     private final BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
-    private final RecordedBrokerEvents told = new RecordedBrokerEvents();
+    private final RecordedBrokerEvents recorded = new RecordedBrokerEvents();
 
     @BeforeEach
     void clear() {
@@ -52,9 +52,9 @@ class BrokerEventsFanOutTest {
     }
 
     @Test
-    void a_journal_that_fails_harms_neither_who_tells_nor_the_next() {
+    void a_failing_receiver_affects_neither_the_reporter_nor_the_next_receiver() {
         eventsFanOut.add(new Failing());
-        eventsFanOut.add(told);
+        eventsFanOut.add(recorded);
 
         eventsFanOut.allocating().end(CLIENT, "heap", "name", 1, 0, "");
         eventsFanOut.released("heap", "name", 1, false);
@@ -62,17 +62,17 @@ class BrokerEventsFanOutTest {
         eventsFanOut.changed("heap", "bundle", HeapState.SERVING, 0);
         eventsFanOut.lowMemory("heap", CLIENT, 1, "full");
 
-        assertEquals(1, told.allocations.size());
-        assertEquals(1, told.releases.size());
-        assertEquals(1, told.leaks.size());
-        assertEquals(1, told.changes.size());
-        assertEquals(1, told.shortages.size());
+        assertEquals(1, recorded.allocations.size());
+        assertEquals(1, recorded.releases.size());
+        assertEquals(1, recorded.leaks.size());
+        assertEquals(1, recorded.changes.size());
+        assertEquals(1, recorded.shortages.size());
         assertEquals(5, RecordedLog.lines().size(), RecordedLog.lines().toString());
         assertTrue(RecordedLog.lines().stream().allMatch(line -> line.startsWith("WARN ")));
     }
 
     @Test
-    void an_allocation_whose_end_cannot_be_told_ends_all_the_same() {
+    void an_allocation_ends_even_if_its_event_fails() {
         eventsFanOut.add(new BrokerEvents() {
             @Override
             public Allocation allocating() {

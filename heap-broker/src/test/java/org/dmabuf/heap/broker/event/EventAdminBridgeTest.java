@@ -45,7 +45,7 @@ class EventAdminBridgeTest {
     }
 
     @Test
-    void want_of_memory_is_told_once_a_second_for_each_heap() {
+    void a_shortage_is_reported_once_a_second_for_each_heap() {
         bridge.lowMemory("carveout", CAMERA, 4096, "full");
         bridge.lowMemory("carveout", CAMERA, 4096, "full");
         bridge.lowMemory("system", CAMERA, 8192, "the machine has no more");
@@ -64,7 +64,7 @@ class EventAdminBridgeTest {
     }
 
     @Test
-    void a_leak_says_who_lost_what_and_where_it_was_allocated() {
+    void a_leak_event_names_client_buffer_and_allocation_site() {
         bridge.leaked("system", CAMERA, "frame", 4096, "at Camera.start");
 
         Event leak = posted.getFirst();

@@ -33,12 +33,12 @@ class FlightRecorderEventsTest {
     }
 
     @Test
-    void nothing_is_made_while_nobody_records() {
+    void no_event_is_created_without_a_recording() {
         assertSame(BrokerEvents.Allocation.UNRECORDED, journal.allocating());
     }
 
     @Test
-    void an_allocation_is_recorded_with_its_duration_and_where_it_was_asked_for() throws IOException {
+    void an_allocation_is_recorded_with_its_duration_and_its_caller() throws IOException {
         RecordedEvent event = recorded("Allocate", () -> {
             BrokerEvents.Allocation allocation = journal.allocating();
             allocation.end(CAMERA, "carveout", "frame 7", 4096, 2, "");
@@ -90,9 +90,9 @@ class FlightRecorderEventsTest {
         assertEquals(3, event.getLong("buffers"));
     }
 
-    /** Other tests' brokers have journals of their own. */
+    /** The brokers of other tests have journals of their own. */
     @Test
-    void the_recorder_forgets_the_types_when_the_journal_ends() {
+    void the_event_types_are_unregistered_when_the_journal_closes() {
         long with = known();
 
         journal.close();
@@ -108,7 +108,7 @@ class FlightRecorderEventsTest {
     }
 
     @Test
-    void nothing_is_told_after_its_end_and_nothing_thrown() throws IOException {
+    void after_its_close_nothing_is_recorded_and_nothing_is_thrown() throws IOException {
         Path file = folder.resolve("after.jfr");
         try (Recording recording = new Recording()) {
             recording.start();

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 public class CallGateTest {
     private static final int SLOTS = 64;
-    /** Never waited out by a gate that works. */
+    /** Time limit that a correct gate never reaches. */
     private static final long LONG = TimeUnit.SECONDS.toNanos(60);
 
     private final CallGate gate = new CallGate();
@@ -41,7 +41,7 @@ public class CallGateTest {
         }
     }
 
-    /** A thread that goes in and stays there until told to leave. */
+    /** Thread that enters and stays inside until the test lets it leave. */
     private final class Visitor {
         private final CountDownLatch entered = new CountDownLatch(1);
         private final CountDownLatch mayLeave = new CountDownLatch(1);
@@ -85,7 +85,7 @@ public class CallGateTest {
     }
 
     @Test
-    void who_has_entered_and_left_is_not_waited_for() {
+    void a_thread_that_has_left_is_not_waited_for() {
         for (int i = 0; i < 3 * SLOTS; i++) {
             gate.leave(gate.enter());
         }
@@ -94,7 +94,7 @@ public class CallGateTest {
     }
 
     @Test
-    void a_closed_gate_refuses_and_keeps_no_trace_of_who_tried() {
+    void a_closed_gate_refuses_and_does_not_count_the_attempt() {
         assertEquals(0, gate.close(0));
         for (int i = 0; i < 3 * SLOTS; i++) {
             assertEquals(CallGate.REFUSED, gate.enter());
@@ -104,7 +104,7 @@ public class CallGateTest {
     }
 
     @Test
-    void a_gate_with_somebody_inside_is_not_empty() {
+    void a_gate_with_a_thread_inside_is_not_empty() {
         int ticket = gate.enter();
         assertFalse(gate.empty());
         gate.leave(ticket);
@@ -152,7 +152,7 @@ public class CallGateTest {
     }
 
     @Test
-    void close_waits_for_the_one_inside() {
+    void close_waits_for_the_thread_inside() {
         Visitor visitor = new Visitor();
         FutureTask<Integer> closing = new FutureTask<>(() -> gate.close(LONG));
         Thread closer = Thread.ofPlatform().start(closing);
@@ -163,7 +163,7 @@ public class CallGateTest {
     }
 
     @Test
-    void close_gives_up_and_says_how_many_are_inside() {
+    void close_gives_up_and_returns_the_number_of_threads_inside() {
         Visitor one = new Visitor();
         Visitor two = new Visitor();
         Visitor three = new Visitor();
@@ -180,7 +180,7 @@ public class CallGateTest {
     void close_does_not_wait_for_its_own_thread() {
         int outer = gate.enter();
         int inner = gate.enter();
-        assertEquals(0, gate.close(LONG)); // a heap takes its service away from within allocate
+        assertEquals(0, gate.close(LONG)); // a heap unregisters its service within allocate
         gate.leave(inner);
         gate.leave(outer);
         assertTrue(gate.empty());
@@ -197,7 +197,7 @@ public class CallGateTest {
     }
 
     @Test
-    void its_own_thread_in_the_crowd_is_not_waited_for_either() {
+    void its_own_thread_is_not_waited_for_even_without_a_free_slot() {
         Visitor fills = new Visitor(Thread.ofPlatform(), SLOTS);
         int mine = gate.enter();
         assertEquals(SLOTS, gate.close(0));
@@ -208,7 +208,7 @@ public class CallGateTest {
     }
 
     @Test
-    void an_interrupted_closer_waits_on_and_stays_interrupted() {
+    void an_interrupted_closer_continues_to_wait_and_stays_interrupted() {
         Visitor visitor = new Visitor();
         boolean[] interrupted = new boolean[1];
         FutureTask<Integer> closing = new FutureTask<>(() -> {
@@ -228,7 +228,7 @@ public class CallGateTest {
     }
 
     @Test
-    void two_may_close_at_once() {
+    void two_threads_may_close_at_once() {
         Visitor visitor = new Visitor();
         FutureTask<Integer> first = new FutureTask<>(() -> gate.close(LONG));
         FutureTask<Integer> second = new FutureTask<>(() -> gate.close(LONG));
@@ -243,21 +243,21 @@ public class CallGateTest {
     }
 
     @Test
-    void a_gate_does_not_keep_the_thread_that_closed_it() throws Exception {
+    void a_gate_does_not_keep_the_closing_thread_reachable() throws Exception {
         gate.close(0);
         var closer = CallGate.class.getDeclaredField("closer");
         closer.setAccessible(true);
-        assertEquals(null, closer.get(gate)); // a thread holds on to a class loader
+        assertEquals(null, closer.get(gate)); // a thread keeps its class loader reachable
     }
 
     /**
-     * Two go in and out until they are refused, while a third closes. Once close has answered 0 nobody may be inside,
-     * and nobody may come in. In the crowded house the closer's own visits fill the slots, so that the others pass by
-     * the queue.
+     * Two threads enter and leave until they are refused, while a third closes the gate. After close has returned 0, no
+     * thread may be inside or enter. In the crowded case the closer's own visits fill the slots, so the others use the
+     * queue of threads without a slot.
      */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void after_close_has_answered_0_nobody_is_inside(boolean crowded) {
+    void after_close_has_returned_0_no_thread_is_inside(boolean crowded) {
         class House {
             final CallGate gate = new CallGate();
             final AtomicInteger visits = new AtomicInteger();
@@ -284,7 +284,7 @@ public class CallGateTest {
                 Thread.onSpinWait();
             }
             while (house[0].visit()) {
-                // once more
+                // enters once more
             }
         };
         new Race()

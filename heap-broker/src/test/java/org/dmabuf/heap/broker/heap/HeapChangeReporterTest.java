@@ -41,7 +41,7 @@ class HeapChangeReporterTest {
         reporter.reportChanges();
     }
 
-    /** As the component does it. */
+    /** Reports changes as the component does. */
     private RegisteredHeap beginsToLeave(long service) {
         RegisteredHeap heap = registry.leaving(service);
         reporter.reportChanges();
@@ -54,7 +54,7 @@ class HeapChangeReporterTest {
         reporter.departed(heap);
     }
 
-    private List<String> told() {
+    private List<String> reported() {
         return events.changes.stream()
                 .map(change -> change.heap() + " " + change.bundle() + " " + change.state())
                 .toList();
@@ -73,7 +73,7 @@ class HeapChangeReporterTest {
         arrives(1, "camera");
         arrives(2, "camera");
         RegisteredHeap leaving = beginsToLeave(1);
-        assertEquals(List.of("camera bundle1 SERVING", "camera bundle1 DRAINING"), told());
+        assertEquals(List.of("camera bundle1 SERVING", "camera bundle1 DRAINING"), reported());
         hasLeft(leaving);
         assertEquals(
                 List.of(
@@ -81,11 +81,11 @@ class HeapChangeReporterTest {
                         "camera bundle1 DRAINING",
                         "camera bundle1 DEPARTED",
                         "camera bundle2 SERVING"),
-                told());
+                reported());
     }
 
     @Test
-    void a_successor_that_leaves_while_its_predecessor_drains_was_never_there() {
+    void a_successor_that_leaves_while_its_predecessor_drains_is_not_reported() {
         arrives(1, "camera");
         arrives(2, "camera");
         RegisteredHeap first = beginsToLeave(1);
@@ -93,11 +93,11 @@ class HeapChangeReporterTest {
         hasLeft(second);
         hasLeft(first);
         assertEquals(
-                List.of("camera bundle1 SERVING", "camera bundle1 DRAINING", "camera bundle1 DEPARTED"), told());
+                List.of("camera bundle1 SERVING", "camera bundle1 DRAINING", "camera bundle1 DEPARTED"), reported());
     }
 
     @Test
-    void a_heap_that_comes_back_while_it_drains_is_reported_after_its_departure() {
+    void a_heap_that_returns_while_it_drains_is_reported_after_its_departure() {
         arrives(1, "camera");
         RegisteredHeap leaving = beginsToLeave(1);
         arrives(2, "camera");
@@ -107,7 +107,7 @@ class HeapChangeReporterTest {
     }
 
     @Test
-    void a_name_that_another_heap_takes_by_a_change_of_properties_departs_and_arrives() {
+    void a_rename_is_reported_as_departure_and_arrival_and_the_successor_afterwards() {
         arrives(1, "camera");
         arrives(2, "camera");
         changes(1, "front", Map.of());
@@ -117,14 +117,14 @@ class HeapChangeReporterTest {
                         "camera bundle1 DEPARTED",
                         "front bundle1 SERVING",
                         "camera bundle2 SERVING"),
-                told());
+                reported());
     }
 
     @Test
-    void a_change_of_properties_that_moves_no_heap_is_not_reported() {
+    void a_change_of_properties_without_a_change_of_state_is_not_reported() {
         arrives(1, "camera");
         changes(1, "camera", Map.of(HeapProperties.PRIORITY, 7));
-        assertEquals(List.of("camera bundle1 SERVING"), told());
+        assertEquals(List.of("camera bundle1 SERVING"), reported());
     }
 
     @Test
@@ -132,11 +132,11 @@ class HeapChangeReporterTest {
         arrives(1, "camera");
         arrives(2, "camera");
         hasLeft(beginsToLeave(2));
-        assertEquals(List.of("camera bundle1 SERVING"), told());
+        assertEquals(List.of("camera bundle1 SERVING"), reported());
     }
 
     @Test
-    void a_journal_that_blocks_holds_no_other_thread_and_gets_all_reports_in_order() throws Exception {
+    void a_blocking_receiver_delays_no_other_thread_and_gets_all_reports_in_order() throws Exception {
         CountDownLatch blocked = new CountDownLatch(1);
         CountDownLatch released = new CountDownLatch(1);
         BrokerEvents slow = new BrokerEvents() {
@@ -154,14 +154,14 @@ class HeapChangeReporterTest {
         Thread first = Thread.ofPlatform().start(other::reportChanges);
         await(blocked);
         registry.arrived(2, new FakeHeap(), Map.of(HeapProperties.NAME, "quick"), "bundle2");
-        other.reportChanges(); // returns
+        other.reportChanges(); // the call returns
         released.countDown();
         first.join();
-        assertEquals(List.of("slow bundle1 SERVING", "quick bundle2 SERVING"), told());
+        assertEquals(List.of("slow bundle1 SERVING", "quick bundle2 SERVING"), reported());
     }
 
     @Test
-    void a_journal_that_throws_loses_no_other_report() {
+    void a_throwing_receiver_loses_no_other_report() {
         HeapChangeReporter other = new HeapChangeReporter(registry, new BrokerEvents() {
             @Override
             public void changed(String heap, String bundle, HeapState state, long buffers) {
@@ -175,9 +175,9 @@ class HeapChangeReporterTest {
         assertEquals(2, events.changes.size());
     }
 
-    /** Two heaps of one name come and go on threads of their own; afterwards the last event is true. */
+    /** Two heaps of one name arrive and leave on separate threads; afterwards the last event must be true. */
     @Test
-    void however_two_heaps_of_one_name_come_and_go_the_last_event_says_whether_the_name_serves() {
+    void however_two_heaps_of_one_name_come_and_go_the_last_event_is_true() {
         new Race()
                 .before(round -> {
                     events.changes.clear();

@@ -36,6 +36,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class HeapDescriptionTest {
+    private static final String PEERS_UNREADABLE =
+            "invalid heap.peers: expected an Integer, or an array or one of Java's own collections of Integers";
+
     private static HeapDescription describe(Map<String, ?> properties) throws HeapDescription.Refused {
         Map<String, Object> all = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
         all.putAll(properties);
@@ -52,14 +55,14 @@ class HeapDescriptionTest {
     }
 
     @Test
-    void the_name_of_what_was_adopted_is_no_heaps() {
+    void the_name_of_adopted_memory_is_reserved() {
         assertEquals(
                 "heap.name 'adopted' is reserved for adopted memory",
                 refusal(Map.of(HeapProperties.NAME, "adopted")));
     }
 
     @Test
-    void a_heap_that_announces_its_name_alone_has_the_defaults() throws Exception {
+    void a_heap_that_announces_only_its_name_has_the_defaults() throws Exception {
         HeapDescription heap = describe(Map.of());
         assertEquals("camera", heap.name());
         assertEquals(OptionalInt.empty(), heap.id());
@@ -72,7 +75,7 @@ class HeapDescriptionTest {
     }
 
     @Test
-    void everything_that_can_be_announced_is_taken_over() throws Exception {
+    void every_announced_property_is_used() throws Exception {
         Map<String, Object> all = new HashMap<>();
         all.put(HeapProperties.ID, 63);
         all.put(HeapProperties.TYPE, "cma");
@@ -109,7 +112,7 @@ class HeapDescriptionTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"linux,cma", "memory@42000000-contiguous", "protected,secure-video", ".", "a.b", "é"})
-    void names_as_the_kernel_gives_them_are_names(String name) throws Exception {
+    void names_of_kernel_heaps_are_valid(String name) throws Exception {
         assertEquals(name, HeapDescription.of(Map.of(HeapProperties.NAME, name), "b").name());
     }
 
@@ -125,7 +128,7 @@ class HeapDescriptionTest {
     @ParameterizedTest
     @ValueSource(
             strings = {"a b", " a", "a/b", "..", "a..b", "a\nb", "a\tb", "a\u007f", "a\u0085b", "a\u00a0b", "a\u3000b"})
-    void a_name_with_a_blank_a_slash_two_dots_or_a_control_character_is_none(String name) {
+    void a_name_with_a_blank_a_slash_two_dots_or_a_control_character_is_invalid(String name) {
         assertTrue(refusal(Map.of(HeapProperties.NAME, name)).startsWith("invalid heap.name = '"));
     }
 
@@ -172,7 +175,10 @@ class HeapDescriptionTest {
                 arguments(HeapProperties.TYPE, 7, "of type Integer: expected a String"),
                 arguments(HeapProperties.BACKEND, true, "of type Boolean: expected a String"),
                 arguments(HeapProperties.EMULATES, 7, "expected a String or a list of Strings"),
-                arguments(HeapProperties.EMULATES, new Object[] {"contiguous", 7}, "expected a String or a list of Strings"),
+                arguments(
+                        HeapProperties.EMULATES,
+                        new Object[] {"contiguous", 7},
+                        "expected a String or a list of Strings"),
                 arguments(HeapProperties.EMULATES, new String[] {null}, "expected a String or a list of Strings"),
                 arguments(HeapProperties.EMULATES, Arrays.asList("a", null), "expected a String or a list of Strings"),
                 arguments(HeapProperties.EMULATES, List.of(1), "expected a String or a list of Strings"));
@@ -180,13 +186,13 @@ class HeapDescriptionTest {
 
     @ParameterizedTest
     @MethodSource("wrong")
-    void a_value_that_cannot_be_is_refused_by_name(String key, Object value, String reason) {
+    void an_invalid_value_is_refused_with_its_property(String key, Object value, String reason) {
         String sentence = refusal(key, value);
         assertTrue(sentence.startsWith("invalid " + key) && sentence.endsWith(reason), sentence);
     }
 
     @Test
-    void a_property_without_a_value_is_as_good_as_absent() throws Exception {
+    void a_property_without_a_value_counts_as_absent() throws Exception {
         Map<String, Object> nulls = new HashMap<>();
         nulls.put(HeapProperties.DMABUF, null);
         nulls.put(HeapProperties.ALIGNMENT, null);
@@ -194,7 +200,7 @@ class HeapDescriptionTest {
     }
 
     @Test
-    void what_a_heap_emulates_may_be_one_several_or_a_list() throws Exception {
+    void emulations_may_be_a_string_an_array_or_a_list() throws Exception {
         assertEquals(Set.of("contiguous"), describe(Map.of(HeapProperties.EMULATES, "contiguous")).emulates());
         assertEquals(
                 Set.of("contiguous", "protected"),
@@ -208,7 +214,7 @@ class HeapDescriptionTest {
     }
 
     @Test
-    void a_refused_heap_is_listed_under_its_name_or_else_a_label() {
+    void a_refused_heap_is_listed_under_its_name_or_a_label() {
         assertEquals(
                 "camera",
                 HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, "camera"), "b").name());
@@ -221,7 +227,7 @@ class HeapDescriptionTest {
                 HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, 4), "b").name());
     }
 
-    /** A class of a vendor's bundle. */
+    /** Class of a vendor's bundle. */
     public static final class Foreign {
         @Override
         public String toString() {
@@ -249,7 +255,7 @@ class HeapDescriptionTest {
         assertTrue(RoutesMatch.matches(describe(Map.of("n", List.of(8, 64))), "(n>=64)"));
     }
 
-    /** Holds a filter against a description as the routes do. */
+    /** Matches a filter with a description as the routing table does. */
     private static final class RoutesMatch {
         static boolean matches(HeapDescription description, String filter) throws Exception {
             RegisteredHeap heap = new RegisteredHeap(
@@ -286,7 +292,7 @@ class HeapDescriptionTest {
         assertTrue(kept == null || kept.equals(List.of()), () -> "kept " + kept.getClass());
     }
 
-    /** It can do anything when it is read, and hang. */
+    /** Such a list can run any code when it is read, and can hang. */
     @Test
     void a_list_of_a_vendors_own_class_is_not_read() throws Exception {
         Collection<String> vendors = new AbstractCollection<>() {
@@ -306,13 +312,13 @@ class HeapDescriptionTest {
                 "heap.emulates cannot be read: its class is not one of Java's own collections", refused.getMessage());
         refused = assertThrows(
                 HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, vendors)));
-        assertEquals("heap.peers cannot be read", refused.getMessage());
+        assertEquals(PEERS_UNREADABLE, refused.getMessage());
         assertFalse(describe(Map.of("vendor.list", vendors)).properties().containsKey("vendor.list"));
     }
 
-    /** Java's own list may be a view of a vendor's. */
+    /** A list of Java's own class may be a view of a vendor's list. */
     @Test
-    void a_list_that_cannot_be_read_is_told_or_dropped() throws Exception {
+    void a_list_that_cannot_be_read_is_reported_or_dropped() throws Exception {
         for (Throwable thrown : List.of(new IllegalStateException("torn"), new NoClassDefFoundError("org/example/X"))) {
             Collection<String> torn = Collections.unmodifiableCollection(new AbstractCollection<String>() {
                 @Override
@@ -333,11 +339,12 @@ class HeapDescriptionTest {
             assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());
             refused = assertThrows(
                     HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, torn)));
-            assertEquals("heap.peers cannot be read", refused.getMessage());
+            assertEquals(PEERS_UNREADABLE, refused.getMessage());
             RecordedLog.clear();
             assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
             assertEquals(
-                    List.of("WARN a property of a heap cannot be read; report that to its vendor <" + thrown + ">"),
+                    List.of("WARN property vendor.list of a heap of bundle org.example.camera cannot be read; report"
+                            + " that to its vendor <" + thrown + ">"),
                     RecordedLog.lines());
         }
     }
@@ -354,13 +361,13 @@ class HeapDescriptionTest {
         assertEquals(List.of("a"), heap.properties().get("vendor.list"));
         assertThrows(UnsupportedOperationException.class, () -> heap.properties().put("x", 1));
         if (heap.properties().get(HeapProperties.EMULATES) instanceof Object[] array) {
-            array[0] = "protected"; // what a client could do with what heaps() gives it
+            array[0] = "protected"; // a client could try this with the result of heaps()
         }
         assertFalse(RoutesMatch.matches(heap, "(heap.emulates=protected)"));
     }
 
     @Test
-    void a_description_does_not_keep_a_vendors_class_loader() throws Exception {
+    void a_description_does_not_keep_a_vendors_class_loader_reachable() throws Exception {
         ClassLoader[] loader = {new VendorLoader()};
         Object vendor = loader[0].loadClass(Foreign.class.getName()).getDeclaredConstructor().newInstance();
         WeakReference<ClassLoader> gone = new WeakReference<>(loader[0]);
@@ -374,13 +381,13 @@ class HeapDescriptionTest {
         vendor = null;
         loader[0] = null;
         announced.clear();
-        Await.untilCollected("the vendor's class loader goes", () -> gone.refersTo(null));
+        Await.untilCollected("the vendor's class loader is collected", () -> gone.refersTo(null));
         assertEquals("camera", described.name());
         assertEquals("camera", refused.name());
         assertNull(described.properties().get("vendor.class"));
     }
 
-    /** Loads the class of a vendor for itself, as a bundle does. */
+    /** Loader that loads the vendor's class itself, as a bundle does. */
     private static final class VendorLoader extends ClassLoader {
         VendorLoader() {
             super(HeapDescriptionTest.class.getClassLoader());
@@ -401,7 +408,7 @@ class HeapDescriptionTest {
     }
 
     @Test
-    void an_accepted_emulation_reads_as_the_real_thing() throws Exception {
+    void an_accepted_emulation_counts_as_the_real_property() throws Exception {
         HeapDescription heap = describe(Map.of(HeapProperties.EMULATES, "contiguous", "heap.contiguous", false));
         assertEquals(true, heap.required().get("heap.contiguous"));
         assertEquals(false, heap.properties().get("heap.contiguous"));

@@ -74,16 +74,16 @@ class HeapRegistryTest {
     }
 
     @Test
-    void routes_once_read_do_not_change() {
+    void a_routing_table_is_immutable() {
         RoutingTable before = registry.routes();
         arrived(1, "camera");
         assertNull(before.named("camera"));
         assertNotSame(before, registry.routes());
     }
 
-    /** B waits behind A's name with the id that C has: when A goes, C goes on. */
+    /** B waits behind A's name and has the id of C. When A leaves, C keeps serving. */
     @Test
-    void a_heap_that_comes_out_of_a_shadow_takes_no_other_out_of_service() {
+    void a_heap_that_takes_over_a_name_does_not_displace_another() {
         arrived(1, "camera", 1);
         arrived(2, "camera", 2);
         RegisteredHeap display = arrived(3, "display", 2);
@@ -96,7 +96,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_takes_a_name_that_serves_waits_however_early_it_came() {
+    void a_heap_that_changes_to_a_serving_name_waits_even_if_it_arrived_first() {
         arrived(1, "early");
         RegisteredHeap camera = arrived(2, "camera");
         RegisteredHeap renamed = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
@@ -107,7 +107,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_takes_an_id_that_serves_waits_and_takes_its_name_with_it() {
+    void a_heap_that_changes_to_a_serving_id_waits_under_its_own_name_too() {
         arrived(1, "early", 1);
         RegisteredHeap camera = arrived(2, "camera", 2);
         RegisteredHeap moved = registry.changed(1, () -> Map.of(HeapProperties.NAME, "early", HeapProperties.ID, 2));
@@ -125,7 +125,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_announces_nonsense_is_refused_with_the_reason() {
+    void a_heap_with_an_invalid_property_is_refused_with_the_reason() {
         RegisteredHeap heap = registry.arrived(3, new FakeHeap(), Map.of(HeapProperties.ID, 64), BUNDLE);
         assertEquals(HeapState.REFUSED, state(heap));
         assertEquals("service 3", heap.name());
@@ -147,7 +147,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_changed_name_is_the_one_to_ask_for() {
+    void a_heap_is_found_under_its_changed_name() {
         arrived(1, "camera");
         RegisteredHeap after = registry.changed(1, () -> Map.of(HeapProperties.NAME, "front"));
         assertNull(registry.routes().named("camera"));
@@ -169,7 +169,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_changes_to_nonsense_is_refused_and_its_buffers_stay_listed() {
+    void a_heap_whose_new_properties_are_invalid_is_refused_and_its_buffers_stay_listed() {
         RegisteredHeap before = arrived(1, "camera");
         UsageSums.charge(before.account(), 4096);
         RegisteredHeap after = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, -1));
@@ -183,7 +183,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_mends_its_properties_serves() {
+    void a_heap_that_corrects_its_properties_serves() {
         RegisteredHeap refused = registry.arrived(1, new FakeHeap(), Map.of(), BUNDLE);
         RegisteredHeap mended = registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera"));
         assertFalse(mended.refused());
@@ -194,24 +194,24 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_change_keeps_the_place_in_the_order_of_arrival() {
+    void a_change_of_properties_keeps_the_order_of_arrival() {
         arrived(1, "camera");
         arrived(2, "early");
         arrived(3, "camera");
         RegisteredHeap renamed = registry.changed(2, () -> Map.of(HeapProperties.NAME, "camera"));
         leaves(1);
-        assertSame(renamed, registry.routes().named("camera")); // and not the third, which asked for the name first
+        assertSame(renamed, registry.routes().named("camera")); // and not the third, which had the name first
     }
 
     @Test
-    void a_change_of_an_unknown_service_is_nothing() {
+    void a_change_of_an_unknown_service_has_no_effect() {
         RegisteredHeap camera = arrived(1, "camera");
         assertNull(registry.changed(2, () -> Map.of(HeapProperties.NAME, "front")));
         assertSame(camera, registry.routes().named("camera"));
     }
 
     @Test
-    void a_heap_on_its_way_out_is_listed_and_not_asked() {
+    void a_heap_that_is_leaving_is_listed_and_not_asked() {
         RegisteredHeap heap = arrived(1, "camera");
         assertSame(heap, registry.leaving(1));
         assertEquals(HeapState.DRAINING, state(heap));
@@ -226,7 +226,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void the_heap_in_the_shadow_takes_over_as_soon_as_the_first_is_leaving() {
+    void a_shadowed_heap_takes_over_as_soon_as_the_first_is_leaving() {
         arrived(1, "camera");
         RegisteredHeap second = arrived(2, "camera");
         RegisteredHeap first = registry.leaving(1);
@@ -237,7 +237,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_has_left_is_listed_for_as_long_as_buffers_of_it_live() {
+    void a_heap_that_has_left_is_listed_while_its_buffers_live() {
         RegisteredHeap heap = arrived(1, "camera");
         UsageSums.charge(heap.account(), 4096);
         UsageSums.charge(heap.account(), 8192);
@@ -251,7 +251,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void an_account_goes_on_when_a_heap_of_the_same_name_returns() {
+    void a_heap_that_returns_under_the_same_name_has_the_same_account() {
         RegisteredHeap before = arrived(1, "camera");
         UsageSums.charge(before.account(), 4096);
         leaves(1);
@@ -266,7 +266,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_in_the_shadow_counts_on_the_account_that_it_may_inherit() {
+    void a_shadowed_heap_shares_the_account_of_its_name() {
         RegisteredHeap first = arrived(1, "camera");
         RegisteredHeap second = arrived(2, "camera");
         assertSame(first.account(), second.account());
@@ -278,7 +278,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_refused_heap_counts_on_nobody_elses_account() {
+    void a_refused_heap_shares_no_account() {
         RegisteredHeap camera = arrived(1, "camera");
         RegisteredHeap refused = registry.arrived(
                 2, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.ID, 99), BUNDLE);
@@ -290,13 +290,13 @@ class HeapRegistryTest {
 
     @Test
     void a_buffer_that_is_made_while_its_heap_leaves_is_counted_and_listed() {
-        // The heap takes its service away from within allocate: the drain ignores the thread inside.
+        // The heap unregisters its service within allocate, and the drain ignores that thread.
         RegisteredHeap heap = arrived(1, "camera");
         int ticket = heap.gate().enter();
         registry.leaving(1);
         assertEquals(0, heap.gate().close(0));
         registry.gone(heap);
-        assertEquals(List.of(), departed()); // no buffer yet
+        assertEquals(List.of(), departed()); // the buffer does not exist yet
         UsageSums.charge(heap.account(), 4096);
         heap.gate().leave(ticket);
         assertEquals(List.of("camera"), departed());
@@ -307,7 +307,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void ten_thousand_heaps_that_came_and_went_leave_nothing() throws Exception {
+    void ten_thousand_heaps_that_arrived_and_left_leave_nothing() throws Exception {
         RegisteredHeap stays = arrived(0, "stays");
         for (int i = 1; i <= 10_000; i++) {
             RegisteredHeap heap = arrived(i, "heap" + i % 100, i % 64);
@@ -329,7 +329,10 @@ class HeapRegistryTest {
         assertEquals(1, size("accounts"));
     }
 
-    /** How many entries a collection of the registry has; there is no other way to see that nothing grows. */
+    /**
+     * Returns the number of entries in a collection of the registry, by reflection, because no method shows whether it
+     * grows.
+     */
     private int size(String field) throws ReflectiveOperationException {
         var declared = HeapRegistry.class.getDeclaredField(field);
         declared.setAccessible(true);
@@ -338,18 +341,18 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_heap_that_has_left_is_not_kept_by_its_buffers() {
+    void buffers_do_not_keep_a_heap_that_has_left_reachable() {
         RegisteredHeap[] heap = {arrived(1, "camera")};
         HeapAccount account = heap[0].account();
         UsageSums.charge(account, 4096);
         leaves(1);
         WeakReference<HeapExporter> exporter = new WeakReference<>(heap[0].exporter());
         heap[0] = null;
-        Await.untilCollected("the exporter goes", () -> exporter.refersTo(null));
+        Await.untilCollected("the exporter is collected", () -> exporter.refersTo(null));
         assertEquals(List.of("camera"), departed());
     }
 
-    /** A vendor may give equals a meaning of its own, or a fault. */
+    /** A vendor's equals may have another meaning, or a fault. */
     private static final class Quarrelsome implements HeapExporter {
         @Override
         public HeapBuffer allocate(HeapRequest request) {
@@ -373,7 +376,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void of_two_changes_at_once_the_later_one_stays() {
+    void of_two_concurrent_changes_the_later_one_stays() {
         arrived(1, "camera");
         RegisteredHeap older = registry.changed(1, () -> {
             registry.changed(1, () -> Map.of(HeapProperties.NAME, "newer"));
@@ -387,9 +390,9 @@ class HeapRegistryTest {
     }
 
     @Test
-    void a_list_that_a_heap_announced_is_read_outside_the_lock() {
+    void a_list_from_a_heap_is_read_outside_the_lock() {
         int[] read = new int[1];
-        List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's, behind one of Java's
+        List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's list
             @Override
             public String get(int index) {
                 assertFalse(Thread.holdsLock(registry), "a vendor's code ran under the lock");
@@ -434,7 +437,7 @@ class HeapRegistryTest {
     }
 
     @Test
-    void no_code_of_a_heap_runs_while_it_comes_changes_and_goes() throws Exception {
+    void no_code_of_a_heap_runs_while_it_arrives_changes_and_leaves() throws Exception {
         Map<String, Object> properties = new HashMap<>(Map.of(HeapProperties.NAME, "camera"));
         registry.arrived(1, new Quarrelsome(), properties, BUNDLE);
         registry.arrived(2, new Quarrelsome(), properties, BUNDLE);

@@ -31,7 +31,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** On a shortage heaps are asked to give back what they keep for speed, each on its own thread. */
+/** Tests of trims: on a shortage, heaps are asked to release pooled memory, each on its own thread. */
 class HeapTrimsTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
@@ -42,7 +42,7 @@ class HeapTrimsTest {
     private final AtomicInteger inside = new AtomicInteger();
     private final AtomicInteger most = new AtomicInteger();
     private final AtomicInteger allocations = new AtomicInteger();
-    /** Bytes that the heap can give out. */
+    /** Free bytes of the heap. */
     private volatile long free;
 
     @AfterEach
@@ -56,7 +56,7 @@ class HeapTrimsTest {
         assertTrue(most.get() <= 1, "a heap was called by two threads at a time");
     }
 
-    /** A heap that gives buffers while it has bytes free, and is asked to trim. */
+    /** Heap that allocates buffers while bytes are free, and can be trimmed. */
     private HeapExporter heap(LongUnaryOperator trim) {
         return new HeapExporter() {
             @Override
@@ -96,7 +96,7 @@ class HeapTrimsTest {
     }
 
     @Test
-    void what_a_heap_gives_back_serves_the_request_and_is_asked_for_on_another_thread() {
+    void trimmed_memory_serves_the_request_and_the_trim_runs_on_another_thread() {
         broker.heap("pooled", heap(bytes -> free = bytes));
         broker.allocate(PAGE, 3);
         assertEquals(List.of(3 * 4096L), wanted);
@@ -104,7 +104,7 @@ class HeapTrimsTest {
     }
 
     @Test
-    void every_heap_that_serves_is_asked_also_one_that_the_request_does_not_name() {
+    void every_serving_heap_is_trimmed_even_if_the_request_does_not_name_it() {
         broker.heap("pooled", heap(_ -> 0));
         broker.heap("other", heap(_ -> 0));
         broker.heap("none", request -> {
@@ -116,14 +116,14 @@ class HeapTrimsTest {
     }
 
     @Test
-    void heaps_that_give_nothing_back_are_not_asked_for_a_buffer_again() {
+    void heaps_are_not_asked_again_if_the_trims_returned_nothing() {
         broker.heap("pooled", heap(_ -> 0));
         refused(PAGE);
         assertEquals(1, allocations.get());
     }
 
     @Test
-    void no_quota_that_is_full_has_a_heap_give_back_its_pool() {
+    void an_exhausted_quota_does_not_cause_a_trim() {
         broker.heap("pooled", heap(bytes -> free = bytes));
         free = 1 << 20;
         for (String[][] quota : new String[][][] {
@@ -136,7 +136,7 @@ class HeapTrimsTest {
     }
 
     @Test
-    void a_trim_that_throws_is_reported_and_the_request_refused_as_before() {
+    void a_trim_that_throws_is_reported_and_the_request_stays_refused() {
         broker.heap("pooled", heap(_ -> {
             throw new IllegalStateException("torn");
         }));
@@ -149,7 +149,7 @@ class HeapTrimsTest {
     }
 
     @Test
-    void a_trim_that_hangs_is_called_once_and_holds_clients_of_other_heaps_for_the_bound_at_most() {
+    void a_hanging_trim_is_called_once_and_delays_clients_of_other_heaps_by_at_most_the_bound() {
         broker.heap("pooled", heap(this::hang));
         List<Thread> clients = new ArrayList<>();
         AtomicInteger refused = new AtomicInteger();
@@ -174,7 +174,7 @@ class HeapTrimsTest {
     }
 
     @Test
-    void requests_that_come_while_a_heap_is_asked_wait_for_one_answer() {
+    void requests_that_arrive_during_a_trim_wait_for_its_result() {
         try (BrokerParts patient = new BrokerParts(Duration.ofMinutes(1))) {
             patient.heap("pooled", heap(this::hang));
             HeapTrims trims = new HeapTrims();
@@ -192,18 +192,18 @@ class HeapTrimsTest {
             Await.until("all wait", () -> requests.stream()
                     .allMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING));
             goOn.countDown();
-            Await.until("all are over", () -> requests.stream().noneMatch(Thread::isAlive));
+            Await.until("all requests have ended", () -> requests.stream().noneMatch(Thread::isAlive));
             assertEquals(8, answered.get());
             assertEquals(List.of(4096L), wanted);
         }
     }
 
     @Test
-    void a_request_for_more_than_is_asked_for_already_asks_for_itself() throws Exception {
+    void a_request_for_more_than_the_running_trim_starts_another_trim() throws Exception {
         CountDownLatch first = new CountDownLatch(1);
         broker.heap("pooled", heap(bytes -> {
             first.countDown();
-            Await.until("the other has come", () -> allocations.get() >= 2);
+            Await.until("the other request has arrived", () -> allocations.get() >= 2);
             free = bytes;
             return bytes;
         }));
@@ -227,11 +227,11 @@ class HeapTrimsTest {
     }
 
     @Test
-    void an_interrupt_ends_the_wait_for_answers() {
+    void an_interrupt_ends_the_wait_for_trims() {
         broker.heap("pooled", heap(this::hang));
         Thread client = Thread.currentThread();
         Thread.ofPlatform().daemon().start(() -> {
-            Await.until("it is asked", () -> !wanted.isEmpty());
+            Await.until("the heap is asked", () -> !wanted.isEmpty());
             client.interrupt();
         });
         HeapException refusal = assertThrows(HeapException.class, () -> broker.allocate(PAGE));

@@ -52,20 +52,20 @@ class LastUsageTest {
         return usage.await(System.nanoTime() + TimeUnit.SECONDS.toNanos(60));
     }
 
-    /** {@return what is known now} */
+    /** {@return the usage that is known now} */
     private LastUsage.Answer look() {
         return usage.await(System.nanoTime());
     }
 
     @Test
-    void nothing_is_known_of_a_heap_that_was_never_asked() {
+    void a_heap_that_was_never_queried_has_no_known_usage() {
         assertEquals(OptionalLong.empty(), look().usage().free());
         assertEquals(Duration.ZERO, look().age());
         assertEquals(0, asked.get());
     }
 
     @Test
-    void the_last_answer_is_told() {
+    void the_last_answer_is_returned() {
         RegisteredHeap heap = heap(() -> free(asked.get()));
         for (int i = 1; i <= 3; i++) {
             usage.ask(heap);
@@ -75,7 +75,7 @@ class LastUsageTest {
     }
 
     @Test
-    void a_heap_that_does_not_answer_is_asked_once_and_its_answer_before_is_told_with_its_age() {
+    void a_heap_that_does_not_answer_is_queried_once_and_its_previous_answer_is_returned_with_its_age() {
         CountDownLatch answer = new CountDownLatch(1);
         RegisteredHeap heap = heap(() -> {
             if (asked.get() == 2) {
@@ -101,7 +101,7 @@ class LastUsageTest {
     }
 
     @Test
-    void a_heap_that_fails_or_answers_nothing_is_not_known_of() {
+    void a_heap_that_fails_or_returns_null_has_no_known_usage() {
         RegisteredHeap heap = heap(() -> switch (asked.get()) {
             case 1, 3 -> free(1);
             case 2 -> null;
@@ -123,7 +123,7 @@ class LastUsageTest {
     }
 
     @Test
-    void who_is_interrupted_waits_on_and_stays_interrupted() {
+    void an_interrupted_caller_continues_to_wait_and_stays_interrupted() {
         RegisteredHeap heap = heap(() -> free(1));
         Thread.currentThread().interrupt();
         usage.ask(heap);

@@ -68,7 +68,7 @@ class RoutingTableTest {
         return RoutingTable.of(List.of(arrivals), List.of());
     }
 
-    /** The heaps of a mask as the allocator walks them. */
+    /** Returns the heaps of a mask in the order in which the allocator asks them. */
     private static List<RegisteredHeap> walk(RoutingTable routes, long mask) {
         List<RegisteredHeap> asked = new ArrayList<>();
         for (long places = routes.places(mask); places != 0; places &= places - 1) {
@@ -105,7 +105,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void without_heaps_nobody_is_asked() {
+    void without_heaps_no_heap_is_found() {
         assertEquals(0, RoutingTable.NONE.size());
         assertEquals(0, RoutingTable.NONE.places(-1L));
         assertNull(RoutingTable.NONE.named("system"));
@@ -136,7 +136,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void bits_31_32_and_63_are_bits_like_any_other() {
+    void bits_31_32_and_63_work_like_any_other() {
         RegisteredHeap thirtyOne = heap("thirty-one", 31, 0);
         RegisteredHeap thirtyTwo = heap("thirty-two", 32, 0);
         RegisteredHeap sixtyThree = heap("sixty-three", 63, 0);
@@ -146,7 +146,7 @@ class RoutingTableTest {
         assertEquals(List.of(thirtyOne), walk(routes, 1L << 31));
         assertEquals(List.of(thirtyTwo), walk(routes, 1L << 32));
         assertEquals(List.of(zero), walk(routes, 1));
-        assertEquals(List.of(sixtyThree, thirtyTwo, thirtyOne), walk(routes, 1 << 31)); // an int: the sign is spread
+        assertEquals(List.of(sixtyThree, thirtyTwo, thirtyOne), walk(routes, 1 << 31)); // an int: its sign is extended
         assertEquals(List.of(sixtyThree, thirtyTwo, thirtyOne, zero), walk(routes, -1L));
         assertEquals(List.of(), walk(routes, ~(1L << 63 | 1L << 32 | 1L << 31 | 1)));
     }
@@ -158,9 +158,9 @@ class RoutingTableTest {
         assertEquals("numbered", walk(routes, -1L).getFirst().name());
     }
 
-    /** Sorting a list is the model; the tables of the routes are what is tried against it. */
+    /** A sorted list is the model that the routing table is compared with. */
     @RepeatedTest(50)
-    void any_mask_is_walked_as_a_sorted_list_would_be(RepetitionInfo repetition) {
+    void any_mask_yields_the_order_of_a_sorted_list(RepetitionInfo repetition) {
         Random random = new Random(repetition.getCurrentRepetition());
         List<Integer> ids = new ArrayList<>(IntStream.range(0, 64).boxed().toList());
         Collections.shuffle(ids, random);
@@ -192,7 +192,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void the_first_of_two_heaps_of_one_name_serves_and_the_other_is_told_why_not() {
+    void the_first_of_two_heaps_of_one_name_serves_and_the_other_has_a_reason() {
         RegisteredHeap first = heap("camera", 1, 0);
         RegisteredHeap second = heap("camera", 2, 9);
         RoutingTable routes = routes(first, second);
@@ -201,12 +201,12 @@ class RoutingTableTest {
         assertEquals(List.of(), walk(routes, 1L << 2));
         assertEquals(HeapState.SHADOWED, listed(routes, second).state());
         assertEquals(
-                "its name is taken by the heap of bundle bundle of camera; it serves when that one goes",
+                "its name is taken by the heap of bundle bundle of camera; it serves when that heap leaves",
                 listed(routes, second).reason());
     }
 
     @Test
-    void the_first_of_two_heaps_of_one_id_serves_and_the_other_is_told_why_not() {
+    void the_first_of_two_heaps_of_one_id_serves_and_the_other_has_a_reason() {
         RegisteredHeap first = heap("camera", 5, 0);
         RegisteredHeap second = heap("display", 5, 9);
         RoutingTable routes = routes(first, second);
@@ -214,12 +214,12 @@ class RoutingTableTest {
         assertNull(routes.named("display"));
         assertEquals(HeapState.SHADOWED, listed(routes, second).state());
         assertEquals(
-                "its heap.id 5 is taken by heap 'camera' of bundle bundle of camera; it serves when that one goes",
+                "its heap.id 5 is taken by heap 'camera' of bundle bundle of camera; it serves when that heap leaves",
                 listed(routes, second).reason());
     }
 
     @Test
-    void a_heap_is_found_by_its_gate_whatever_it_is_called_now() throws Exception {
+    void a_heap_is_found_by_its_gate_whatever_its_present_name() throws Exception {
         RegisteredHeap camera = heap("camera");
         RegisteredHeap renamed = new RegisteredHeap(
                 0,
@@ -237,7 +237,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void a_heap_in_the_shadow_casts_none() {
+    void a_shadowed_heap_does_not_shadow_another() {
         RegisteredHeap first = heap("camera", 1, 0);
         RegisteredHeap shadowed = heap("camera", 2, 0);
         RegisteredHeap other = heap("display", 2, 0);
@@ -245,7 +245,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void when_the_first_goes_the_next_to_have_arrived_is_promoted() {
+    void when_the_first_leaves_the_next_in_order_of_arrival_serves() {
         RegisteredHeap first = heap("camera", 1, 0);
         RegisteredHeap second = heap("camera", 2, 0);
         RegisteredHeap third = heap("camera", 3, 9);
@@ -276,7 +276,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void those_that_serve_are_listed_before_the_others() {
+    void serving_heaps_are_listed_before_the_others() {
         RegisteredHeap refused = refused("refused");
         RegisteredHeap camera = heap("camera");
         RegisteredHeap shadowed = heap("camera", 4, 9);
@@ -295,12 +295,12 @@ class RoutingTableTest {
     }
 
     @Test
-    void a_requirement_is_held_against_what_each_heap_announced() throws Exception {
+    void a_requirement_is_matched_with_each_heaps_properties() throws Exception {
         RegisteredHeap scattered = heap("scattered", Map.of("heap.contiguous", false));
         RegisteredHeap contiguous =
                 heap("contiguous", Map.of("heap.contiguous", true, "heap.contiguous.max", 1L << 21));
         RoutingTable routes = routes(scattered, contiguous);
-        for (int again = 0; again < 2; again++) { // evaluated, then remembered
+        for (int again = 0; again < 2; again++) { // evaluated, then cached
             assertFalse(meets(routes, scattered, "(heap.contiguous=true)"));
             assertTrue(meets(routes, contiguous, "(heap.contiguous=true)"));
             assertTrue(meets(routes, scattered, "(!(heap.contiguous=true))"));
@@ -310,7 +310,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void what_a_heap_emulates_counts_as_real() throws Exception {
+    void an_emulated_property_counts_as_real() throws Exception {
         RegisteredHeap emulating = heap("emulating", Map.of("heap.emulates", new String[] {"contiguous", "protected"}));
         RegisteredHeap real = heap("real", Map.of("heap.contiguous", true));
         RoutingTable routes = routes(emulating, real);
@@ -323,7 +323,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void what_a_heap_does_not_announce_has_the_default_of_the_table() throws Exception {
+    void a_property_that_is_not_announced_has_its_documented_default() throws Exception {
         RegisteredHeap plain = heap("plain");
         RoutingTable routes = routes(plain);
         for (String met : List.of(
@@ -344,7 +344,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void more_requirements_than_are_remembered_are_still_answered() throws Exception {
+    void requirements_beyond_the_cache_size_are_still_matched() throws Exception {
         RegisteredHeap camera = heap("camera", Map.of("vendor.speed", 300));
         RoutingTable routes = routes(camera);
         for (int speed = 0; speed < 600; speed++) {
@@ -355,7 +355,7 @@ class RoutingTableTest {
     }
 
     @Test
-    void a_wrong_filter_is_told_each_time() {
+    void an_invalid_filter_is_refused_each_time() {
         RegisteredHeap camera = heap("camera");
         RoutingTable routes = routes(camera);
         for (int again = 0; again < 2; again++) {

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class ReaperTest {
-    /** More work than this and clients that map help. */
+    /** Backlog above which clients that map help. */
     private static final int BACKLOG = 256;
 
     private static final long MIB = 1 << 20;
@@ -44,7 +44,7 @@ class ReaperTest {
         return made;
     }
 
-    /** Its work is done where a test says so. */
+    /** Creates a reaper without a thread. Its work is done where a test or a helping caller does it. */
     private static Reaper idle() {
         return new Reaper("camera", Duration.ofSeconds(30), 0);
     }
@@ -65,7 +65,7 @@ class ReaperTest {
         return System.nanoTime() + time.toNanos();
     }
 
-    /** {@return the threads of reapers, but for those that other tests had} */
+    /** {@return the threads of reapers, except those of other tests} */
     private static Set<Thread> reapers(Set<Thread> others) {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(thread -> thread.isAlive() && thread.getName().equals("dmaheap-reaper"))
@@ -84,7 +84,7 @@ class ReaperTest {
         return Piece.of(done::incrementAndGet);
     }
 
-    /** Has a reaper at work that goes on when the test is over, or says so. */
+    /** Occupies a reaper's thread until the test is over. */
     private void hang(Reaper reaper) {
         CountDownLatch begun = new CountDownLatch(1);
         reaper.submit(new Piece("the end of a mapping", 1, () -> {
@@ -115,7 +115,7 @@ class ReaperTest {
     }
 
     @Test
-    void an_interrupt_ends_a_wait_that_is_one_of_an_allocation_and_no_other() {
+    void an_interrupt_ends_only_the_wait_of_an_allocation() {
         hang(reaper);
         Thread.currentThread().interrupt();
         reaper.settleUntilInterrupted(in(Duration.ofDays(1)));
@@ -129,14 +129,14 @@ class ReaperTest {
     }
 
     @Test
-    void a_thread_without_work_ends_and_another_does_the_next() {
+    void an_idle_thread_ends_and_another_one_does_the_next_work() {
         Thread first = threadOf(reaper);
         Await.until("it ends", () -> !first.isAlive());
         assertNotSame(first, threadOf(reaper));
     }
 
     @Test
-    void a_thread_that_sleeps_is_woken_for_each_piece_of_work() {
+    void a_sleeping_thread_is_woken_for_each_piece_of_work() {
         Thread thread = threadOf(reaper);
         for (int i = 1; i <= 100; i++) {
             int wanted = i;
@@ -148,7 +148,7 @@ class ReaperTest {
     }
 
     @Test
-    void work_that_comes_as_the_thread_goes_to_sleep_wakes_it() {
+    void work_that_arrives_as_the_thread_goes_to_sleep_wakes_it() {
         for (int i = 1; i <= 50_000; i++) {
             reaper.submit(counts());
             for (int spins = 0; spins < 10_000 && done.get() < i; spins++) {
@@ -162,18 +162,18 @@ class ReaperTest {
     }
 
     @Test
-    void the_stop_leaves_no_work_undone_and_no_thread() {
+    void the_stop_completes_all_work_and_ends_the_thread() {
         for (int i = 0; i < 1000; i++) {
             reaper.submit(counts());
         }
         end(reaper);
         assertEquals(1000, done.get());
-        end(reaper); // twice is once
+        end(reaper); // a second stop has no effect
     }
 
-    /** The thread that hands it over may be the one that cleans for the whole JVM. */
+    /** The submitting thread may be the one that runs the cleaners of the whole JVM. */
     @Test
-    void after_the_stop_work_is_done_by_a_thread_as_before() {
+    void after_the_stop_a_thread_does_the_work_as_before() {
         end(reaper);
         Thread thread = threadOf(reaper);
         assertNotEquals(Thread.currentThread(), thread);
@@ -216,7 +216,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_caller_that_helps_does_two_pieces_of_work_and_no_more() {
+    void a_helping_caller_does_at_most_two_pieces_of_work() {
         Reaper idle = idle();
         for (int i = 0; i < BACKLOG + 10; i++) {
             idle.submit(counts());
@@ -232,7 +232,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_caller_helps_as_well_when_few_pieces_hold_many_bytes() {
+    void a_caller_also_helps_if_few_pieces_hold_many_bytes() {
         Reaper idle = idle();
         for (int i = 0; i < 10; i++) {
             idle.submit(new Piece("a frame", 12 * MIB, done::incrementAndGet));
@@ -245,7 +245,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_client_that_maps_and_unmaps_without_a_pause_leaves_no_more_than_the_backlog() {
+    void a_client_that_maps_and_unmaps_without_a_pause_keeps_the_backlog_bounded() {
         Reaper idle = idle();
         for (int made = 1; made <= 100_000; made++) {
             idle.help();
@@ -256,7 +256,7 @@ class ReaperTest {
     }
 
     @Test
-    void work_handed_over_while_it_stops_is_not_lost() {
+    void work_submitted_during_the_stop_is_not_lost() {
         class Round {
             final Reaper reaper = new Reaper("camera");
             final AtomicInteger submitted = new AtomicInteger();
@@ -302,7 +302,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_log_that_throws_ends_no_thread_and_counts_as_no_work_that_hangs() {
+    void a_log_that_throws_ends_no_thread_and_does_not_count_as_hanging_work() {
         Thread thread = threadOf(reaper);
         long before = reaper.done();
         for (int i = 0; i < 20; i++) {
@@ -311,7 +311,7 @@ class ReaperTest {
                     private static final long serialVersionUID = 1L;
 
                     @Override
-                    public String toString() { // as the log asks for
+                    public String toString() { // as the logger calls it
                         throw new IllegalStateException("made up");
                     }
                 };
@@ -325,7 +325,7 @@ class ReaperTest {
     }
 
     @Test
-    void work_behind_work_that_hangs_is_done_by_another_thread() {
+    void work_behind_hanging_work_is_done_by_another_thread() {
         Reaper impatient = reaper(Duration.ofMillis(100));
         RecordedLog.clear();
         hang(impatient);
@@ -344,7 +344,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_heap_of_which_everything_hangs_takes_four_threads_and_holds_no_caller() {
+    void a_completely_hanging_heap_occupies_four_threads_and_delays_no_caller() {
         Reaper impatient = reaper(Duration.ofMillis(50));
         for (int i = 0; i < 20; i++) {
             impatient.submit(Piece.of(() -> {
@@ -368,11 +368,11 @@ class ReaperTest {
         assertEquals(MOST_THREADS, reapers(others).size());
         assertTrue(impatient.hanging().endsWith(", as have 3 more; 272 wait behind it"), impatient.hanging());
         goOn.countDown();
-        Await.until("all comes to its end", () -> done.get() == 20 + BACKLOG);
+        Await.until("all work ends", () -> done.get() == 20 + BACKLOG);
     }
 
     @Test
-    void a_thread_that_comes_back_leaves_the_work_to_the_other() {
+    void a_thread_that_returns_from_a_hang_leaves_the_work_to_the_other() {
         Reaper impatient = reaper(Duration.ofMillis(1));
         for (int i = 1; i <= 300; i++) {
             int wanted = i;
@@ -388,7 +388,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_stop_does_not_wait_for_what_hangs_and_what_is_behind_it_is_done() {
+    void a_stop_does_not_wait_for_hanging_work_and_the_work_behind_it_is_done() {
         Reaper impatient = reaper(Duration.ofMillis(200));
         hang(impatient);
         impatient.submit(counts());
@@ -398,7 +398,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_stop_with_nothing_left_but_what_hangs_says_so() {
+    void a_stop_with_only_hanging_work_left_is_logged() {
         Reaper impatient = reaper(Duration.ofMillis(50));
         for (int i = 0; i < 10; i++) {
             hangLater(impatient);
@@ -415,7 +415,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_caller_that_settles_does_none_of_the_work_itself() {
+    void a_settling_caller_does_no_work_itself() {
         AtomicReference<Thread> by = new AtomicReference<>();
         hang(reaper);
         reaper.submit(Piece.of(() -> by.set(Thread.currentThread())));
@@ -428,15 +428,15 @@ class ReaperTest {
         assertEquals(2, reaper.done());
     }
 
-    /** What a client that helps has taken out of the queue is not done yet. */
+    /** Work that a helping client has taken out of the queue is not done yet. */
     @Test
-    void a_caller_that_settles_waits_for_what_another_thread_is_at() {
+    void a_settling_caller_waits_for_the_work_of_another_thread() {
         Reaper idle = idle();
         for (int i = 0; i <= BACKLOG; i++) {
             idle.submit(i == 0 ? Piece.of(() -> await(goOn)) : counts());
         }
         Thread helps = Thread.ofPlatform().daemon().start(idle::help);
-        Await.until("it is at the first piece", () -> helps.getState() == Thread.State.TIMED_WAITING);
+        Await.until("it works on the first piece", () -> helps.getState() == Thread.State.TIMED_WAITING);
         idle.drain();
         assertEquals(BACKLOG, done.get());
         Thread waits = Thread.ofPlatform().daemon().start(() -> {
@@ -450,7 +450,7 @@ class ReaperTest {
     }
 
     @Test
-    void a_caller_that_settles_waits_no_longer_than_its_deadline() {
+    void a_settling_caller_waits_no_longer_than_its_deadline() {
         for (int i = 0; i < 1000; i++) {
             reaper.submit(Piece.of(() -> LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5))));
         }
@@ -459,7 +459,7 @@ class ReaperTest {
     }
 
     @Test
-    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_handed_work_over() {
+    void the_thread_keeps_no_class_loader_and_no_thread_local_of_the_submitting_thread() {
         InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
         inherited.set(new Object());
         ClassLoader vendors = new ClassLoader() {};

@@ -44,7 +44,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.osgi.framework.BundleEvent;
 
-/** What a bundle has open, while it runs and when it has stopped; the framework is played here. */
+/** Tests of a bundle's open resources, while it runs and after its stop. A fake replaces the framework. */
 class ClientsTest {
     private static final AllocationRequest REQUEST = AllocationRequest.of(4096);
 
@@ -92,7 +92,7 @@ class ClientsTest {
                 BundleEvent.UPDATED,
                 BundleEvent.LAZY_ACTIVATION
             })
-    void as_long_as_a_bundle_runs_nothing_is_taken_back(int event) {
+    void while_a_bundle_runs_nothing_is_taken_back(int event) {
         DmaBuf buffer = brokerOf(camera).allocate(REQUEST);
         broker.clients.bundleChanged(camera.event(event));
         broker.clients.bundleChanged(display.event(BundleEvent.STOPPED));
@@ -102,7 +102,7 @@ class ClientsTest {
     }
 
     @Test
-    void what_a_stopped_bundle_has_open_is_taken_back() {
+    void open_resources_of_a_stopped_bundle_are_taken_back() {
         HeapBroker own = brokerOf(camera);
         DmaBuf buffer = own.allocate(REQUEST);
         FakeMemory memory = exporter.memory();
@@ -126,7 +126,7 @@ class ClientsTest {
     }
 
     @Test
-    void a_bundle_that_leaves_nothing_open_is_not_complained_of() {
+    void no_warning_is_logged_for_a_bundle_that_leaves_nothing_open() {
         brokerOf(camera).allocate(REQUEST).close();
         RecordedLog.clear();
         stopped(camera);
@@ -134,7 +134,7 @@ class ClientsTest {
     }
 
     @Test
-    void other_bundles_keep_what_is_theirs() {
+    void other_bundles_keep_their_resources() {
         DmaBuf theirs = brokerOf(display).allocate(REQUEST);
         brokerOf(camera).allocate(REQUEST);
         stopped(camera);
@@ -143,7 +143,7 @@ class ClientsTest {
     }
 
     @Test
-    void a_broker_used_after_its_bundle_has_stopped_says_so() {
+    void use_of_a_broker_after_its_bundle_has_stopped_is_refused_with_the_reason() {
         HeapBroker own = brokerOf(camera);
         DmaBuf buffer = own.allocate(REQUEST);
         stopped(camera);
@@ -171,8 +171,8 @@ class ClientsTest {
     }
 
     @Test
-    void a_bundle_that_was_started_again_before_the_event_came_keeps_its_new_broker() {
-        // Felix fires STOPPED without the bundle's lock: another thread may have started the bundle by then.
+    void a_bundle_that_restarts_before_the_event_arrives_keeps_its_new_broker() {
+        // Felix fires STOPPED without the bundle's lock, so another thread may have started the bundle already.
         HeapBroker old = brokerOf(camera);
         DmaBuf left = old.allocate(REQUEST);
         camera.stop();
@@ -188,7 +188,7 @@ class ClientsTest {
     }
 
     @Test
-    void a_bundle_whose_stop_was_never_told_is_noticed_at_the_next_event_of_any_bundle() {
+    void a_stop_without_an_event_is_noticed_at_the_next_event_of_any_bundle() {
         // Felix fires no STOPPED for a bundle whose activator throws from stop.
         HeapBroker own = brokerOf(camera);
         own.allocate(REQUEST);
@@ -199,7 +199,7 @@ class ClientsTest {
     }
 
     @Test
-    void a_bundle_whose_stop_was_never_told_is_noticed_when_the_framework_ungets_its_broker() {
+    void a_stop_without_an_event_is_noticed_when_the_framework_ungets_the_broker() {
         HeapBroker own = brokerOf(camera);
         own.allocate(REQUEST);
         broker.clients.ungetService(camera.bundle(), null, own);
@@ -211,14 +211,14 @@ class ClientsTest {
 
     @Test
     void a_bundle_that_does_not_run_gets_no_broker() {
-        // It asked before it stopped, and the framework comes to us after the event.
+        // The bundle asked before it stopped, and the framework calls the broker after the event.
         stopped(camera);
         assertThrows(IllegalStateException.class, () -> brokerOf(camera));
         assertThrows(IllegalStateException.class, () -> broker.clients.of(camera.bundle()));
     }
 
     @Test
-    void a_broker_that_has_stopped_takes_everything_back_from_everybody() {
+    void a_stopped_broker_has_taken_everything_back_from_all_clients() {
         HeapBroker one = brokerOf(camera);
         HeapBroker two = brokerOf(display);
         one.allocate(REQUEST);
@@ -236,15 +236,16 @@ class ClientsTest {
     }
 
     @Test
-    void a_broker_that_has_stopped_takes_no_new_client() {
+    void a_stopped_broker_accepts_no_new_client() {
         broker.clients.stopAll();
         assertThrows(IllegalStateException.class, () -> brokerOf(camera));
         assertThrows(IllegalStateException.class, () -> broker.clients.of(display.bundle()));
     }
 
     @Test
-    void one_thing_that_cannot_be_ended_does_not_keep_the_rest() {
-        // Its class went with its bundle; an exporter's exception and a linkage error must not stop the taking back.
+    void a_resource_that_cannot_be_ended_does_not_keep_the_others_open() {
+        // The class is gone with its bundle. An exporter's exception or a linkage error must not prevent the other
+        // ends.
         for (Throwable thrown :
                 List.of(new NoClassDefFoundError("org/example/Gone"), new IllegalStateException("torn"))) {
             FakeMemory memory = new FakeMemory(4096) {
@@ -277,7 +278,7 @@ class ClientsTest {
     }
 
     @Test
-    void only_buffers_of_this_broker_are_published_and_under_a_name() {
+    void only_buffers_of_this_broker_are_published_and_only_with_a_name() {
         HeapBroker own = brokerOf(camera);
         DmaBuf buffer = own.allocate(REQUEST);
         DmaBuf foreign = FakeBundle.proxy(DmaBuf.class, (self, method, arguments) -> "a buffer from elsewhere");
@@ -341,9 +342,9 @@ class ClientsTest {
         assertEquals(0, slow.buffers());
     }
 
-    /** Whatever a client opens while its bundle stops is either there before and taken back, or ended at once. */
+    /** A resource that a client opens during the stop of its bundle is either taken back or ended at once. */
     @Test
-    void what_is_opened_while_the_bundle_stops_leaves_nothing() {
+    void resources_opened_during_the_stop_of_the_bundle_are_not_left_open() {
         AtomicInteger made = new AtomicInteger();
         AtomicInteger begun = new AtomicInteger();
         HeapAccount race = broker.heap("race", new FakeHeap(request -> {
@@ -396,7 +397,8 @@ class ClientsTest {
                 })
                 .after(round -> {
                     assertEquals(0, begun.get());
-                    // What the collector found lost is released by the reaper, and not when the bundle has stopped.
+                    // The reaper releases references that the collector found lost, and not necessarily before the stop
+                    // ends.
                     Await.until("all releases", () -> race.buffers() == 0);
                     assertEquals(0, made.get());
                     assertEquals(0, race.bytes());
@@ -404,9 +406,9 @@ class ClientsTest {
                 .run(1000);
     }
 
-    /** Bundles ask for their broker while it stops: nobody is left with one that works. */
+    /** Bundles ask for their broker during its stop, and no bundle keeps one that works. */
     @Test
-    void a_broker_got_while_everything_stops_has_stopped_too() {
+    void a_broker_service_got_during_the_stop_of_the_broker_has_stopped_too() {
         class Round {
             final Ledger ledger = new Ledger();
             final HeapRegistry registry = new HeapRegistry(ledger);
@@ -446,34 +448,35 @@ class ClientsTest {
                     Race.awaitSome(now[0].asked);
                     now[0].clients.stopAll();
                 })
-                // What the collector found lost is released by the reaper, and not when everything stops.
+                // The reaper releases references that the collector found lost, and not necessarily before the stop
+                // ends.
                 .after(round -> Await.until("all releases", () -> now[0].account.buffers() == 0))
                 .run(1000);
     }
 
     @Test
-    void a_client_that_has_stopped_keeps_nothing() {
+    void a_stopped_client_keeps_no_resource() {
         Client client = UsageSums.client("org.example.camera");
         client.stop("bundle org.example.camera has stopped");
         Counted late = new Counted();
         assertThrows(IllegalStateException.class, () -> client.keep(late));
         assertEquals(1, late.reclaimed.get());
-        assertEquals(0, client.stop("it is over"));
+        assertEquals(0, client.stop("it has ended"));
     }
 
     @Test
-    void what_a_client_has_closed_itself_is_not_kept() {
+    void a_resource_that_the_client_closed_is_not_kept() {
         Client client = UsageSums.client("org.example.camera");
         Counted forgotten = new Counted();
         assertSame(forgotten, client.keep(forgotten));
         client.forget(forgotten);
-        assertEquals(0, client.stop("it is over"));
+        assertEquals(0, client.stop("it has ended"));
         assertEquals(0, forgotten.reclaimed.get());
         assertFalse(client.id().toString().isEmpty());
     }
 
     @Test
-    void what_is_forgotten_twice_takes_nothing_else_along() {
+    void a_resource_that_is_removed_twice_removes_no_other() {
         Client client = UsageSums.client("org.example.camera");
         List<Counted> all = Stream.generate(Counted::new).limit(5).toList();
         all.forEach(client::keep);
@@ -482,24 +485,24 @@ class ClientsTest {
             client.forget(all.get(4)); // the last
             client.forget(all.get(0)); // and the first
         }
-        assertEquals(2, client.stop("it is over"));
+        assertEquals(2, client.stop("it has ended"));
         assertEquals(List.of(0, 1, 0, 1, 0), all.stream().map(one -> one.reclaimed.get()).toList());
         all.forEach(client::forget);
     }
 
     @Test
-    void what_another_thread_opened_is_taken_back_and_may_be_closed_by_any() throws InterruptedException {
+    void resources_of_any_thread_are_taken_back_and_any_thread_may_close_them() throws InterruptedException {
         Client client = UsageSums.client("org.example.camera");
         List<Counted> all = new CopyOnWriteArrayList<>();
         for (int i = 0; i < 20; i++) { // more threads than rings
             Thread.ofPlatform().start(() -> all.add(client.keep(new Counted()))).join();
         }
         client.forget(all.get(3));
-        assertEquals(19, client.stop("it is over"));
+        assertEquals(19, client.stop("it has ended"));
         assertEquals(19, all.stream().mapToInt(one -> one.reclaimed.get()).sum());
     }
 
-    /** Counts how often it is taken back. */
+    /** Resource that counts how often it is taken back. */
     private static final class Counted extends OpenResource {
         final AtomicInteger reclaimed = new AtomicInteger();
 

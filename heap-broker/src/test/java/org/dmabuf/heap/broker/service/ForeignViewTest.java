@@ -33,7 +33,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The broker as a bundle opens it for clients outside the framework. */
+/** Tests of the broker that a bundle opens for clients outside the framework. */
 class ForeignViewTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
     private static final ClientId USER = ClientId.of("uid", "1000");
@@ -54,7 +54,7 @@ class ForeignViewTest {
     void nothing_is_left() {
         broker.clients.stopAll();
         broker.close();
-        Await.until("all is back", () -> account.buffers() == 0);
+        Await.until("all buffers are back", () -> account.buffers() == 0);
         assertEquals(
                 List.of(broker.client.id()),
                 broker.ledger.clients().stream().map(client -> client.id()).toList());
@@ -74,7 +74,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void only_a_bundle_that_the_setting_names_opens_one() {
+    void only_a_bundle_that_the_setting_names_opens_a_view() {
         HeapException refusal =
                 assertThrows(HeapRefusedException.class, () -> brokerOf(camera).openView(USER));
         assertEquals(Errno.EACCES, refusal.errno());
@@ -88,7 +88,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void what_is_allocated_is_charged_to_the_client_and_the_heap_is_told_of_it() {
+    void allocations_are_charged_to_the_views_client_and_the_heap_gets_its_id() {
         try (ClientView view = brokerOf(gateway).openView(USER)) {
             assertEquals(USER, view.client());
             view.allocate(PAGE, 2);
@@ -120,7 +120,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void a_close_takes_back_everything_and_ends_the_view_alone() {
+    void a_close_takes_everything_back_and_ends_only_this_view() {
         HeapBroker own = brokerOf(gateway);
         DmaBuf theirs = own.allocate(PAGE);
         ClientView view = own.openView(USER);
@@ -146,7 +146,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void what_another_client_opened_of_it_lives_on() {
+    void references_that_another_client_opened_stay() {
         ClientView view = brokerOf(gateway).openView(USER);
         DmaBuf buffer = view.allocate(PAGE);
         brokerOf(camera);
@@ -159,14 +159,14 @@ class ForeignViewTest {
     }
 
     @Test
-    void the_stop_of_the_bundle_that_opened_it_takes_it_back_with_those_that_it_opened() {
+    void the_stop_of_the_opening_bundle_takes_back_the_view_and_its_nested_views() {
         broker.ledger.apply(BrokerParts.rules(NONE, NONE, NONE, NONE, "org.example.gateway", "uid:1000"));
         ClientView view = brokerOf(gateway).openView(USER);
         ClientView inner = view.openView(ClientId.of("container", "a"));
         view.allocate(PAGE);
         inner.allocate(PAGE);
         stopped(gateway);
-        Await.until("all is back", () -> account.buffers() == 0);
+        Await.until("all buffers are back", () -> account.buffers() == 0);
         assertThrows(IllegalStateException.class, () -> view.allocate(PAGE));
         assertThrows(IllegalStateException.class, () -> inner.allocate(PAGE));
         view.close();
@@ -174,16 +174,16 @@ class ForeignViewTest {
     }
 
     @Test
-    void the_stop_of_the_broker_takes_it_back() {
+    void the_stop_of_the_broker_takes_the_view_back() {
         ClientView view = brokerOf(gateway).openView(USER);
         view.allocate(PAGE);
         broker.clients.stopAll();
-        Await.until("all is back", () -> account.buffers() == 0);
+        Await.until("all buffers are back", () -> account.buffers() == 0);
         assertThrows(IllegalStateException.class, view::heaps);
     }
 
     @Test
-    void a_client_whose_views_are_closed_and_that_holds_nothing_is_forgotten() {
+    void a_client_without_views_and_charges_is_forgotten() {
         HeapBroker own = brokerOf(gateway);
         ClientView one = own.openView(USER);
         ClientView two = own.openView(USER);
@@ -194,7 +194,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void a_view_of_which_something_cannot_be_taken_back_hides_no_other_and_is_tried_again() {
+    void a_view_that_cannot_be_taken_back_delays_no_other_and_is_tried_again() {
         HeapBroker own = brokerOf(gateway);
         boolean[] fails = {true};
         for (int i = 0; i < 8; i++) {
@@ -234,7 +234,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void one_that_is_opened_while_the_bundle_stops_is_closed_or_refused() {
+    void a_view_that_is_opened_during_the_stop_of_the_bundle_is_closed_or_refused() {
         FakeBundle[] now = new FakeBundle[1];
         HeapBroker[] own = new HeapBroker[1];
         AtomicInteger opened = new AtomicInteger();
@@ -250,7 +250,7 @@ class ForeignViewTest {
                             opened.incrementAndGet();
                         }
                     } catch (IllegalStateException e) {
-                        opened.addAndGet(1 << 20); // it has stopped
+                        opened.addAndGet(1 << 20); // the bundle has stopped
                     }
                 })
                 .with(_ -> {
@@ -258,7 +258,7 @@ class ForeignViewTest {
                     stopped(now[0]);
                 })
                 .after(round -> {
-                    Await.until("all is back", () -> account.buffers() == 0);
+                    Await.until("all buffers are back", () -> account.buffers() == 0);
                     assertTrue(!isKnown(USER), "round " + round);
                     opened.set(0);
                 })
@@ -266,7 +266,7 @@ class ForeignViewTest {
     }
 
     @Test
-    void one_that_two_threads_close_leaves_its_account_once() {
+    void a_view_that_two_threads_close_leaves_its_account_once() {
         HeapBroker own = brokerOf(gateway);
         ClientView kept = own.openView(USER);
         ClientView[] now = new ClientView[1];

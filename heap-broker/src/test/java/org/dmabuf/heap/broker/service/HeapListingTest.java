@@ -62,7 +62,7 @@ class HeapListingTest {
     }
 
     @Test
-    void a_heap_that_serves_tells_its_usage_and_what_it_has_out() {
+    void a_serving_heap_is_listed_with_its_usage_and_its_charges() {
         broker.heap("camera", new FakeHeap(), Map.of(HeapProperties.TYPE, "carveout"));
         BufferReference one = broker.allocate(4096);
         BufferReference two = broker.allocate(8192);
@@ -75,7 +75,7 @@ class HeapListingTest {
         assertEquals("carveout", info.properties().get(HeapProperties.TYPE));
         one.close();
         two.close();
-        assertEquals(2, info.charged().liveBuffers(), "a listing is of one moment");
+        assertEquals(2, info.charged().liveBuffers(), "a listing is a snapshot");
         assertEquals(0, broker.info("camera", HeapState.SERVING).charged().liveBuffers());
         assertEquals(0, broker.info("camera", HeapState.SERVING).charged().liveBytes());
     }
@@ -89,7 +89,7 @@ class HeapListingTest {
     }
 
     @Test
-    void a_heap_that_fails_in_usage_is_listed_all_the_same() {
+    void a_heap_whose_usage_query_fails_is_listed() {
         broker.heap("throws", telling(() -> {
             throw new IllegalStateException("no idea");
         }));
@@ -107,7 +107,7 @@ class HeapListingTest {
     }
 
     @Test
-    void a_heap_that_does_not_serve_is_not_asked() {
+    void a_heap_that_does_not_serve_is_not_queried() {
         HeapExporter asked = telling(() -> {
             throw new AssertionError("asked");
         });
@@ -132,7 +132,7 @@ class HeapListingTest {
                 List.of(
                         "",
                         "",
-                        "its name is taken by the heap of bundle org.example.camera; it serves when that one goes",
+                        "its name is taken by the heap of bundle org.example.camera; it serves when that heap leaves",
                         "invalid heap.name: expected a String that is not empty",
                         "it is leaving and accepts no more requests"),
                 heaps.stream().map(info -> info.reason().orElse("")).toList());
@@ -141,7 +141,7 @@ class HeapListingTest {
     }
 
     @Test
-    void a_call_of_usage_is_one_that_a_leaving_heap_waits_for() {
+    void a_leaving_heap_waits_for_a_usage_query() {
         CallGate[] gate = new CallGate[1];
         int[] inside = {-1};
         RegisteredHeap heap = broker.heap("camera", telling(() -> {
@@ -185,7 +185,7 @@ class HeapListingTest {
     }
 
     @Test
-    void a_buffer_is_listed_once_when_a_heap_in_the_shadow_leaves() {
+    void a_buffer_is_listed_once_when_a_shadowed_heap_leaves() {
         broker.heap("camera", new FakeHeap());
         RegisteredHeap shadowed = broker.heap("camera", new FakeHeap());
         BufferReference reference = broker.allocate(4096);
@@ -230,7 +230,7 @@ class HeapListingTest {
     }
 
     @Test
-    void what_keeps_a_plain_request_of_the_client_from_being_served_is_listed() {
+    void the_reason_why_a_heap_refuses_a_plain_request_of_the_client_is_listed() {
         broker.heap("system", new FakeHeap());
         broker.heap("cma", new FakeHeap(), Map.of(HeapProperties.EMULATES, List.of("contiguous")));
         broker.heap(
@@ -270,7 +270,7 @@ class HeapListingTest {
     }
 
     @Test
-    void a_heap_that_waits_for_what_is_short_is_listed_with_its_reason() {
+    void a_heap_that_waits_for_memory_is_listed_with_its_reason() {
         Map<String, Object> announced = new HashMap<>(Map.of(
                 HeapProperties.NAME,
                 "camera",
@@ -293,7 +293,7 @@ class HeapListingTest {
     }
 
     @Test
-    void no_code_of_a_value_that_is_no_string_runs_for_the_list() {
+    void no_code_of_a_value_that_is_not_a_string_runs_for_the_listing() {
         Object value = new Object() {
             @Override
             public String toString() {

@@ -99,7 +99,7 @@ class MonitorTest {
     }
 
     @Test
-    void a_heap_that_left_is_told_of_for_as_long_as_buffers_of_it_live() {
+    void a_heap_that_left_is_listed_while_its_buffers_live() {
         RegisteredHeap heap = broker.heap("one", new FakeHeap());
         DmaBuf buffer = own.allocate(PAGE);
         broker.remove(heap);
@@ -110,7 +110,7 @@ class MonitorTest {
     }
 
     @Test
-    void peaks_begin_anew_when_they_are_reset() {
+    void a_reset_peak_begins_at_the_present_value() {
         broker.heap("system", new FakeHeap());
         own.allocate(PAGE).close();
         assertEquals(4096, of(monitor.usageByHeap(), "system", "").peakBytes());
@@ -125,7 +125,7 @@ class MonitorTest {
     }
 
     @Test
-    void a_buffer_is_told_with_all_that_holds_it() {
+    void a_buffer_is_listed_with_all_its_holders() {
         broker.memfd("system");
         DmaBuf buffer = own.allocate(PAGE.withName("frame"));
         BufferRecord fresh = only();
@@ -157,11 +157,11 @@ class MonitorTest {
         assertEquals(1, only().references());
         assertEquals(0, only().cpuAccesses());
         buffer.close();
-        Await.until("nobody holds it", () -> monitor.buffers().isEmpty());
+        Await.until("no holder is left", () -> monitor.buffers().isEmpty());
     }
 
     @Test
-    void what_peers_hold_is_told_as_lingering_under_who_allocated_it() {
+    void memory_that_peers_hold_is_listed_as_lingering_under_the_allocating_client() {
         broker.memfd("system");
         OwnedFd peer;
         try (DmaBuf buffer = own.allocate(PAGE.withName("frame"))) {
@@ -180,7 +180,7 @@ class MonitorTest {
     }
 
     @Test
-    void a_buffers_place_of_allocation_is_kept_when_that_is_on() {
+    void an_allocation_site_is_kept_if_that_is_enabled() {
         broker.heap("system", new FakeHeap());
         broker.ledger.keepSites(true);
         own.allocate(PAGE);
@@ -204,8 +204,8 @@ class MonitorTest {
                 })
                 .with(round -> {
                     for (int i = 0; i < 3; i++) {
-                        for (BufferRecord told : monitor.buffers()) {
-                            assertTrue(told.references() >= 0 && told.mappings() == 0, told::toString);
+                        for (BufferRecord listed : monitor.buffers()) {
+                            assertTrue(listed.references() >= 0 && listed.mappings() == 0, listed::toString);
                         }
                     }
                 })

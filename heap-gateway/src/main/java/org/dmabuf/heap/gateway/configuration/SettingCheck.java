@@ -21,7 +21,7 @@ final class SettingCheck {
 
     /**
      * Settings that are not checked: those of the framework, private ones, and a name that begins with a byte order
-     * mark, which is reported as such.
+     * mark. The mark has a report of its own.
      */
     private static final List<String> NOT_CLAIMED = List.of("service.", ".", "\uFEFF");
 

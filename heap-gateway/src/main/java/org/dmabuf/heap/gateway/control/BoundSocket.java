@@ -20,7 +20,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import org.dmabuf.heap.gateway.control.wire.SocketPlace;
 
 /**
- * A listening Unix socket and its file.
+ * Listening Unix socket and its file.
  *
  * <p>The file never appears without its mode: it is created under another name and then linked to its path. A link does
  * not replace a file, so if two gateways open a socket at once, one of them finds the other's. The file is removed only

@@ -23,7 +23,7 @@ import org.osgi.framework.BundleContext;
 /**
  * Interpreter that runs Gogo's interactive shell on a client's terminal.
  *
- * <p>The terminal is JLine's line discipline, but not its subclass ExternalTerminal: the thread of that class accepts
+ * <p>The terminal is JLine's line discipline, but not its subclass ExternalTerminal. The thread of that class accepts
  * no Ctrl-C while a command leaves its input unread. Here a separate thread feeds the bytes, and signals bypass it.
  */
 final class GogoShell implements Interpreter {

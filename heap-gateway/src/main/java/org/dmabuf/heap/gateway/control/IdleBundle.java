@@ -11,7 +11,7 @@ import org.osgi.framework.wiring.FrameworkWiring;
 import org.osgi.resource.Namespace;
 
 /**
- * A bundle that does not run.
+ * Bundle that does not run.
  *
  * @param name its symbolic name
  * @param reason why it does not run

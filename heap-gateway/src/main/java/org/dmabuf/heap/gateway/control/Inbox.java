@@ -49,7 +49,6 @@ final class Inbox extends InputStream {
         count = 0;
     }
 
-    /** Ends the input. */
     synchronized void end() {
         ended = true;
         notifyAll();

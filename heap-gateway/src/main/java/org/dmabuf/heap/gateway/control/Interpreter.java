@@ -44,6 +44,8 @@ interface Interpreter {
     /** Ends the work for a client that is gone: interrupts commands and ends the input. */
     void hangUp();
 
-    /** Frees what the session holds. Called once, even if a command ignores the interrupt and still runs. */
+    /**
+     * Frees the resources that the session holds. Called once, even if a command ignores the interrupt and still runs.
+     */
     void end();
 }

@@ -93,7 +93,6 @@ final class Session {
         }
     }
 
-    /** Handles a frame of the client. */
     void take(Frame frame) throws MalformedFrameException {
         switch (frame.type()) {
             case INPUT -> in.put(frame.payload());

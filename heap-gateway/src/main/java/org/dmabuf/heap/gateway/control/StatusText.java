@@ -22,7 +22,7 @@ final class StatusText {
                 report.version(),
                 report.process(),
                 time(report.up()),
-                report.isWell() ? "well" : "something is wrong");
+                report.isWell() ? "well" : "problems, see below");
         line(text, "");
         if (report.heapsUnknown().isPresent()) {
             line(text, "heaps: %s", report.heapsUnknown().get());

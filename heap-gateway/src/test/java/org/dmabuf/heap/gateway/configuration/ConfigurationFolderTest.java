@@ -35,7 +35,7 @@ class ConfigurationFolderTest {
         folder = new ConfigurationFolder(etc, log::add);
     }
 
-    /** {@return the log after enough looks to see a file twice without a change} */
+    /** {@return the log after enough scans to see a file twice without a change} */
     private List<String> logged() throws IOException {
         log.clear();
         for (int i = 0; i < 3; i++) {
@@ -136,7 +136,7 @@ class ConfigurationFolderTest {
     }
 
     @Test
-    void a_file_that_is_removed_and_comes_back_wrong_is_reported_again() throws IOException {
+    void a_file_that_is_removed_and_returns_with_an_error_is_reported_again() throws IOException {
         Path file = write("org.example.amce.cfg", "size = 1");
         assertEquals(
                 List.of("invalid name org.example.amce.cfg in etc: expected the PID of a component, but no component"

@@ -25,7 +25,7 @@ import org.osgi.service.metatype.MetaTypeInformation;
 import org.osgi.service.metatype.MetaTypeService;
 import org.osgi.service.metatype.ObjectClassDefinition;
 
-/** Settings of components, as their own descriptions declare them. */
+/** Tests of the settings of components, as their own descriptions declare them. */
 class InstalledComponentsTest {
     private final List<ComponentDescriptionDTO> components = new ArrayList<>();
     /** PID of a managed service; null without one. */

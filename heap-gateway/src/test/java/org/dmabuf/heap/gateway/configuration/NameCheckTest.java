@@ -36,7 +36,7 @@ class NameCheckTest {
                 "readme.txt",
                 "logging"
             })
-    void a_name_that_is_right_or_means_something_else_is_not_reported(String name) {
+    void a_correct_name_or_that_of_another_file_is_not_reported(String name) {
         assertEquals(Optional.empty(), names.finding(name));
     }
 
@@ -72,7 +72,7 @@ class NameCheckTest {
                 "org.dmabuf.heap.system.properties",
                 "org.example.later.cfg.txt"
             })
-    void an_ending_that_is_meant_and_not_read_is_reported(String name) {
+    void a_name_with_another_ending_is_reported(String name) {
         assertEquals(
                 Optional.of("invalid name " + name
                         + " in etc: expected a name that ends in .cfg, since other files are not read"),

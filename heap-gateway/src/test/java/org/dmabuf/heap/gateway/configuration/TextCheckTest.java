@@ -32,7 +32,7 @@ class TextCheckTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"size = 2M", "# a comment", "! a comment", "", "  # a comment", "page.size: 4K"})
-    void a_backslash_that_swallows_a_setting_a_comment_or_nothing_is_reported_with_its_line(String next) {
+    void a_backslash_that_joins_lines_is_reported_with_its_line(String next) {
         assertEquals(
                 List.of("invalid backslash at the end of the line in etc/x.cfg, line 2: expected no backslash, since"
                         + " it joins line 3 to this one"),
@@ -47,13 +47,13 @@ class TextCheckTest {
     }
 
     @Test
-    void a_list_over_several_lines_is_right() {
+    void a_list_over_several_lines_is_valid() {
         assertEquals(
                 List.of(), findings("quota.heap = \\", "  system=512M \\", "  camera=64M", "nodes = a \\", "b c"));
     }
 
     @Test
-    void utf_16_is_reported_with_and_without_its_mark() {
+    void utf_16_is_reported_with_and_without_a_byte_order_mark() {
         for (Charset charset : new Charset[] {StandardCharsets.UTF_16, StandardCharsets.UTF_16LE}) {
             assertEquals(
                     List.of("invalid encoding in etc/x.cfg, line 1: expected UTF-8"),
@@ -72,7 +72,7 @@ class TextCheckTest {
     }
 
     @Test
-    void a_setting_that_is_there_twice_is_reported_with_both_lines() {
+    void a_duplicate_setting_is_reported_with_both_lines() {
         assertEquals(
                 List.of("duplicate setting size in etc/x.cfg, line 3: expected one; line 1 has it too, and the last"
                         + " line takes effect"),
@@ -88,7 +88,7 @@ class TextCheckTest {
     }
 
     @Test
-    void a_wrong_escape_is_reported() {
+    void an_invalid_escape_is_reported() {
         assertEquals(
                 List.of("invalid escape in 'a = \\u12' in etc/x.cfg, line 1: expected four hexadecimal digits after"
                         + " \\u, or two backslashes for a backslash"),

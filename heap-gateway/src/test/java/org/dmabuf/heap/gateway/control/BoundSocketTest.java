@@ -42,7 +42,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void the_socket_is_for_its_user_alone_in_a_folder_of_its_own_and_goes_at_the_end() throws IOException {
+    void the_socket_is_private_in_its_own_folder_and_is_removed_at_the_end() throws IOException {
         BoundSocket socket = open(true);
         try (socket) {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
@@ -72,7 +72,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void if_two_gateways_open_at_once_one_listens_and_the_other_is_refused() throws Exception {
+    void of_two_gateways_that_open_at_once_one_listens_and_the_other_is_refused() throws Exception {
         Files.createDirectories(path.getParent());
         try (ExecutorService gateways = Executors.newFixedThreadPool(2)) {
             for (int round = 0; round < 200; round++) {
@@ -159,7 +159,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void a_link_does_not_count_as_an_own_folder() throws IOException {
+    void a_link_is_not_accepted_as_the_folder() throws IOException {
         Files.createDirectory(
                 top.resolve("mine"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -169,7 +169,7 @@ class BoundSocketTest {
     }
 
     @Test
-    void a_path_that_no_socket_can_have_is_refused_in_words() throws IOException {
+    void a_path_that_is_too_long_for_a_socket_is_refused_with_a_sentence() throws IOException {
         path = top.resolve("x".repeat(120));
         FileSystemException e = assertThrows(FileSystemException.class, () -> open(false));
         assertTrue(e.getReason().startsWith("a socket's path has at most 107 bytes"), e.getReason());

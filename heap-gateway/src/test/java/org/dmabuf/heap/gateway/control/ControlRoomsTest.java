@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The packages of the control socket: arrows between them go one way, and the launcher's part needs the JDK alone. */
+/** Test of the packages of the control socket: dependencies go one way, and the launcher's part needs only the JDK. */
 class ControlRoomsTest {
     private static final String ROOT = "org.dmabuf.heap.gateway.control";
     private static final String CLIENT = ROOT + ".client";

@@ -73,7 +73,7 @@ class ControlServerTest {
     }
 
     @Test
-    void a_failed_heap_is_wrong_and_a_shadowed_one_is_not() throws IOException {
+    void a_failed_heap_is_a_problem_and_a_shadowed_one_is_not() throws IOException {
         serve(User::isOwnOrRoot, this::echo);
         heaps = List.of(HeapInfo.of("second", HeapState.SHADOWED)
                 .reason(Optional.of("another has the name"))
@@ -103,7 +103,7 @@ class ControlServerTest {
     }
 
     @Test
-    void sessions_are_limited_and_the_status_still_works() throws Exception {
+    void sessions_are_limited_and_status_still_works() throws Exception {
         serve(User::isOwnOrRoot, this::echo);
         List<Conversation> attached = new ArrayList<>();
         for (int i = 0; i < Sessions.MOST; i++) {
@@ -154,7 +154,7 @@ class ControlServerTest {
     }
 
     @Test
-    void a_client_that_is_one_too_many_is_reported() throws Exception {
+    void a_client_above_the_limit_is_refused_and_reports_that() throws Exception {
         serve(User::isOwnOrRoot, this::echo);
         List<SocketChannel> silent = new ArrayList<>();
         for (int i = 0; i < 32; i++) {
@@ -198,7 +198,7 @@ class ControlServerTest {
     }
 
     @Test
-    void input_that_was_not_granted_ends_the_session() throws IOException {
+    void input_above_the_granted_amount_ends_the_session() throws IOException {
         serve(User::isOwnOrRoot, (request, in, outbox) -> new Echo(request, in, outbox) {
             @Override
             public int run() throws InterruptedException {

@@ -123,7 +123,7 @@ class GogoCommandTest {
     }
 
     @Test
-    void an_empty_script_is_well() throws IOException {
+    void an_empty_script_succeeds() throws IOException {
         assertEquals(0, run(Request.Verb.SCRIPT, ""));
         assertEquals("", printed());
     }
@@ -141,7 +141,7 @@ class GogoCommandTest {
     }
 
     @Test
-    void a_path_is_reported_with_what_is_wrong_with_it() throws IOException {
+    void a_path_is_reported_with_its_error() throws IOException {
         assertEquals(1, run(Request.Verb.COMMAND, "forbidden"));
         assertEquals("ERROR permission denied: /a file\n", printed());
     }
@@ -157,9 +157,9 @@ class GogoCommandTest {
     }
 
     @Test
-    void a_thread_that_a_command_leaves_behind_is_not_interrupted_at_the_hang_up() throws InterruptedException {
+    void a_thread_that_a_command_started_is_not_interrupted_at_the_hang_up() throws InterruptedException {
         endsAtHangUp("hire\ngush");
-        assertTrue(verbs.worker.isAlive(), "the worker goes on");
+        assertTrue(verbs.worker.isAlive(), "the worker continues");
         dismissed.countDown();
         verbs.worker.join();
         assertFalse(disturbed);

@@ -13,7 +13,7 @@ class SessionEndTest {
     private final List<String> done = new ArrayList<>();
 
     @Test
-    void everything_is_done_once_though_some_of_it_fails() {
+    void every_action_runs_once_although_some_fail() {
         end.add(adding("one"));
         end.add(() -> {
             throw new IllegalStateException("on purpose");
@@ -26,7 +26,7 @@ class SessionEndTest {
     }
 
     @Test
-    void an_action_that_comes_too_late_runs_at_once() {
+    void an_action_that_is_added_too_late_runs_at_once() {
         end.run(null);
         end.add(adding("late"));
         assertEquals(List.of("late"), done);

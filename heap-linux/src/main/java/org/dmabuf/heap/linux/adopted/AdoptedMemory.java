@@ -34,7 +34,7 @@ import org.dmabuf.heap.spi.RepeatableRelease;
  * (FALLOC_FL_PUNCH_HOLE), and accesses here make new ones. The headroom therefore holds the whole size until the
  * release. Memory on huge pages is always refused.
  *
- * <p>The number of allocated blocks (st_blocks) is no proof of completeness: a sender can allocate blocks beyond the
+ * <p>The number of allocated blocks (st_blocks) does not prove completeness: a sender can allocate blocks beyond the
  * end to make up for missing ones.
  */
 public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
@@ -154,10 +154,10 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         if (hole < size && !unsealed) {
             throw HeapException.of(
                     Errno.EPERM,
-                    "the memory of " + Bytes.text(size) + " has a hole at byte " + hole + ", and an access would make"
-                            + " its pages on this process's account; its sender writes to every page before it calls "
-                            + SEALING + ", or this side accepts unsealed memory (adopt.unsealed = true in"
-                            + " org.dmabuf.heap.broker.cfg)");
+                    "the memory of " + Bytes.text(size) + " has a hole at byte " + hole + ", and an access would"
+                            + " allocate its pages at this process's expense; have its sender write to every page"
+                            + " before it calls " + SEALING + ", or accept unsealed memory here (adopt.unsealed = true"
+                            + " in org.dmabuf.heap.broker.cfg)");
         }
         return hole >= size;
     }
@@ -195,8 +195,8 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
         if ((seals & Memfd.F_SEAL_SHRINK) == 0) {
             throw HeapException.of(
                     Errno.EPERM,
-                    "the descriptor's memory lacks F_SEAL_SHRINK and could be shrunk, and an access to what is gone"
-                            + " ends this process; its sender calls " + SEALING + " on a memfd made with"
+                    "the descriptor's memory lacks F_SEAL_SHRINK and could be shrunk, and an access beyond its new end"
+                            + " would kill this process; have its sender call " + SEALING + " on a memfd made with"
                             + " MFD_ALLOW_SEALING");
         }
         boolean writeSealed = (seals & WRITE_SEALS) != 0;
@@ -204,10 +204,10 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
             throw HeapException.of(
                     Errno.EPERM,
                     "the descriptor's memory lacks F_SEAL_FUTURE_WRITE (or F_SEAL_WRITE), so its sender could punch"
-                            + " holes, which an access fills on this process's account; its sender writes it, then"
-                            + " calls " + SEALING + "; a sender with this gateway's heaps allocates with READ_ONLY"
-                            + " (dmaheap:load --read-only); or this side accepts unsealed memory (adopt.unsealed = true"
-                            + " in org.dmabuf.heap.broker.cfg)");
+                            + " holes, which an access would fill at this process's expense; have its sender write it"
+                            + " and then call " + SEALING + " (with a gateway's heap: allocate with READ_ONLY,"
+                            + " dmaheap:load --read-only), or accept unsealed memory here (adopt.unsealed = true in"
+                            + " org.dmabuf.heap.broker.cfg)");
         }
         return writeSealed;
     }

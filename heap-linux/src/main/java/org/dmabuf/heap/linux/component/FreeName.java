@@ -27,8 +27,8 @@ public final class FreeName {
      *
      * @param context of the bundle whose heap is to be opened
      * @param settings of that heap
-     * @throws HeapException {@link Errno#EAGAIN} with the name of the other bundle, after which {@link HeapStart} lists
-     *     the heap as waiting and repeats the start; {@link Errno#EINVAL} for invalid settings
+     * @throws HeapException {@link Errno#EAGAIN} with the name of the other bundle; {@link HeapStart} then lists the
+     *     heap as waiting and repeats the start. {@link Errno#EINVAL} for invalid settings
      */
     public static void require(BundleContext context, HeapSettings settings) {
         Map<String, Object> wanted = settings.announcement();

@@ -39,7 +39,7 @@ final class HeapOpening implements AutoCloseable {
     /** Unregisters the heap's {@link UnavailableHeap}. */
     private Runnable listingEnd = () -> {};
     private Thread thread;
-    /** Error of the last listing. Only the thread uses it once that has started. */
+    /** Error of the last listing. After the thread has started, only the thread uses it. */
     private Errno lack;
     private boolean failed;
     private boolean closed;
@@ -261,7 +261,7 @@ final class HeapOpening implements AutoCloseable {
         boolean refusal = cause instanceof HeapException; // needs no stack trace
         LOG.failure(
                 Level.ERROR,
-                "heap '" + settings.heap() + "' cannot be opened; the opening is not repeated"
+                "opening heap '" + settings.heap() + "' failed and is not repeated"
                         + (refusal ? ": " + reason : "")
                         + "; correct the cause, then restart its bundle or change its configuration",
                 refusal ? null : cause);

@@ -15,8 +15,8 @@ import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * Settings of one heap: the common settings of all heaps, and through the methods of {@link Settings} those of its own.
- * An exception also names the heap. Immutable.
+ * Settings of one heap: those that all heaps have, and through the methods of {@link Settings} the heap's own. An
+ * exception also names the heap. Immutable.
  */
 public final class HeapSettings extends Settings {
     private static final int NO_ID = -1;

@@ -19,16 +19,27 @@ import org.osgi.framework.BundleContext;
  * <p>A component has one HeapStart and passes its configuration to {@code configure} on activation and on each change.
  * A mistake in an edited file thus leaves the heap unchanged:
  *
- * {@snippet : private final HeapStart start;
+ * {@snippet :
+ * private final HeapStart start;
  *
- * @Activate public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) { start =
- *     HeapStart.of(context); configure(config, properties); }
+ * @Activate
+ * public AcmeHeap(BundleContext context, Config config, Map<String, Object> properties) {
+ *     start = HeapStart.of(context);
+ *     configure(config, properties);
+ * }
  *
- * @Modified void configure(Config config, Map<String, Object> properties) { HeapSettings settings =
- *     HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
- *     start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap()))); }
+ * @Modified
+ * void configure(Config config, Map<String, Object> properties) {
+ *     HeapSettings settings =
+ *             HeapSettings.of(PID, "acme", properties, config.heap_name(), config::heap_id, config::heap_priority);
+ *     start.configure(settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap())));
+ * }
  *
- * @Deactivate void stop() { start.close(); } }
+ * @Deactivate
+ * void stop() {
+ *     start.close();
+ * }
+ * }
  *
  * <p>One thread at a time may call {@code configure}, as Declarative Services does. Any thread may close.
  */
@@ -147,7 +158,7 @@ public final class HeapStart implements AutoCloseable {
             next.close();
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'' is opened with the settings before the change; a correction takes effect at once",
+                    "heap ''{0}'' is opened again with its previous settings; a correction takes effect at once",
                     settingsBefore.heap());
             open(settingsBefore, sourceBefore);
         } else {

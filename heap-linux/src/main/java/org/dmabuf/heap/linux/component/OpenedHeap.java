@@ -41,8 +41,8 @@ public final class OpenedHeap {
     }
 
     /**
-     * {@return no memory, for a machine that does not have it although the configuration is right; no service is
-     * registered}
+     * {@return an opened heap without memory, for a machine that lacks it although the configuration is valid; no
+     * service is registered}
      */
     public static OpenedHeap none() {
         return NONE;

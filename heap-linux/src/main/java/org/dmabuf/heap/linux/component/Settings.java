@@ -30,8 +30,8 @@ import org.dmabuf.heap.linux.text.Printable;
  * message {@code invalid NAME = VALUE in FILE, line N: expected ...}. The message has the PID if the configuration has
  * no file, and no line if the file no longer has the setting. Immutable.
  *
- * <p>Values are read from the configuration itself, because Declarative Services truncates numbers, converts any word
- * to {@code false}, and reports other conversion errors with a message of its own.
+ * <p>Values are read from the configuration itself. Declarative Services would truncate numbers, convert any word to
+ * {@code false}, and report other conversion errors with messages of its own.
  */
 public class Settings {
     /** Property in which File Install stores the file of a configuration. */
@@ -272,14 +272,14 @@ public class Settings {
                 .sorted()
                 .toList();
         String right = ": expected one of " + String.join(", ", read);
-        List<String> told = new ArrayList<>();
+        List<String> messages = new ArrayList<>();
         for (String key : unread.subList(0, Math.min(MOST_UNREAD, unread.size()))) {
-            told.add("unknown setting " + Printable.of(key) + " in " + sourceOf(key) + right);
+            messages.add("unknown setting " + Printable.of(key) + " in " + sourceOf(key) + right);
         }
         if (unread.size() > MOST_UNREAD) {
-            told.add(unread.size() - MOST_UNREAD + " more unknown settings in " + source() + right);
+            messages.add(unread.size() - MOST_UNREAD + " more unknown settings in " + source() + right);
         }
-        return told;
+        return messages;
     }
 
     /**
@@ -288,7 +288,7 @@ public class Settings {
      * @param setting its name
      * @param value as configured
      * @param right the expected values
-     * @return to be thrown
+     * @return the exception to throw
      */
     public HeapException wrong(String setting, String value, String right) {
         String text = Printable.of(value);
@@ -302,7 +302,7 @@ public class Settings {
      *
      * @param setting its name
      * @param right the expected values
-     * @return to be thrown
+     * @return the exception to throw
      */
     public HeapException absent(String setting, String right) {
         return refusal("missing " + place(setting) + ": expected " + right);

@@ -131,7 +131,7 @@ public final class DeviceFile implements AutoCloseable {
      * @param events {@link #POLLIN}, {@link #POLLPRI}, {@link #POLLOUT}, or several of them
      * @param millis longest wait; 0 returns at once, a negative number waits without limit
      * @return the events that occurred, including {@link #POLLERR} and {@link #POLLHUP}; 0 after the time has passed;
-     *     or a negative error number, that of {@link Errno#EINTR} after a signal
+     *     or a negative error number, for instance of {@link Errno#EINTR} after a signal
      * @throws HeapException {@link Errno#ENODEV} when this device is closed
      */
     public int poll(int events, int millis) {

@@ -51,7 +51,7 @@ public final class Mappings {
             return access.writes() ? segment : segment.asReadOnly();
         } finally {
             if (segment == null) {
-                end.accept(null); // the arena may have registered it before the failure, and would call it again
+                end.accept(null); // runs once, although the arena may have registered it before the failure
             }
         }
     }

@@ -14,20 +14,21 @@ import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Account of the machine's remaining memory. It refuses requests that would exceed this memory before the kernel is
- * called, because memfd overcommits, and the kernel kills a process that exceeds the limit of its cgroup. One object
- * serves all heaps that allocate new memory. Ranges of a region that was reserved at the start are not counted here.
+ * called. The kernel would grant more than it has, and then kill a process that exceeds the limit of its cgroup. One
+ * object serves all heaps that allocate new memory. Ranges of a region that was reserved at the start are not counted
+ * here.
  *
  * <p>The account reads the machine's figures when the last reading is older than {@value #MAX_AGE_MILLIS} ms or would
  * cause a refusal. Between readings it subtracts the granted memory. Released memory shows only in the next reading, so
  * each refusal is based on a new one.
  *
  * <p>Shareable memory counts in full as long as an access can fill it ({@link #hold}), even if few of its pages exist
- * at the moment: a holder can punch holes, which the next access fills again.
+ * at the moment. A holder can punch holes, which the next access fills again.
  *
  * <p>Any thread may call any method.
  */
 public final class Headroom {
-    /** System property: reserve that is never granted, in bytes, or a number with K, M, G or T. */
+    /** System property: reserve that is never granted, in bytes, or a number with K, M, G or T. Default: 64 MiB. */
     public static final String RESERVE_PROPERTY = "org.dmabuf.heap.headroom.reserve";
 
     private static final System.Logger LOG = System.getLogger(Headroom.class.getName());
@@ -257,7 +258,7 @@ public final class Headroom {
             throw HeapException.of(
                     e.errno(),
                     heap,
-                    "cannot check whether " + Bytes.text(bytes) + " fit: " + e.reason(),
+                    "cannot check whether " + Bytes.text(bytes) + " fits: " + e.reason(),
                     e);
         }
         throw refusal(heap, bytes);
@@ -266,14 +267,14 @@ public final class Headroom {
     private HeapException refusal(String heap, long bytes) {
         Ledger tightest = tightest();
         MachineMemory.Bound bound = tightest.bound;
-        String what = Bytes.text(bytes) + " do not fit: ";
+        String what = Bytes.text(bytes) + " does not fit: ";
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
                 bound.size() <= state.reserve
-                        ? what + bound.limit() + " is " + Bytes.text(bound.size()) + ", and a reserve of "
-                                + Bytes.text(state.reserve)
-                                + " is left to the rest of the process and of the machine; raise that limit, or lower "
+                        ? what + bound.limit() + " is " + Bytes.text(bound.size()) + ", all of it within the reserve"
+                                + " of " + Bytes.text(state.reserve)
+                                + " for the rest of the process and of the machine; raise that limit, or lower "
                                 + RESERVE_PROPERTY
                         : what + Bytes.text(Math.max(0, tightest.room())) + " left of " + bound.limit()
                                 + " less a reserve of " + Bytes.text(state.reserve)

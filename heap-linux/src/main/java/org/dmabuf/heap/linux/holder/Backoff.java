@@ -2,9 +2,9 @@
 package org.dmabuf.heap.linux.holder;
 
 /**
- * Intervals of polling for memory whose last holder the kernel does not report by itself. They grow with the waiting
- * time, so that the delay of a detection is at most about as long as the wait before it. Guarded by its
- * {@link HolderTable}.
+ * Intervals of polling for memory whose last holder the kernel does not report by itself. Each interval is twice as
+ * long as the one before, from 50 ms to 2 s. So a detection is late by at most the time waited before plus 50 ms, and
+ * by at most 2 s. Guarded by its {@link HolderTable}.
  */
 final class Backoff {
     private static final long FIRST_NANOS = 50_000_000;

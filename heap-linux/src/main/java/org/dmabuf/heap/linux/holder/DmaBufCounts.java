@@ -70,8 +70,8 @@ final class DmaBufCounts implements FileTracker {
                     Errno.ENOTSUP,
                     heap,
                     "a buffer of "
-                            + Bytes.text(size) + " cannot be exported: /proc/self/fdinfo shows no count; is /proc"
-                            + " mounted, and the kernel 5.3 or newer?");
+                            + Bytes.text(size) + " cannot be exported: /proc/self/fdinfo shows no count; mount /proc,"
+                            + " and use kernel 5.3 or later");
         }
     }
 

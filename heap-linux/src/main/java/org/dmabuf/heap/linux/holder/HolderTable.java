@@ -142,8 +142,8 @@ final class HolderTable {
         throw HeapException.of(
                 Errno.ENOTSUP,
                 heap,
-                "a buffer of " + Bytes.text(size) + " cannot be exported: it is neither memfd nor"
-                        + " dma-buf, and the kernel does not show when its last holder is gone");
+                "a buffer of " + Bytes.text(size) + " cannot be exported: it is neither memfd nor dma-buf, and the"
+                        + " kernel does not show when its last holder is gone; use a heap of memfds or dma-bufs");
     }
 
     /**

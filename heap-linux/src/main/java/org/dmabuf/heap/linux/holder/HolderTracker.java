@@ -10,9 +10,9 @@ import org.dmabuf.heap.HeapException;
  * must not be reused.
  *
  * <p>The means depend on the kind of memory. For a memfd, inotify reports the end of the last holder. For a dma-buf,
- * the tracker keeps a descriptor of its own and reads the number of holders from {@code fdinfo}, at intervals that grow
+ * the tracker keeps a descriptor of its own and reads the number of holders from {@code fdinfo}. The intervals grow
  * from 50 ms to 2 s with the waiting time. For secret memory, the tracker locks the file by flock(2) and reads
- * {@code /proc/locks} at the same intervals; this is exact unless a holder unlocks the file. Other memory cannot be
+ * {@code /proc/locks} at the same intervals. This is exact unless a holder unlocks the file. Other memory cannot be
  * tracked.
  *
  * <p>All trackers of a process share one inotify instance, one descriptor for each dma-buf and one daemon thread
@@ -22,8 +22,8 @@ import org.dmabuf.heap.HeapException;
  * <p>Install only one version of heap-linux in a framework. If two copies in one process track the same dma-buf, each
  * counts the descriptor of the other as a holder, and neither wait ends.
  *
- * <p>A malicious holder can keep memory without being detected; the project's README lists the ways under "What is not
- * exact". Ranges that a region reuses are safe from this, see {@code RegionSource}.
+ * <p>A malicious holder can keep memory without being detected; the project's {@code docs/accounting.md} lists the ways
+ * under "What is not exact". Ranges that a region reuses are safe from this, see {@code RegionSource}.
  *
  * <p>Any thread may call any method. A tracker refers to no class of a heap except the callbacks that wait.
  */

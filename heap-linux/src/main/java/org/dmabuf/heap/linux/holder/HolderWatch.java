@@ -29,7 +29,7 @@ public final class HolderWatch implements AutoCloseable {
 
     /**
      * Begins to wait. The owner must have ended its own uses before, including descriptors and mappings. The callback
-     * runs once, when no descriptor, mapping, message in flight or importer is left; if that is already so, it runs
+     * runs once, when no descriptor, mapping, message in flight or importer is left. If that is already so, it runs
      * before this method returns. It runs in this thread, in another thread that calls this method or
      * {@link HolderTracker#look}, or in the thread that waits for all holders. It must be short and pass long work to a
      * thread of its owner. Its exceptions are logged. After {@link #close()} or {@link HolderTracker#close()} it does

@@ -16,7 +16,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 /**
  * Tracker of secret memory by a lock on its file. Inotify would keep the memory and never report its end, and the
  * kernel shows no count of its holders. But secret memory is one open file, which cannot be opened a second time. A
- * lock of flock(2) belongs to the open file and stays in the kernel's list until the last descriptor, mapping or
+ * lock of flock(2) belongs to the open file. It stays in the kernel's list until the last descriptor, mapping or
  * message in flight is gone. A holder that unlocks the file only ends the charge early. Guarded by its
  * {@link HolderTable}.
  */
@@ -59,8 +59,8 @@ final class SecretLocks implements FileTracker {
                     Errno.ENOTSUP,
                     heap,
                     "a buffer of "
-                            + Bytes.text(size) + " cannot be exported: its lock is not in /proc/locks; is all of /proc"
-                            + " mounted?");
+                            + Bytes.text(size) + " cannot be exported: its lock is not in /proc/locks; mount all of"
+                            + " /proc");
         }
         TrackedFile.Secret known = files.putIfAbsent(file.number, file);
         return known == null ? file : known;

@@ -116,7 +116,7 @@ public final class DeviceNode implements AutoCloseable {
                         Errno.ENODEV,
                         heap.isEmpty()
                                 ? path + " is closed; open it again"
-                                : "it has gone and " + path + " is closed; use a heap that is announced");
+                                : "it has left, and " + path + " is closed; use an announced heap");
             }
         } while (!users.compareAndSet(now, now + 1));
         return fd;

@@ -32,7 +32,7 @@ public final class DmaBufSync {
      * @param syscalls the kernel
      * @param heap named in exceptions, empty for a buffer of no heap
      * @param size bytes of the buffer, for error messages
-     * @param ready whether the first CPU access needs no preparation; it does need one with udmabuf
+     * @param ready whether the first CPU access needs no preparation; false for udmabuf
      */
     public DmaBufSync(Syscalls syscalls, String heap, long size, boolean ready) {
         this(syscalls, heap, size, ready, false);

@@ -17,7 +17,7 @@ public final class KernelError {
      * @param size bytes of the buffer
      * @param call the system call's name
      * @param result the negative error number that it returned
-     * @return to be thrown, with the kernel's error number
+     * @return the exception to throw, with the kernel's error number
      */
     public static HeapException of(String heap, long size, String call, int result) {
         return HeapException.ofNumber(
@@ -34,7 +34,7 @@ public final class KernelError {
      * @param size bytes of the buffer
      * @param call the system call's name
      * @param result the negative error number that it returned
-     * @return to be thrown
+     * @return the exception to throw
      */
     public static HeapException of(Errno errno, String heap, long size, String call, int result) {
         return HeapException.of(
@@ -49,7 +49,7 @@ public final class KernelError {
      * @param heap the heap whose buffer it concerns
      * @param call the system call's name
      * @param result the negative error number that it returned
-     * @return to be thrown, with the kernel's error number
+     * @return the exception to throw, with the kernel's error number
      */
     public static HeapException of(String heap, String call, int result) {
         return HeapException.ofNumber(
@@ -62,7 +62,7 @@ public final class KernelError {
      *
      * @param heap the heap that needed the mapping
      * @param refusal the exception of the mapping
-     * @return to be thrown, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
+     * @return the exception to throw, {@link Errno#EAGAIN} instead of {@link Errno#ENOMEM}
      */
     public static HeapException ofMapping(String heap, HeapException refusal) {
         return refusal.errno() == Errno.ENOMEM
@@ -106,8 +106,8 @@ public final class KernelError {
             return device;
         }
         if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all stand for the limit
-            return "; raise what this process may lock by as much (LimitMEMLOCK= in a unit, ulimit -l), or grant"
-                    + " CAP_IPC_LOCK";
+            return "; raise the process's limit of locked memory by that size (LimitMEMLOCK= in a unit, ulimit -l), or"
+                    + " grant CAP_IPC_LOCK";
         }
         return switch (errno) {
             case EMFILE ->
@@ -126,7 +126,8 @@ public final class KernelError {
             };
             case EAGAIN ->
                 call.equals("mmap")
-                        ? "; raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas"
+                        ? "; raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end"
+                                + " arenas"
                         : "";
             case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal forbids it" : "";
             case ENOSYS -> "; this kernel is too old";

@@ -26,7 +26,8 @@ public final class Memfd {
     public static final int F_SEAL_FUTURE_WRITE = 0x10; // forbids new writable mappings and write(2), even for root
 
     /** Reason why memfds cannot be exported for reading only on kernels before 5.1. */
-    public static final String WHY_NOT_READ_ONLY = "this kernel is too old to keep a holder from writing";
+    public static final String WHY_NOT_READ_ONLY =
+            "this kernel is older than 5.1 and cannot prevent a holder from writing";
 
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 

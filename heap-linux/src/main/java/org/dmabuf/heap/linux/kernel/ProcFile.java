@@ -19,7 +19,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  * cannot be read still applies.
  *
  * <p>It makes the system calls itself. Java's readers leak the descriptor if they have no memory for the object around
- * it, and these files are read most often when memory is short.
+ * it. These files are read most often when memory is short.
  */
 public final class ProcFile {
     private static final String PROBE = "/proc/self/stat";

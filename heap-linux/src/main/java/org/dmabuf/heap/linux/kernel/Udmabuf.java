@@ -59,10 +59,10 @@ public final class Udmabuf implements AutoCloseable {
                 throw HeapException.of(
                         Errno.ENOMEM,
                         heap,
-                        "" + size + " bytes are more than udmabuf takes in one buffer that can be"
-                                + " exported, " + Bytes.text(limit) + "; write " + ((size - 1 >> 20) + 1) + " or more"
-                                + " into " + DmaBufDevices.UDMABUF_SIZE_LIMIT
-                                + " (udmabuf.size_limit_mb= at boot), ask for less, or with ExportMode.NONE");
+                        size + " bytes exceed udmabuf's limit for one exportable buffer, " + Bytes.text(limit)
+                                + "; write " + ((size - 1 >> 20) + 1) + " or more into "
+                                + DmaBufDevices.UDMABUF_SIZE_LIMIT
+                                + " (udmabuf.size_limit_mb= at boot), ask for less, or use ExportMode.NONE");
             }
         }
     }

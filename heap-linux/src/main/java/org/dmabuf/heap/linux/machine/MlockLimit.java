@@ -74,7 +74,7 @@ public final class MlockLimit {
                 .orElse("");
     }
 
-    /** Takes bytes; false if fewer are left. */
+    /** Takes bytes of the limit. {@return false if fewer are left} */
     public boolean take(long bytes) {
         long before;
         do {
@@ -86,7 +86,7 @@ public final class MlockLimit {
         return true;
     }
 
-    /** Returns taken bytes. */
+    /** Gives back bytes that were taken. */
     public void giveBack(long bytes) {
         taken.addAndGet(-bytes);
     }

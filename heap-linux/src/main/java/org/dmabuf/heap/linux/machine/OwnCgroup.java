@@ -24,7 +24,7 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
  * Directories of this process's memory cgroup: its own and those above it, as far as a mount shows them. Immutable.
  *
  * <p>{@code /proc/self/cgroup} names the cgroup from the root of the process's cgroup namespace, and
- * {@code /proc/self/mountinfo} names what is mounted from the same root. If the names between the two are hidden, the
+ * {@code /proc/self/mountinfo} names the mounts from the same root. If the names between the two are hidden, the
  * directory is found by its inode, or by the list of processes in it.
  *
  * @param secondVersion whether it is of version 2
@@ -99,8 +99,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     }
 
     /**
-     * {@return whether huge pages are charged to memory cgroups} It is a mount option of the cgroup file system since
-     * Linux 6.7, without effect on memory cgroups of version 1.
+     * {@return whether huge pages are charged to memory cgroups} That is a mount option of the cgroup file system since
+     * Linux 6.7. It has no effect on memory cgroups of version 1.
      */
     static boolean chargesHugePages(Path proc) {
         boolean charged = false;
@@ -134,8 +134,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
                 return found(second, mount, folder);
             }
         }
-        String doubt = "the cgroup of this process, " + path + " in /proc/self/cgroup, is below no mount of cgroups: a"
-                + " memory limit of it is not known, and memory beyond it ends this process; mount the cgroup file"
+        String doubt = "the memory limit of this process's cgroup, " + path + " in /proc/self/cgroup, is unknown: no"
+                + " mount of cgroups contains it, and exceeding the limit would end this process; mount the cgroup file"
                 + " system of the process's own cgroup namespace, or start the process in the cgroup in which it stays";
         // Cgroups above the own one limit the process, too.
         return mounts.stream()

@@ -16,8 +16,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * Watch by pressure stall information (PSI): the kernel wakes a poll(2) when tasks have lost too much time waiting for
- * memory. The file of the cgroup is tried first, then that of the machine. If neither accepts a trigger, for instance
- * on a kernel without PSI or in an unprivileged container, the watch only waits for the time to pass.
+ * memory. The file of the cgroup is tried first, then that of the machine. If neither accepts a trigger, the watch only
+ * waits for the time to pass. That is so on a kernel without PSI and in an unprivileged container.
  */
 public final class PressureStall implements PressureWatch {
     /** 150 ms of lost time within 2 s, for any task. An unprivileged process may only use multiples of 2 s. */

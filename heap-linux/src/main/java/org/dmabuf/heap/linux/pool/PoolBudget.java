@@ -7,8 +7,7 @@ import java.util.TreeMap;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Budget of memory that the pools of a source may keep. The default is nothing. Immutable: each method returns another
- * budget.
+ * Budget of memory that the pools of a source may keep, 0 by default. Immutable: each method returns another budget.
  */
 public final class PoolBudget {
     private static final PoolBudget NONE = new PoolBudget(Map.of(), 0, Duration.ofMinutes(1));
@@ -34,11 +33,12 @@ public final class PoolBudget {
      * @param size bytes, rounded up to whole pages; the pool serves requests with the same rounded size
      * @param count number of prewarmed buffers, at least 0
      * @return a budget
-     * @throws ArithmeticException when the total size exceeds a long
+     * @throws IllegalArgumentException for a negative count
+     * @throws ArithmeticException for a size below 1, or when the total size exceeds a long
      */
     public PoolBudget withPrewarmed(long size, int count) {
         if (count < 0) {
-            throw new IllegalArgumentException(count + " buffers");
+            throw new IllegalArgumentException("invalid count = " + count + ": expected 0 or more buffers");
         }
         long pages = Bytes.wholePages(size);
         Map<Long, Integer> more = new TreeMap<>(prewarmed);
@@ -59,10 +59,11 @@ public final class PoolBudget {
      *
      * @param bytes most bytes that are kept, at least 0
      * @return a budget
+     * @throws IllegalArgumentException for a negative size
      */
     public PoolBudget withRecycled(long bytes) {
         if (bytes < 0) {
-            throw new IllegalArgumentException(bytes + " bytes");
+            throw new IllegalArgumentException("invalid size = " + bytes + ": expected 0 or more bytes");
         }
         return new PoolBudget(prewarmed, bytes, idle);
     }
@@ -72,10 +73,12 @@ public final class PoolBudget {
      *
      * @param time more than 0, at most 100 years
      * @return a budget
+     * @throws IllegalArgumentException for another time
      */
     public PoolBudget withIdle(Duration time) {
         if (time.isNegative() || time.isZero() || time.compareTo(Duration.ofDays(36_500)) > 0) {
-            throw new IllegalArgumentException(time.toString());
+            throw new IllegalArgumentException(
+                    "invalid idle time = " + time + ": expected more than 0 and at most 100 years");
         }
         return new PoolBudget(prewarmed, recycled, time);
     }

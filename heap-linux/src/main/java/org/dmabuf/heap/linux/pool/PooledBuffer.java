@@ -12,8 +12,8 @@ import org.dmabuf.heap.spi.HeapBuffer;
  */
 final class PooledBuffer implements HeapBuffer {
     /**
-     * Null after the release. The contract permits one release. This catches a second one by mistake, but not a race of
-     * two.
+     * Null after the release. The contract permits one release. This field detects a second one, but not two at the
+     * same time.
      */
     private PooledMemory memory;
 

@@ -57,8 +57,8 @@ final class PooledMemory {
                 throw HeapException.of(
                         Errno.EIO,
                         heap,
-                        "its source made " + buffer.size() + " bytes of the " + request.size()
-                                + " that were asked for; report that to its vendor");
+                        "its source returned a buffer of " + buffer.size() + " bytes instead of " + request.size()
+                                + "; report that to the heap's vendor");
             }
             return new PooledMemory(request.size(), buffer, map(heap, buffer));
         } catch (RuntimeException | Error e) {

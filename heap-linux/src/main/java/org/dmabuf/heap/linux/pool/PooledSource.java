@@ -273,8 +273,8 @@ public final class PooledSource implements MemorySource {
             giveBack(Long.MAX_VALUE);
             notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
         } else if (headroom.left() < held() / 2) {
-            // Releases until the remaining memory equals the pooled memory. It begins only below half of that, to avoid
-            // oscillation.
+            // Releases the difference, so that the pools keep as much as the machine had left. It begins only when less
+            // than half of the pooled memory is left, to avoid oscillation.
             giveBack(Math.max(1, held() - headroom.left()));
             notBefore = nanoTime.getAsLong() + PAUSE_NANOS;
         }

@@ -19,8 +19,8 @@ import org.dmabuf.heap.linux.libc.Memset;
  * taken.
  *
  * <p>Any thread may call any method. Memory is released outside of the lock. A client that releases a buffer and
- * requests another of the same size, for instance for successive frames, takes no lock: clearing 64 KiB takes half a
- * microsecond, and the locks would add up to 2 %.
+ * requests another of the same size, for instance for successive frames, takes no lock. Clearing 64 KiB takes half a
+ * microsecond, to which the locks would add 2 %.
  */
 final class RecyclePool {
     /**

@@ -79,7 +79,8 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     }
 
     private HeapBuffer allocateUnbacked(HeapRequest request, long size) {
-        long offset = region.takeUnbacked(request, size); // first, because there may be no space for both
+        // First, because it returns the range's pages to the machine, which may not have memory for both.
+        long offset = region.takeUnbacked(request, size);
         UnbackedRangeBuffer made = null;
         try {
             made = new UnbackedRangeBuffer(region, offset, own.allocate(request.withSize(size)), request);

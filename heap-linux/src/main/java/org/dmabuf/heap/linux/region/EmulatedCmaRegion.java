@@ -124,8 +124,8 @@ final class EmulatedCmaRegion extends Region {
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "" + Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
-                        + ", do not fit: " + Bytes.text(now.free()) + " free, largest run "
+                Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
+                        + ", does not fit: " + Bytes.text(now.free()) + " free, largest run "
                         + Bytes.text(now.largestFree())
                         + (now.dirty() == 0
                                 ? ""

@@ -19,8 +19,8 @@ import org.dmabuf.heap.linux.text.Bytes;
  * although enough bytes are free. Its memory is not contiguous, and it is announced as an emulation.
  *
  * <p>The region allocates pages for each buffer, within the machine's remaining memory, and releases them with the
- * buffer. If this process may use {@value UdmabufSource#DEVICE}, an exported buffer is a dma-buf of its range;
- * otherwise it is a separate memfd, and its range stays empty. A holder that outlives the buffer keeps the memory, but
+ * buffer. If this process may use {@value UdmabufSource#DEVICE}, an exported buffer is a dma-buf of its range.
+ * Otherwise it is a separate memfd, and its range stays empty. A holder that outlives the buffer keeps the memory, but
  * not the range. In the kernel's heaps it keeps both.
  *
  * <p>The region exists until it is closed and its last buffer is released.

@@ -9,8 +9,8 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Allocator of ranges of a region, by two-level segregated fit in whole granules. It accesses no byte of the region:
- * its metadata is in separate arrays, so that no buffer can damage it, and the region need not be mapped. Offsets and
+ * Allocator of ranges of a region, by two-level segregated fit in whole granules. It accesses no byte of the region.
+ * Its metadata is in separate arrays, so that no buffer can damage it, and the region need not be mapped. Offsets and
  * alignments count from the region's start, which the caller aligns. With a granule of the size of a chunk it allocates
  * like ION's chunk heap, but in one piece.
  *
@@ -23,8 +23,8 @@ import org.dmabuf.heap.linux.text.Bytes;
  *
  * <p>Adjacent free blocks are always merged; other blocks never are. An allocation succeeds whenever a suitable place
  * exists. Allocations and changes of state take a bounded number of steps and create no garbage. The only exception is
- * the exact search over all free blocks that are large enough, after up to 64 candidates and the padded fit have
- * failed.
+ * the exact search over all free blocks that are large enough. It runs after up to 64 candidates and the padded fit
+ * have failed.
  *
  * <p>Any thread may call any method. Each call holds one lock, under which only code of this class runs.
  */
@@ -146,13 +146,13 @@ final class RegionAllocator {
             throw refusal(
                     Errno.EINVAL,
                     heap,
-                    "a granule of " + granule + " bytes is not a power of two of at least a page, " + Bytes.PAGE);
+                    "invalid granule = " + granule + ": expected a power of two of at least a page, " + Bytes.PAGE);
         }
         if (size <= 0 || size % granule != 0) {
             throw refusal(
                     Errno.EINVAL,
                     heap,
-                    "a region of " + size + " bytes is not a positive multiple of its granule, " + granule);
+                    "invalid size = " + size + " of a region: expected a positive multiple of its granule, " + granule);
         }
         long count = size / granule;
         if (count > MAX_GRANULES) {
@@ -168,9 +168,9 @@ final class RegionAllocator {
             throw refusal(
                     Errno.ENOMEM,
                     heap,
-                    "a region of " + Bytes.text(size) + " in granules of " + Bytes.text(granule) + " takes "
-                            + Bytes.text(count * METADATA) + " of the Java heap, and no more than half of it, "
-                            + Bytes.text(most) + ", is given; raise the granule or -Xmx");
+                    "a region of " + Bytes.text(size) + " in granules of " + Bytes.text(granule) + " needs "
+                            + Bytes.text(count * METADATA) + " of the Java heap, more than half of it, "
+                            + Bytes.text(most) + "; raise the granule or -Xmx");
         }
         shift = Long.numberOfTrailingZeros(granule);
         granules = (int) count;

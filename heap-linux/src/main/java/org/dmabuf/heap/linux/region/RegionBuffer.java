@@ -46,7 +46,7 @@ abstract sealed class RegionBuffer implements HeapBuffer permits RangeBuffer, Un
     final void requireHeld() {
         if (released) {
             throw new IllegalStateException("heap '" + region.heap + "': a buffer of " + Bytes.text(size)
-                    + " was released, and its memory may be another's; it has no descriptor any more");
+                    + " was released; it no longer has a descriptor, because its memory may belong to another buffer");
         }
     }
 

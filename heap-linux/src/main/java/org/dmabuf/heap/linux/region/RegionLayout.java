@@ -170,10 +170,13 @@ public final class RegionLayout {
         if (!isSize(chunk)) {
             throw refusal(
                     heap,
-                    "a chunk of " + chunk + " bytes is not a power of two of at least a page, " + Bytes.PAGE);
+                    "invalid chunk = " + chunk + ": expected a power of two of at least a page, " + Bytes.PAGE);
         }
         if (alignmentCap != 0) {
-            throw refusal(heap, "a cap on alignments is for an emulation of the kernel's contiguous heaps");
+            throw refusal(
+                    heap,
+                    "invalid alignment cap = " + alignmentCap + ": expected none, because only EmulatedCmaSource has"
+                            + " one");
         }
     }
 
@@ -182,14 +185,14 @@ public final class RegionLayout {
         if (!isSize(alignmentCap)) {
             throw refusal(
                     heap,
-                    "a cap of " + alignmentCap + " bytes on alignments is not a power of two of at least a page, "
+                    "invalid alignment cap = " + alignmentCap + ": expected a power of two of at least a page, "
                             + Bytes.PAGE);
         }
         if (isOnHugePages() || granule() != Bytes.PAGE) {
             throw refusal(
                     heap,
-                    "an emulation of the kernel's contiguous heaps is in pages of " + Bytes.PAGE
-                            + " bytes, and has neither chunks nor granules of another size");
+                    "invalid layout of an emulated contiguous heap: expected pages of " + Bytes.PAGE
+                            + " bytes, and neither chunks nor granules of another size");
         }
     }
 

@@ -96,9 +96,9 @@ final class RegionMemory {
             throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "" + size + " bytes are no region on pages of " + pageSize
-                            + " bytes; a page's size is a power of two of at least " + Bytes.PAGE
-                            + ", and the region a positive multiple of it: change " + layout.setting());
+                    "invalid region of " + size + " bytes on pages of " + pageSize
+                            + " bytes: expected a page size that is a power of two of at least " + Bytes.PAGE
+                            + ", and a positive multiple of it; change " + layout.setting());
         }
         if (layout.isOnHugePages()) {
             hugePages.require(heap, size, pageSize, heldByDeparted(heap));
@@ -158,9 +158,9 @@ final class RegionMemory {
     }
 
     /**
-     * Makes a region whose ranges are all unbacked. Pages are added through a mapping without huge pages. With
-     * fallocate(2) the machine's settings could provide huge pages. If a holder keeps a part of a huge page,
-     * {@link #unback} zeroes the page but leaves it in the file, and the next buffer would share it with that holder.
+     * Makes a region whose ranges are all unbacked. Pages are added through a mapping without huge pages, because
+     * fallocate(2) could make huge pages, depending on the machine's settings. If a holder keeps a part of a huge page,
+     * {@link #unback} zeroes that part but leaves the page in the file. The next buffer would share it with the holder.
      *
      * @param heap named in refusals
      * @param layout size of the region
@@ -173,7 +173,8 @@ final class RegionMemory {
         int fd = new Memfd(syscalls).createEmpty(heap, layout.size());
         try {
             MemorySegment mapping = new Mmap(syscalls).mapEmpty(heap, fd, layout.size());
-            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE); // EINVAL: it has none
+            // EINVAL: the kernel has no huge pages.
+            int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE);
             return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, 0, "");
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);

@@ -35,7 +35,7 @@ final class RegionScrubber {
         NONE,
         /** Rest until the oldest unbacked range is due. */
         TIMED,
-        /** Rest until a wake, which may be about to come. */
+        /** Rest until a wake. It is set before the last search for blocks, so that no wake is missed. */
         UNTIMED
     }
 
@@ -263,8 +263,8 @@ final class RegionScrubber {
             logged = true;
             LOG.write(
                     Level.WARNING,
-                    "heap ''{0}'': the machine has no memory to restore {1} of the region, which an exported"
-                            + " buffer left empty; this is repeated each second, and when an allocation needs them",
+                    "heap ''{0}'': the machine has no memory for {1} of the region, which an exported buffer left"
+                            + " without pages; the attempt is repeated each second, and when an allocation needs them",
                     heap,
                     Bytes.text(range.size()));
         }

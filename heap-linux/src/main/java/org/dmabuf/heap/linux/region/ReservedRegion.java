@@ -89,9 +89,8 @@ final class ReservedRegion extends Region {
                 throw HeapException.of(
                         Errno.ENOTSUP,
                         heap,
-                        "a holder of a dma-buf of huge pages could read the buffer that has its"
-                                + " range next, since this kernel lets it keep the pages in a pipe; take Linux 6.11 or"
-                                + " later, or pages of 4 KiB");
+                        "a holder of a dma-buf of huge pages could keep them in a pipe and read the next"
+                                + " buffer in its range; use Linux 6.11 or later, or pages of 4 KiB");
             }
             lending = lends;
             run = layout.pageSize();
@@ -115,8 +114,8 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * {@return size in bytes of physically contiguous memory: a buffer up to this size is one physical run, a larger
-     * one consists of runs of multiples of it}
+     * {@return bytes of physically contiguous memory: a buffer up to this size is one physical run; a larger one has
+     * runs of multiples of it}
      */
     long run() {
         return run;
@@ -159,8 +158,8 @@ final class ReservedRegion extends Region {
     }
 
     /**
-     * Searches a place. A buffer up to the size of a page must not cross a page boundary, and a larger one must begin
-     * at a page, because the pages are the announced physical runs.
+     * Searches for a place. A buffer up to the size of a page must not cross a page boundary, and a larger one must
+     * begin at a page. The pages are the announced physical runs.
      */
     private long find(long size, long alignment) {
         if (size > run) {
@@ -242,8 +241,8 @@ final class ReservedRegion extends Region {
         if (held > 0) {
             LOG.write(
                     Level.INFO,
-                    "heap ''{0}'' has left; {1} are in buffers that are not released, or that are still held"
-                            + " elsewhere; its region of {2} stays until they are",
+                    "heap ''{0}'' has left; its region of {2} stays until the buffers in {1} of it are released and"
+                            + " have no holder",
                     heap,
                     Bytes.text(held),
                     Bytes.text(now.size()));

@@ -15,7 +15,7 @@ interface SecretCalls {
     }
 
     /**
-     * memfd_secret(2): makes a file whose pages are only in the address spaces that map it, not even in the kernel's
+     * memfd_secret(2): makes a file whose pages are only in the address spaces that map it, and not in the kernel's
      * own.
      *
      * @param flags O_CLOEXEC or 0

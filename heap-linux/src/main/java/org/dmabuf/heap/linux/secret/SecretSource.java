@@ -196,9 +196,9 @@ public final class SecretSource implements MemorySource {
                 throw HeapException.of(
                         Errno.ENOMEM,
                         heap,
-                        "of a buffer of " + Bytes.text(size) + " the machine gave "
-                                + Bytes.text(done) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit"
-                                + " or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too");
+                        "the machine has memory for only " + Bytes.text(done) + " of a buffer of "
+                                + Bytes.text(size) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit"
+                                + " or ulimit -l, which some kernels apply even with CAP_IPC_LOCK");
             } else if (read != -Errno.EINTR.number()) {
                 throw KernelError.of(heap, size, "read of " + ZEROS, (int) read);
             }
@@ -209,8 +209,8 @@ public final class SecretSource implements MemorySource {
         String remedy =
                 switch (Errno.of(-result)) {
                     case ENOSYS ->
-                        "this kernel has it disabled or is too old: it came with 5.14 and needs secretmem.enable=1 on"
-                                + " the kernel's command line before 6.5";
+                        "this kernel is older than 5.14 or has it disabled; use 5.14 or later, which before 6.5 needs"
+                                + " secretmem.enable=1 on the kernel's command line";
                     case EPERM, EACCES ->
                         "a filter of system calls forbids it; allow memfd_secret in the container's seccomp profile or"
                                 + " in SystemCallFilter= of the unit";
@@ -228,7 +228,7 @@ public final class SecretSource implements MemorySource {
     private HeapException notMapped(long size, int result) {
         HeapException refusal = KernelError.of(heap, size, "mmap", result);
         return refusal.errno() == Errno.EAGAIN
-                ? overLimit(size, "other mappings of this process have the rest", refusal)
+                ? overLimit(size, "other mappings of this process use the rest", refusal)
                 : KernelError.ofMapping(heap, refusal);
     }
 
@@ -236,8 +236,8 @@ public final class SecretSource implements MemorySource {
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "" + Bytes.text(size)
-                        + " do not fit into the memory that this process may lock (RLIMIT_MEMLOCK): " + left
+                Bytes.text(size)
+                        + " does not fit into the memory that this process may lock (RLIMIT_MEMLOCK): " + left
                         + "; raise LimitMEMLOCK= in the unit or ulimit -l, grant CAP_IPC_LOCK, or close buffers",
                 cause);
     }

@@ -30,7 +30,7 @@ public final class Accounts {
     }
 
     /**
-     * Uses other files of the same form.
+     * Returns the accounts of other files in the same form.
      *
      * @param passwd file with the users
      * @param group file with the groups
@@ -41,9 +41,9 @@ public final class Accounts {
     }
 
     /**
-     * Reads the user of this process.
+     * Reads the id of this process's user.
      *
-     * @return its id
+     * @return the user's id
      * @throws IOException when /proc is not mounted
      */
     public static int ownUser() throws IOException {
@@ -51,7 +51,7 @@ public final class Accounts {
     }
 
     /**
-     * Reads a user.
+     * Parses a user's name or number.
      *
      * @param word name or number
      * @return its id
@@ -63,7 +63,7 @@ public final class Accounts {
     }
 
     /**
-     * Reads a group.
+     * Parses a group's name or number.
      *
      * @param word name or number
      * @return its id
@@ -75,7 +75,7 @@ public final class Accounts {
     }
 
     /**
-     * Shows a user.
+     * Looks up the name of a user.
      *
      * @param uid its id
      * @return its name, or its number if it has no name
@@ -86,7 +86,7 @@ public final class Accounts {
     }
 
     /**
-     * Shows a group.
+     * Looks up the name of a group.
      *
      * @param gid its id
      * @return its name, or its number if it has no name

@@ -40,9 +40,9 @@ public final class FdListener implements AutoCloseable {
 
     /**
      * Listens on a new socket. An existing file at the path is replaced only if it is a socket of this user on which no
-     * process listens, as a killed process leaves it. Any other file stays, and links are not followed. The existing
-     * file is renamed first, checked again, and then removed. If another process puts a file at the path in that
-     * moment, that file is renamed back, and the call fails. On a file system that cannot rename without replacing
+     * process listens. A killed process leaves such a file. Any other file stays, and links are not followed. The
+     * existing file is renamed first, checked again, and then removed. If another process puts a file at the path at
+     * that moment, that file is renamed back, and the call fails. On a file system that cannot rename without replacing
      * (NFS, 9p), the listener replaces no file and does not remove its own.
      *
      * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
@@ -158,7 +158,7 @@ public final class FdListener implements AutoCloseable {
         }
         throw new FdSocketException(
                 Errno.ETIMEDOUT,
-                "no permitted process came to " + file + " within " + timeout.toSeconds() + " s"
+                "no permitted process connected to " + file + " within " + timeout.toSeconds() + " s"
                         + (refused == null ? "" : "; refused " + refused));
     }
 

@@ -249,7 +249,7 @@ public final class FdSocket implements AutoCloseable {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         if (bytes.length == 0 || bytes.length > TEXT_BYTES) {
             throw new FdSocketException(
-                    Errno.EINVAL, "a message has 1 to " + TEXT_BYTES + " bytes of text, not " + bytes.length);
+                    Errno.EINVAL, "invalid text of " + bytes.length + " bytes: expected 1 to " + TEXT_BYTES);
         }
         descriptor.peers().ifPresent(this::requirePermitted);
         MemorySegment.copy(MemorySegment.ofArray(bytes), 0, block, TEXT, bytes.length);
@@ -337,11 +337,11 @@ public final class FdSocket implements AutoCloseable {
             if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
                 throw new FdSocketException(
                         Errno.EPROTO,
-                        "the other side sent "
+                        "the peer sent "
                                 + ((flags & MSG_CTRUNC) != 0 ? "more than " : "")
                                 + descriptors + " descriptors with " + received
                                 + ((flags & MSG_TRUNC) != 0 ? " bytes and more" : " bytes")
-                                + "; a message is one descriptor with 1 to " + TEXT_BYTES + " bytes; all were closed");
+                                + ": expected one descriptor with 1 to " + TEXT_BYTES + " bytes; all are closed");
             }
             FdMessage message = new FdMessage(text((int) received), room[0].descriptor());
             accepted = true;

@@ -8,7 +8,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * Closer of a descriptor that another process sent. Its file can be of any kind. Closing it can block without limit in
- * its file system, which can be a program of the sender (FUSE), and SIGKILL does not end the wait. A file that is not
+ * its file system, which can be a program of the sender (FUSE). SIGKILL does not end that wait. A file that is not
  * known to be memory is therefore closed on another thread ({@link ForeignFdCloser}).
  */
 final class ForeignFd implements OwnedFd.Closer {

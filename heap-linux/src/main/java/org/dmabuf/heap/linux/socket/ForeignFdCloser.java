@@ -8,7 +8,7 @@ import org.dmabuf.heap.Errno;
 /**
  * Closer of unwanted descriptors from the processes of one user, on one thread, which a descriptor can block forever.
  * The thread exists while there are descriptors to close. While {@value #MOST} or more are left, no further message of
- * the user is received. The limit is for a user, because a process can start another one.
+ * the user is received. The limit applies to a user and not to a process, because a process can start another one.
  *
  * <p>Limitation: a blocked thread also delays the exit of this process, until the file system answers, its program
  * ends, or its connection is aborted. Any thread may call any method.

@@ -28,7 +28,7 @@ import org.dmabuf.heap.linux.text.Printable;
  * <p>One thread at a time uses an object.
  */
 final class SocketFile implements AutoCloseable {
-    /** Longest path of a socket. */
+    /** Longest path of a socket in bytes: {@code sun_path} of {@code struct sockaddr_un}, less its NUL. */
     static final int PATH_BYTES = 107;
 
     private static final int O_PATH = 0x200000;
@@ -90,7 +90,7 @@ final class SocketFile implements AutoCloseable {
             throw new FdSocketException(
                     -folder,
                     "the folder " + Printable.of(parent.toString()) + " of a socket cannot be opened: "
-                            + Errno.of(-folder).meaning() + "; make the folder, or give another path");
+                            + Errno.of(-folder).meaning() + "; create the folder, or give another path");
         }
         return new SocketFile(syscalls, sockets, path, name, OwnedFd.of(folder, syscalls::close));
     }
@@ -215,7 +215,7 @@ final class SocketFile implements AutoCloseable {
         if (result < 0) {
             throw new FdSocketException(
                     -result,
-                    "the file " + Printable.of(path.toString()) + " changed while it was replaced, and what was there"
+                    "the file " + Printable.of(path.toString()) + " changed while it was replaced, and the new file"
                             + " is now " + Printable.of(path.resolveSibling(aside).toString()) + ": "
                             + Errno.of(-result).meaning() + "; rename it back");
         }

@@ -76,8 +76,9 @@ public final class DmaHeapSource implements MemorySource {
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param node the kernel's name of the heap, below {@value #FOLDER}: for instance {@code system}
      * @param syscalls the kernel
-     * @param headroom the machine's remaining memory, because the kernel calls its OOM killer when it has too little.
-     *     The cgroup's limit counts only if the kernel charges such memory to it
+     * @param headroom the machine's remaining memory. It is checked before the kernel is called, because the kernel
+     *     calls its OOM killer when memory is short. The cgroup's limit counts only if the kernel charges such memory
+     *     to it
      * @return a source, which the caller closes
      * @throws HeapException {@link Errno#ENOENT} if the node does not exist, {@link Errno#EACCES} if this process may
      *     not open it, {@link Errno#ENOTTY} if it is not a heap, {@link Errno#EINVAL} for an invalid name, or any other
@@ -163,7 +164,7 @@ public final class DmaHeapSource implements MemorySource {
             // Not reserved in the headroom: a present shortage does not mean that the heap is missing.
             page = make(heap, Bytes.PAGE, true);
         } catch (HeapException e) {
-            if (evenFull && e.errno() == Errno.ENOMEM) { // only a heap returns ENOMEM
+            if (evenFull && e.errno() == Errno.ENOMEM) { // a full heap: any other file returns ENOTTY
                 return true;
             }
             throw e;
@@ -248,7 +249,7 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "" + Bytes.text(size) + " exceed this machine's memory, "
+                    Bytes.text(size) + " exceeds this machine's memory, "
                             + Bytes.text(all) + "; ask for less");
         }
     }
@@ -285,9 +286,9 @@ public final class DmaHeapSource implements MemorySource {
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "" + Bytes.text(size) + " are not free in one piece of the memory that is set"
-                        + " aside for " + FOLDER + node + "; ask for less, close buffers, or set more aside at boot"
-                        + " (cma=, or the region in the device tree)");
+                Bytes.text(size) + " is not free in one piece in the memory reserved for " + FOLDER + node
+                        + "; ask for less, close buffers, or reserve more at boot (cma=, or the region in the device"
+                        + " tree)");
     }
 
     /** Returns the size of the buffer, which the heap may have rounded up. */
@@ -300,8 +301,8 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.EIO,
                     heap,
-                    "the kernel made " + made + " bytes of the " + size
-                            + " that were asked for; report that to its vendor");
+                    "the kernel returned a buffer of " + made + " bytes instead of " + size
+                            + "; report that to the kernel's vendor");
         }
         return made;
     }

@@ -55,7 +55,7 @@ public final class HeapRefusal {
                 Errno.EINVAL,
                 heap,
                 "a buffer of " + Bytes.text(size)
-                        + " is out of the CPU's reach and cannot be mapped; pass its descriptor to a device, or use a"
-                        + " heap whose heap.mappable is true");
+                        + " cannot be mapped, because the CPU cannot access its memory; pass its descriptor to a"
+                        + " device, or use a heap whose heap.mappable is true");
     }
 }

@@ -54,7 +54,7 @@ public final class RequestValidator {
         }
         if (request.alignment() > alignment) {
             throw invalid(request, "memory is aligned to " + alignment + " bytes, not to " + request.alignment()
-                    + "; use a heap whose heap.alignment reaches that far");
+                    + "; use a heap with a larger heap.alignment");
         }
         if (request.export() == ExportMode.READ_ONLY && !grantsReadOnlyExport()) {
             throw invalid(request, "the heap has no read-only export, because " + noReadOnlyExport

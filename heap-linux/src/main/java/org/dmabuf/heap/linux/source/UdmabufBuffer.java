@@ -17,7 +17,7 @@ import org.dmabuf.heap.spi.RepeatableRelease;
  * filled page tables and is usable in system calls. A mapping of the dma-buf has neither property.
  *
  * <p>The release closes the memfd. Pages that a holder's dma-buf keeps then count as used memory of the kernel instead
- * of shared memory, so the headroom does not count them as held.
+ * of shared memory. The headroom therefore does not count them as held.
  */
 final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;

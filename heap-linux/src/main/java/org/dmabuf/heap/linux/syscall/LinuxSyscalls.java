@@ -359,8 +359,8 @@ final class LinuxSyscalls implements Syscalls {
     }
 
     /**
-     * Makes two checks, because a sender can forge the first: the text of the link is a path for a file on a file
-     * system, and can look like that of a dma-buf. The second check is sufficient, because only the kernel code of
+     * Makes two checks, because a sender can forge the first. For a file on a file system, the text of the link is a
+     * path, which can look like that of a dma-buf. The second check is sufficient, because only the kernel code of
      * dma-bufs writes {@code exp_name} into fdinfo. It is not made first, because the fdinfo of other files can be
      * long.
      */

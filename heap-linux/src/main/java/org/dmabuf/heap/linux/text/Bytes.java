@@ -22,11 +22,11 @@ public final class Bytes {
      *
      * @param bytes 1 to {@code Long.MAX_VALUE - PAGE}
      * @return a multiple of {@link #PAGE}
-     * @throws ArithmeticException when the multiple exceeds a long
+     * @throws ArithmeticException for less than 1 byte, or when the multiple exceeds a long
      */
     public static long wholePages(long bytes) {
         if (bytes <= 0) {
-            throw new ArithmeticException(bytes + " bytes");
+            throw new ArithmeticException("invalid size = " + bytes + ": expected at least 1 byte");
         }
         return Math.addExact(bytes, PAGE - 1) & -PAGE;
     }

@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 
 /** Search for the known name that is most similar to a misspelt one. Any thread may call it. */
 public final class SimilarName {
-    /** A name may differ in one of this number of letters. */
+    /** Number of letters for each of which one may differ. */
     private static final int LETTERS_FOR_A_SLIP = 3;
 
     private SimilarName() {}

@@ -7,11 +7,11 @@ import org.dmabuf.heap.linux.machine.PressureWatch;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
-/** Pools by a clock and with a pressure of a test's choice. */
+/** Pools with a clock and a memory pressure that a test chooses. */
 public final class MadeUpPools {
     private MadeUpPools() {}
 
-    /** {@return the source with pools before it, started, to be closed} */
+    /** {@return the source with started pools in front of it, which the caller closes} */
     public static MemorySource over(
             MemorySource source,
             String heap,

@@ -6,7 +6,7 @@ import org.dmabuf.heap.linux.machine.MlockLimit;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.syscall.Wrapping;
 
-/** Secret memory by calls and within a limit of a test's choice. */
+/** Secret memory with calls and a limit that a test chooses. */
 public final class MadeUpSecrets {
     private final SecretCalls calls;
 
@@ -14,12 +14,12 @@ public final class MadeUpSecrets {
         calls = wrapping.wrap(SecretCalls.class, SecretCalls.linux());
     }
 
-    /** {@return a source that may map its buffers, to be closed} */
+    /** {@return a source that may map its buffers, which the caller closes} */
     public SecretSource open(String heap, Syscalls syscalls, Headroom headroom, MlockLimit limit) {
         return SecretSource.open(heap, syscalls, calls, headroom, limit, true);
     }
 
-    /** {@return a source on the running kernel with a limit that is not its own, to be closed} */
+    /** {@return a source on the running kernel with another limit, which the caller closes} */
     public static SecretSource open(Syscalls syscalls, MlockLimit limit) {
         return SecretSource.open("secure", syscalls, SecretCalls.linux(), Headroom.machine(), limit, true);
     }

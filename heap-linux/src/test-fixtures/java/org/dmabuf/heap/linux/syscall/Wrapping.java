@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.syscall;
 
-/** Puts a test's answers before the kernel's. */
+/** Wrapper that puts a test's answers in front of the kernel's. */
 public interface Wrapping {
     /**
      * {@return calls that go to the given ones, or not}

@@ -36,7 +36,7 @@ class BackEndsTest {
     }
 
     @Test
-    void auto_takes_the_first_that_opens_and_knows_why_it_is_no_better_one() {
+    void auto_takes_the_first_that_opens_and_reports_why_the_better_ones_did_not() {
         OpenedHeap memory = OpenedHeap.none().with("heap.backend", "memfd");
         BackEnds.Choice choice = two(Errno.ENOENT, Errno.EACCES).with("memfd", () -> memory).choose(BackEnds.AUTO);
         assertEquals("memfd", choice.word());
@@ -45,7 +45,7 @@ class BackEndsTest {
     }
 
     @Test
-    void auto_that_finds_nothing_is_no_memory_and_the_last_reason() {
+    void auto_without_a_back_end_fails_with_the_last_reason() {
         BackEnds.Choice choice = two(Errno.ENOENT, Errno.EPERM).choose(BackEnds.AUTO);
         assertTrue(choice.isNone());
         assertEquals("device is not there; and region is not there", choice.passedOver());
@@ -61,7 +61,7 @@ class BackEndsTest {
     }
 
     @Test
-    void what_is_configured_is_taken_or_its_refusal_is_thrown() {
+    void the_configured_back_end_is_used_or_its_failure_is_thrown() {
         assertEquals(
                 Errno.EPERM,
                 assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.EPERM).choose("region")).errno());
@@ -77,14 +77,14 @@ class BackEndsTest {
     }
 
     @Test
-    void of_the_nodes_the_first_that_serves_is_taken() {
+    void the_first_node_that_serves_is_used() {
         OpenedHeap memory = OpenedHeap.none();
         assertSame(memory, first(List.of("a", "b"), node -> node.equals("b") ? memory : refuse(node, Errno.EACCES)));
         assertEquals(List.of("a"), tried);
     }
 
     @Test
-    void of_nodes_that_do_not_serve_those_that_are_there_have_their_reason() {
+    void existing_nodes_that_do_not_serve_are_reported_with_a_reason() {
         HeapException none = assertThrows(
                 HeapException.class, () -> first(List.of("a", "b"), node -> refuse(node, Errno.ENOENT)));
         assertEquals(Errno.ENOENT, none.errno());

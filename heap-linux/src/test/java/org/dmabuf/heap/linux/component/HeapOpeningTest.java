@@ -38,7 +38,7 @@ class HeapOpeningTest {
     private final AtomicInteger open = new AtomicInteger();
     private volatile RuntimeException refusal;
     private volatile Error error;
-    /** What is listed as not serving now. */
+    /** Properties of each unavailable heap that is listed. */
     private final Queue<Map<String, Object>> listed = new ConcurrentLinkedQueue<>();
 
     private Runnable open() {
@@ -102,7 +102,7 @@ class HeapOpeningTest {
     }
 
     @Test
-    void a_log_that_fails_keeps_no_heap_from_opening_once_and_from_being_withdrawn() {
+    void a_failing_log_prevents_neither_the_opening_of_a_heap_nor_its_withdrawal() {
         refusal = refusal(Errno.ENOMEM);
         try (FailingLog log = new FailingLog(HeapOpening.class, true)) {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
@@ -118,11 +118,11 @@ class HeapOpeningTest {
     }
 
     @Test
-    void a_heap_that_turns_out_to_have_no_memory_is_not_logged_as_announced() {
+    void a_heap_that_refuses_its_memory_in_the_end_is_not_logged_as_announced() {
         refusal = refusal(Errno.ENOMEM);
         List<String> lines = JavaLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, () -> {
-                open().run(); // refuses as the test says; nothing stays open
+                open().run(); // refuses as configured by the test; nothing stays open
                 return HeapRegistration.NOTHING;
             });
             refusal = null;
@@ -140,7 +140,7 @@ class HeapOpeningTest {
     }
 
     @Test
-    void a_heap_that_can_be_opened_is_there_at_once_and_needs_no_thread() {
+    void a_heap_that_can_be_opened_is_announced_at_once_without_a_thread() {
         HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
         assertEquals(1, open.get());
         assertFalse(waits());
@@ -153,9 +153,9 @@ class HeapOpeningTest {
     @EnumSource(
             value = Errno.class,
             names = {"ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC"})
-    void a_shortage_is_reported_once_and_the_heap_comes_when_it_is_over(Errno errno) {
+    void a_shortage_is_reported_once_and_the_heap_is_announced_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
-        List<String> told = JavaLog.of(HeapOpening.class, () -> {
+        List<String> lines = JavaLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
             until("it is tried again", () -> attempts.get() > 1);
             assertEquals(0, open.get());
@@ -169,26 +169,26 @@ class HeapOpeningTest {
                         "heap 'camera' is not announced yet: 512 MiB do not fit. It is opened without a restart when"
                                 + " the cause is gone; the opening is repeated every 10 s",
                         "heap 'camera': the cause is gone, and the heap is announced"),
-                told);
+                lines);
     }
 
     @Test
-    void a_lack_of_another_kind_takes_the_place_of_the_first_in_the_list() {
+    void another_reason_for_the_wait_replaces_the_first_in_the_list() {
         refusal = HeapException.of(Errno.EAGAIN, "camera", "its name is taken");
         HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
         assertEquals("its name is taken", listed.element().get(UnavailableHeap.REASON));
         refusal = refusal(Errno.ENOMEM);
-        until("it is listed anew", () -> listed.size() == 1
+        until("it is listed again", () -> listed.size() == 1
                 && listed.element().get(UnavailableHeap.REASON).equals("512 MiB do not fit"));
         start.close();
         assertTrue(listed.isEmpty());
     }
 
     @Test
-    void memory_of_the_virtual_machine_that_is_short_is_a_shortage_too() {
+    void a_shortage_of_java_memory_is_a_shortage_too() {
         refusal = refusal(Errno.ENOMEM);
         HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
-        error = new OutOfMemoryError("as the test wants it");
+        error = new OutOfMemoryError("thrown by the test");
         until("it is tried again", () -> attempts.get() > 1);
         error = null;
         refusal = null;
@@ -198,11 +198,11 @@ class HeapOpeningTest {
 
     @Test
     void a_shortage_of_java_memory_at_the_start_is_waited_for() {
-        error = new OutOfMemoryError("as the test wants it");
+        error = new OutOfMemoryError("thrown by the test");
         try (HeapOpening _ = HeapOpening.begin(SETTINGS, this::listed, this::open)) {
             assertEquals(
                     List.of(unavailable(
-                            "Java has too little memory: as the test wants it; give it more with -Xmx in JAVA_OPTS",
+                            "Java has too little memory: thrown by the test; give it more with -Xmx in JAVA_OPTS",
                             true)),
                     List.copyOf(listed));
             error = null;
@@ -215,7 +215,7 @@ class HeapOpeningTest {
         for (RuntimeException cause : List.of(refusal(Errno.EINVAL), new IllegalStateException("a bug"))) {
             refusal = cause;
             attempts.set(0);
-            List<String> told = JavaLog.of(HeapOpening.class, () -> {
+            List<String> lines = JavaLog.of(HeapOpening.class, () -> {
                 HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
                 String reason = cause instanceof HeapException own ? own.reason() : cause.toString();
                 assertEquals(List.of(unavailable(reason, false)), List.copyOf(listed));
@@ -224,30 +224,30 @@ class HeapOpeningTest {
             });
             String sentence = cause instanceof HeapException ? ": 512 MiB do not fit" : "";
             assertEquals(
-                    List.of("heap 'camera' cannot be opened; the opening is not repeated" + sentence
+                    List.of("opening heap 'camera' failed and is not repeated" + sentence
                             + "; correct the cause, then restart its bundle or change its configuration"),
-                    told);
+                    lines);
             assertEquals(1, attempts.get());
             assertFalse(waits());
         }
     }
 
     @Test
-    void another_failure_than_a_shortage_ends_the_attempts_and_is_listed_and_reported() {
+    void a_failure_other_than_a_shortage_ends_the_attempts_and_is_listed_and_reported() {
         refusal = refusal(Errno.ENOMEM);
-        List<String> told = JavaLog.of(HeapOpening.class, () -> {
+        List<String> lines = JavaLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
             refusal = refusal(Errno.ENODEV);
             until("the thread ends", () -> !waits());
             assertEquals(List.of(unavailable("512 MiB do not fit", false)), List.copyOf(listed));
             start.close();
         });
-        assertEquals(2, told.size(), told::toString);
-        assertTrue(told.getLast().startsWith("heap 'camera' cannot be opened; the opening is not"), told::toString);
+        assertEquals(2, lines.size(), lines::toString);
+        assertTrue(lines.getLast().startsWith("opening heap 'camera' failed and is not repeated"), lines::toString);
     }
 
     @Test
-    void a_start_that_is_closed_tries_no_more() {
+    void a_closed_start_makes_no_more_attempts() {
         refusal = refusal(Errno.ENOMEM);
         HeapOpening.begin(SETTINGS, this::listed, this::open).close();
         assertFalse(waits());
@@ -255,7 +255,7 @@ class HeapOpeningTest {
     }
 
     @Test
-    void what_is_opened_while_the_start_is_closed_is_withdrawn() {
+    void a_heap_that_opens_during_the_close_is_withdrawn() {
         refusal = refusal(Errno.ENOMEM);
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch closing = new CountDownLatch(1);

@@ -20,7 +20,7 @@ import org.osgi.framework.ServiceRegistration;
 class HeapRegistrationTest {
     private interface MappedSource extends MemorySource, RegionMap {}
 
-    /** What happened, in order. */
+    /** Recorded steps, in order. */
     private final List<String> steps = new ArrayList<>();
 
     private Dictionary<?, ?> properties;
@@ -63,7 +63,7 @@ class HeapRegistrationTest {
     }
 
     @Test
-    void a_heap_is_withdrawn_before_its_source_is_closed_and_what_is_true_goes_before_what_is_configured() {
+    void a_heap_is_withdrawn_before_its_source_is_closed_and_the_sources_properties_win() {
         Runnable withdrawal = registration.register(
                 OpenedHeap.of(source(MemorySource.class)).with("heap.protected", true));
         assertEquals("camera", properties.get("heap.name"));
@@ -75,7 +75,7 @@ class HeapRegistrationTest {
     }
 
     @Test
-    void a_source_that_can_be_drawn_is_registered_as_that_too() {
+    void a_source_with_a_region_map_is_registered_as_that_too() {
         registration.register(OpenedHeap.of(source(MappedSource.class)));
         assertEquals(
                 List.of("register [org.dmabuf.heap.spi.HeapExporter, org.dmabuf.heap.spi.RegionMap]"), steps);
@@ -90,7 +90,7 @@ class HeapRegistrationTest {
     }
 
     @Test
-    void a_heap_that_does_not_serve_is_listed_until_that_is_withdrawn() {
+    void an_unavailable_heap_is_listed_until_its_registration_is_withdrawn() {
         Runnable end = HeapRegistration.unavailable(context, Map.of("heap.name", "camera"));
         assertEquals("camera", properties.get("heap.name"));
         assertEquals(List.of("register interface org.dmabuf.heap.spi.UnavailableHeap"), steps);
@@ -99,7 +99,7 @@ class HeapRegistrationTest {
     }
 
     @Test
-    void no_memory_is_no_service() {
+    void without_memory_nothing_is_registered() {
         assertSame(HeapRegistration.NOTHING, registration.register(OpenedHeap.none()));
         assertEquals(List.of(), steps);
     }

@@ -33,7 +33,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_heap_has_the_name_that_is_configured_or_that_of_its_configuration() {
+    void a_heap_has_its_configured_name_or_that_of_its_configuration() {
         Map<String, String> one = Map.of("service.pid", PID + "~camera");
         assertEquals("camera", of(one, "").heap());
         assertEquals("frames", of(one, "frames").heap());
@@ -83,7 +83,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_component_that_is_no_heap_has_the_same_sentences_without_a_heap() {
+    void a_component_that_is_not_a_heap_has_the_same_messages_without_a_heap() {
         Settings broker = Settings.of("org.example.broker", Map.of("drain.ms", "-5"));
         HeapException refusal =
                 assertThrows(HeapException.class, () -> broker.number("drain.ms", () -> 0, 0, 4000));
@@ -94,7 +94,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_name_of_a_node_is_no_path() {
+    void a_node_name_must_not_be_a_path() {
         assertEquals(List.of("linux,cma", "reserved"), settings.nodes("nodes", "linux,cma reserved"));
         refused(
                 "heap 'frames': invalid nodes = ../null in org.example.acme: expected names below /dev/dma_heap/,"
@@ -103,7 +103,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_list_has_blanks_between_its_entries_or_is_a_list() {
+    void entries_are_separated_by_blanks_or_are_a_list() {
         assertEquals(List.of("linux,cma", "reserved", "a"), HeapSettings.words(" linux,cma\treserved", "", "a"));
         assertEquals(List.of(), HeapSettings.words());
     }
@@ -115,7 +115,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void what_every_heap_is_configured_with_is_announced() {
+    void the_common_settings_of_heaps_are_announced() {
         assertEquals(
                 Map.of("heap.name", "frames", "heap.type", "acme", "heap.priority", 7, "heap.id", 3),
                 settings.announcement());
@@ -157,22 +157,22 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_name_that_came_from_no_utf_8_is_refused() {
+    void a_name_that_was_not_utf_8_is_refused() {
         HeapException refusal = assertThrows(
                 HeapException.class, () -> of(Map.of(), "carveout\uFFFD").announcement());
         assertTrue(refusal.reason().startsWith("invalid heap.name = "), refusal.reason());
     }
 
     @Test
-    void of_many_unknown_settings_some_are_reported_and_the_others_counted() {
+    void some_of_many_unknown_settings_are_reported_and_the_others_counted() {
         Map<String, Object> many = new HashMap<>();
         for (int i = 0; i < 100_000; i++) {
             many.put("key" + i, "1");
         }
-        List<String> told = of(many, "").unread(Config.class);
-        assertEquals(21, told.size());
+        List<String> messages = of(many, "").unread(Config.class);
+        assertEquals(21, messages.size());
         assertEquals(
-                "99980 more unknown settings in " + PID + ": expected one of heap.id, page.size", told.getLast());
+                "99980 more unknown settings in " + PID + ": expected one of heap.id, page.size", messages.getLast());
     }
 
     private static Map<String, Object> declared(Map<String, ?> properties) {
@@ -180,7 +180,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void what_a_component_declares_is_announced_with_its_types() {
+    void declared_properties_are_announced_with_their_types() {
         assertEquals(
                 Map.of(
                         "heap.name", "frames",
@@ -203,7 +203,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_configuration_file_has_texts_and_they_are_announced_as_what_they_are() {
+    void texts_of_a_configuration_file_are_announced_with_their_declared_types() {
         Map<String, Object> announced = declared(Map.of(
                 "heap.name", "frames",
                 "heap.id", "5",
@@ -215,7 +215,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void a_text_that_is_not_of_its_type_is_refused_with_the_setting() {
+    void a_text_that_does_not_have_the_declared_type_is_refused_with_the_setting() {
         refused(
                 "heap 'frames': invalid heap.id = five in org.example.acme: expected a whole number from 0 to 63, or -1"
                         + " for none",
@@ -226,7 +226,7 @@ class HeapSettingsTest {
     }
 
     @Test
-    void without_a_name_a_declared_heap_is_called_as_its_configuration_and_has_no_id() {
+    void without_a_name_a_declared_heap_has_that_of_its_configuration_and_no_id() {
         Map<String, Object> announced = declared(Map.of("service.pid", PID + "~left"));
         assertEquals("left", announced.get("heap.name"));
         assertEquals("vendor", announced.get("heap.type"));

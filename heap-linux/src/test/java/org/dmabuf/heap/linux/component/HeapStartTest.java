@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a changed configuration does to a heap. */
+/** Tests of the effect of a changed configuration on a heap. */
 class HeapStartTest {
     private static final String PID = "org.example.acme";
 
@@ -29,9 +29,9 @@ class HeapStartTest {
     private Path home;
 
     private Path file;
-    /** What happened, in order: an opened or withdrawn heap, with its memory. */
+    /** Recorded steps in order: a heap was opened or withdrawn, with its memory. */
     private final List<String> steps = new ArrayList<>();
-    /** What is listed as not serving now. */
+    /** Properties of each unavailable heap that is listed. */
     private final List<Map<String, Object>> listed = new ArrayList<>();
 
     private RuntimeException refusal;
@@ -63,7 +63,7 @@ class HeapStartTest {
                 steps.stream().filter(step -> step.startsWith("withdraw")).count());
     }
 
-    /** {@return what was logged} */
+    /** {@return the logged messages} */
     private List<String> configure(String... lines) throws IOException {
         Files.writeString(file, String.join("\n", lines) + "\n");
         Map<String, Object> properties = new HashMap<>();
@@ -98,10 +98,10 @@ class HeapStartTest {
                         + " | 1 to 64 characters that print, without blanks, '/' and '..'",
             })
     void a_mistake_in_a_live_file_leaves_the_heap_as_it_is_and_is_reported_with_file_and_line(
-            String wrong, String told, String expected) throws IOException {
+            String wrong, String shown, String expected) throws IOException {
         assertEquals(List.of(), configure("# mine", "heap.id = 5"));
         assertEquals(
-                List.of("heap 'acme' stays as it is: invalid " + told
+                List.of("heap 'acme' stays as it is: invalid " + shown
                         + " in etc/org.example.acme.cfg, line 3: expected " + expected
                         + "; a correction takes effect at once"),
                 configure("# mine", "heap.priority = 1", wrong));
@@ -113,7 +113,7 @@ class HeapStartTest {
     }
 
     @Test
-    void settings_that_say_the_same_change_nothing() throws IOException {
+    void equal_settings_change_nothing() throws IOException {
         configure("heap.id = 5");
         configure("# a comment", "heap.id=5 ");
         configure("heap.id = abc");
@@ -124,8 +124,8 @@ class HeapStartTest {
     @Test
     void a_mistake_at_the_start_is_listed_and_ends_with_its_correction() throws IOException {
         for (String word : List.of("much", "more")) {
-            List<String> told = configure("size = " + word);
-            assertEquals(1, told.size(), told::toString);
+            List<String> logged = configure("size = " + word);
+            assertEquals(1, logged.size(), logged::toString);
             assertEquals(1, listed.size(), listed::toString);
             assertEquals(
                     "invalid size = " + word + " in etc/org.example.acme.cfg, line 1: expected bytes, or a number with"
@@ -140,7 +140,7 @@ class HeapStartTest {
     }
 
     @Test
-    void a_heap_that_waits_for_memory_goes_on_waiting_when_the_new_settings_are_wrong() throws IOException {
+    void a_heap_that_waits_for_memory_continues_to_wait_after_an_invalid_change() throws IOException {
         refusal = HeapException.of(Errno.ENOMEM, "acme", "512 MiB do not fit");
         configure("heap.id = 5");
         configure("heap.id = abc");
@@ -163,7 +163,7 @@ class HeapStartTest {
     }
 
     @Test
-    void a_heap_that_cannot_be_opened_with_a_change_is_opened_as_it_was() throws IOException {
+    void a_heap_that_cannot_be_opened_with_a_change_is_reopened_with_the_old_settings() throws IOException {
         start.close();
         HeapStart own = new HeapStart(
                 properties -> {
@@ -196,14 +196,14 @@ class HeapStartTest {
     }
 
     @Test
-    void the_log_names_the_heap_that_serves_and_not_the_one_that_was_meant() throws IOException {
+    void the_log_names_the_serving_heap_and_not_the_new_name() throws IOException {
         configure("heap.name = left");
-        List<String> told = configure("heap.name = right", "size = x");
-        assertTrue(told.getFirst().startsWith("heap 'left' stays as it is: invalid size = x in "), told::toString);
+        List<String> logged = configure("heap.name = right", "size = x");
+        assertTrue(logged.getFirst().startsWith("heap 'left' stays as it is: invalid size = x in "), logged::toString);
     }
 
     @Test
-    void a_start_that_is_closed_configures_nothing() throws IOException {
+    void a_closed_start_configures_nothing() throws IOException {
         start.close();
         assertEquals(List.of(), configure("heap.id = 5"));
         assertEquals(List.of(), configure("heap.id = x"));
@@ -212,7 +212,7 @@ class HeapStartTest {
     }
 
     @Test
-    void a_reading_that_fails_by_a_mistake_in_its_code_is_a_setting_that_is_wrong() throws IOException {
+    void an_exception_in_the_code_that_reads_settings_counts_as_an_invalid_setting() throws IOException {
         configure("heap.id = 5");
         HeapSettings settings = HeapSettings.of(PID, "acme", Map.of(), "acme", () -> 6, () -> 0);
         JavaLog.of(

@@ -22,12 +22,12 @@ class SettingsFileTest {
     }
 
     @Test
-    void of_several_settings_of_one_name_the_last_counts() {
+    void the_last_of_several_settings_with_one_name_counts() {
         assertEquals(OptionalInt.of(3), line("size", "size = 1M", "x = 1", "size = 2M"));
     }
 
     @Test
-    void lines_that_are_joined_by_a_backslash_are_one_setting_at_the_first() {
+    void lines_joined_by_a_backslash_are_one_setting_on_the_first_line() {
         SettingsFile file = SettingsFile.of("a = 1 \\\n  2 \\\n  size = 3\nsize = 4\\\\\nb = \\");
         assertEquals(
                 List.of("1 a=1 2 size = 3", "4 size=4\\", "5 b="),
@@ -38,7 +38,7 @@ class SettingsFileTest {
     }
 
     @Test
-    void the_ends_of_lines_may_be_those_of_any_system() {
+    void line_ends_of_any_system_are_accepted() {
         for (String end : List.of("\n", "\r", "\r\n")) {
             assertEquals(
                     OptionalInt.of(3), SettingsFile.of("a = 1" + end + end + "size = 2").line("size"));

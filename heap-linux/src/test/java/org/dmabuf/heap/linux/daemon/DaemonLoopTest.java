@@ -16,16 +16,16 @@ class DaemonLoopTest {
     private final AtomicInteger steps = new AtomicInteger();
 
     @Test
-    void a_thread_goes_on_until_a_step_is_the_last() throws InterruptedException {
+    void a_thread_continues_until_the_last_step() throws InterruptedException {
         run(() -> steps.incrementAndGet() < 3);
         assertEquals(3, steps.get());
     }
 
     @Test
-    void whatever_a_step_throws_another_follows() throws InterruptedException {
+    void another_step_follows_whatever_a_step_throws() throws InterruptedException {
         run(() -> switch (steps.incrementAndGet()) {
-            case 1 -> throw new OutOfMemoryError("as the test wants it");
-            case 2 -> throw new IllegalStateException("as the test wants it");
+            case 1 -> throw new OutOfMemoryError("thrown by the test");
+            case 2 -> throw new IllegalStateException("thrown by the test");
             case 3 -> throw new StackOverflowError();
             default -> false;
         });
@@ -36,7 +36,7 @@ class DaemonLoopTest {
     void a_series_of_failures_is_logged_once_and_the_next_series_again() throws InterruptedException {
         try (FailingLog log = new FailingLog(DaemonLoop.class, false)) {
             run(() -> switch (steps.incrementAndGet()) {
-                case 1, 2, 4, 5 -> throw new IllegalStateException("as the test wants it");
+                case 1, 2, 4, 5 -> throw new IllegalStateException("thrown by the test");
                 case 3 -> true;
                 default -> false;
             });
@@ -49,7 +49,7 @@ class DaemonLoopTest {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true)) {
             run(() -> {
                 if (steps.incrementAndGet() == 1) {
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 }
                 return false;
             });
@@ -62,7 +62,7 @@ class DaemonLoopTest {
     void a_pause_ends_when_the_thread_is_unparked() throws InterruptedException {
         Thread thread = DaemonLoop.thread("daemon-loop-test", "a step failed", Long.MAX_VALUE, () -> {
             if (steps.incrementAndGet() == 1) {
-                throw new IllegalStateException("as the test wants it");
+                throw new IllegalStateException("thrown by the test");
             }
             return false;
         });

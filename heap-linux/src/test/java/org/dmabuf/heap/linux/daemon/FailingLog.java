@@ -6,7 +6,7 @@ import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 
-/** The log of one class, counted instead of printed, and made to throw where a test wants it. */
+/** Log of one class that counts messages instead of printing them, and throws if a test wants that. */
 public final class FailingLog extends Handler implements AutoCloseable {
     private final Logger logger;
     private final boolean fails;
@@ -27,7 +27,7 @@ public final class FailingLog extends Handler implements AutoCloseable {
     public void publish(LogRecord entry) {
         records.incrementAndGet();
         if (fails) {
-            throw new AssertionError("a log that fails, as the test wants it");
+            throw new AssertionError("the log fails, as set by the test");
         }
     }
 

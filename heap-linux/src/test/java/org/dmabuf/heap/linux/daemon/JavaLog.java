@@ -9,7 +9,7 @@ import java.util.logging.Level;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 
-/** What classes of this bundle log, by way of {@link System.Logger}. */
+/** Log of classes of this bundle, received through {@link System.Logger}. */
 public final class JavaLog extends Handler {
     private final List<String> lines = new CopyOnWriteArrayList<>();
 
@@ -47,7 +47,7 @@ public final class JavaLog extends Handler {
 
     @Override
     public void flush() {
-        // Nothing is kept back.
+        // Nothing is buffered.
     }
 
     @Override

@@ -24,10 +24,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class DeviceFileTest {
-    /** The master side of a pseudo terminal: a device whose ioctls every Linux has. */
+    /** Master side of a pseudo terminal, a device whose ioctls exist on every Linux. */
     private static final String PTMX = "/dev/ptmx";
 
-    private static final long TIOCGPTN = 0x80045430L; // read, 4 bytes, 'T', 0x30: the terminal's number
+    private static final long TIOCGPTN = 0x80045430L; // _IOR('T', 0x30, 4 bytes): the number of the terminal
 
     @Test
     void the_kernel_writes_into_the_segment_of_an_ioctl() {
@@ -43,7 +43,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void an_ioctl_that_the_device_has_not_is_answered_by_the_kernels_number() {
+    void an_ioctl_that_the_device_lacks_returns_the_kernels_error_number() {
         try (DeviceFile device = DeviceFile.open("/dev/null");
                 Arena arena = Arena.ofConfined()) {
             assertEquals(-Errno.ENOTTY.number(), device.ioctl(TIOCGPTN, arena.allocate(ValueLayout.JAVA_INT)));
@@ -51,7 +51,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void a_segment_that_the_kernel_would_write_past_is_refused() {
+    void a_segment_shorter_than_the_kernel_writes_is_refused() {
         try (DeviceFile device = DeviceFile.open(PTMX);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment small = arena.allocate(2);
@@ -100,7 +100,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void poll_reports_what_the_device_can_do() {
+    void poll_reports_the_ready_operations_of_the_device() {
         try (DeviceFile device = DeviceFile.open("/dev/null")) {
             assertEquals(DeviceFile.POLLIN, device.poll(DeviceFile.POLLIN, -1));
             assertEquals(
@@ -113,7 +113,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void what_cannot_be_opened_is_refused_with_its_path(@TempDir Path folder) throws IOException {
+    void a_path_that_cannot_be_opened_is_refused_by_name(@TempDir Path folder) throws IOException {
         HeapException absent = assertThrows(HeapException.class, () -> DeviceFile.open("/dev/no-such-device"));
         assertEquals(Errno.ENOENT, absent.errno());
         assertEquals(
@@ -127,7 +127,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void a_closed_device_says_so() {
+    void a_call_on_a_closed_device_is_refused() {
         DeviceFile device = DeviceFile.open("/dev/null");
         device.close();
         device.close();
@@ -137,7 +137,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void a_call_that_a_signal_interrupts_is_made_again() {
+    void a_call_interrupted_by_a_signal_is_repeated() {
         AtomicInteger calls = new AtomicInteger();
         Syscalls interrupted = with("ioctl", () -> calls.incrementAndGet() < 3 ? -Errno.EINTR.number() : 7);
         try (DeviceFile device = DeviceFile.open("/dev/null", interrupted);
@@ -148,7 +148,7 @@ class DeviceFileTest {
     }
 
     @Test
-    void the_descriptor_is_not_given_back_while_a_call_is_inside() throws InterruptedException {
+    void the_descriptor_is_not_closed_during_a_call() throws InterruptedException {
         CountDownLatch inside = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         AtomicInteger closes = new AtomicInteger();

@@ -21,7 +21,7 @@ class DescriptorsTest {
     private final Descriptors descriptors = new Descriptors(linux);
 
     @Test
-    void a_duplicate_is_of_the_same_file_closed_on_exec_and_outlives_the_first() {
+    void a_duplicate_refers_to_the_same_file_is_closed_on_exec_and_outlives_the_first() {
         int first = linux.memfdCreate("frame", 0);
         long inode = descriptors.inode("camera", first);
         try (OwnedFd copy = descriptors.duplicate("camera", first)) {
@@ -33,7 +33,7 @@ class DescriptorsTest {
     }
 
     @Test
-    void what_is_no_descriptor_is_refused_in_the_name_of_the_heap() {
+    void an_invalid_descriptor_is_refused_in_the_name_of_the_heap() {
         for (HeapException refusal : new HeapException[] {
             assertThrows(HeapException.class, () -> descriptors.duplicate("camera", NONE)),
             assertThrows(HeapException.class, () -> descriptors.inode("camera", NONE))

@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class MappingsTest {
     private static final long SIZE = 4 * Bytes.PAGE;
-    /** In /proc/self/maps every mapping of this test has it. */
+    /** Name by which /proc/self/maps shows every mapping of this test. */
     private static final String NAME = "mmap-test";
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
@@ -52,7 +52,7 @@ class MappingsTest {
     }
 
     @Test
-    void a_mapping_for_reading_gives_a_segment_that_only_reads() {
+    void a_mapping_for_reading_is_a_read_only_segment() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = mappings.map(fd, SIZE, Access.READ, arena);
             assertTrue(segment.isReadOnly());
@@ -76,11 +76,12 @@ class MappingsTest {
 
     @ParameterizedTest
     @CsvSource({"READ, r--s", "WRITE, rw-s", "READ_WRITE, rw-s"})
-    void the_process_can_do_what_was_asked_for_and_every_page_is_there_beforehand(Access access, String permissions)
+    void a_mapping_has_the_requested_permissions_and_all_its_pages(Access access, String permissions)
             throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             assertEquals(SIZE, mappings.map(fd, SIZE, access, arena).byteSize());
-            // One line as in maps, then a line for each figure of that mapping; Rss counts what the page tables hold.
+            // One line as in maps, then a line for each figure of that mapping. Rss counts the pages in the page
+            // tables.
             List<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"));
             int first = 0;
             while (!lines.get(first).contains("/memfd:" + NAME)) {
@@ -148,7 +149,7 @@ class MappingsTest {
     }
 
     @Test
-    void what_the_kernel_refuses_to_map_is_reported() {
+    void a_mapping_that_the_kernel_refuses_is_reported() {
         syscalls.answer("mmap", (long) -Errno.ENOMEM.number());
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal =
@@ -160,7 +161,7 @@ class MappingsTest {
     }
 
     @Test
-    void a_mapping_whose_pages_cannot_be_had_is_undone() throws IOException {
+    void a_mapping_without_its_pages_is_undone() throws IOException {
         syscalls.answer("madvise", -Errno.EFAULT.number());
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal =
@@ -171,7 +172,7 @@ class MappingsTest {
     }
 
     @Test
-    void a_kernel_that_cannot_fill_page_tables_ahead_maps_all_the_same() {
+    void mapping_works_on_a_kernel_that_cannot_populate_page_tables() {
         syscalls.answer("madvise", -Errno.EINVAL.number());
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = mappings.map(fd, SIZE, Access.READ_WRITE, arena);
@@ -180,9 +181,9 @@ class MappingsTest {
         }
     }
 
-    /** Else the pages of a dma-buf made of it would show what they held before. */
+    /** Otherwise a dma-buf of this memory would show the pages' earlier content. */
     @Test
-    void what_is_mapped_to_keep_has_every_page_touched_also_where_the_kernel_cannot_do_it_ahead() throws IOException {
+    void a_permanent_mapping_has_every_page_even_if_the_kernel_cannot_populate_it() throws IOException {
         syscalls.answer("madvise", -Errno.EINVAL.number());
         MemorySegment untouched = mmap.map("camera", fd.fd(), SIZE, Access.READ_WRITE);
         assertEquals(0, resident());
@@ -193,7 +194,7 @@ class MappingsTest {
         mmap.unmap(kept);
     }
 
-    /** Bytes of the one mapping that the page tables have. */
+    /** Bytes of the only mapping that are in the page tables. */
     private static long resident() throws IOException {
         List<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"));
         boolean here = false;

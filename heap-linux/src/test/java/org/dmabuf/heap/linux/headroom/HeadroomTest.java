@@ -16,7 +16,7 @@ import org.dmabuf.heap.linux.machine.MachineMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 
-/** On a machine that is a number and a clock that stands still: nothing here depends on time. */
+/** Tests with a number as the machine and a clock that stands still, so no result depends on time. */
 class HeadroomTest {
     private static final long MILLISECOND = 1_000_000;
     private static final long RESERVE = 64 << 20;
@@ -28,7 +28,7 @@ class HeadroomTest {
     private final AtomicLong clock = new AtomicLong();
     private long heldAtReading;
     private final AtomicInteger readings = new AtomicInteger();
-    /** What happens elsewhere after the machine looked up its figure and before the figure is used. */
+    /** Action of other processes between the reading of the machine's figure and its use. */
     private volatile Runnable meanwhile = () -> {};
 
     private final Headroom headroom = new Headroom(this::read, RESERVE, clock::get);
@@ -37,13 +37,13 @@ class HeadroomTest {
         readings.incrementAndGet();
         heldAtReading = held;
         MachineMemory.Reading figure = new MachineMemory.Reading(
-                new MachineMemory.Bound(available.get(), "a machine made up", Long.MAX_VALUE),
-                new MachineMemory.Bound(cgroup.get(), "a limit made up", cgroupSize.get()));
+                new MachineMemory.Bound(available.get(), "a fictitious machine", Long.MAX_VALUE),
+                new MachineMemory.Bound(cgroup.get(), "a fictitious limit", cgroupSize.get()));
         meanwhile.run();
         return figure;
     }
 
-    /** What a heap does: reserve, take the memory from the machine, settle. */
+    /** Acts as a heap does: reserves, takes the memory from the machine, and settles. */
     private void allocate(long bytes) {
         headroom.reserve("camera", bytes);
         available.addAndGet(-bytes);
@@ -64,20 +64,20 @@ class HeadroomTest {
     }
 
     @Test
-    void a_refusal_says_what_was_asked_what_is_left_and_what_to_do() {
+    void a_refusal_states_the_request_the_rest_and_the_remedy() {
         allocate(60 * MIB);
         HeapException refusal = refused(41 * MIB);
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': 41 MiB do not fit: 40 MiB left of a machine made up less a reserve of 64 MiB; ask for"
-                        + " less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
+                "heap 'camera': 41 MiB does not fit: 40 MiB left of a fictitious machine less a reserve of 64 MiB; ask"
+                        + " for less, close buffers, or lower org.dmabuf.heap.headroom.reserve",
                 refusal.getMessage());
     }
 
     @Test
-    void an_absurd_size_is_refused_and_takes_nothing_from_others() {
-        allocate(MIB); // something to overflow with
+    void an_absurd_size_is_refused_and_reserves_nothing() {
+        allocate(MIB); // a previous reservation, so that a sum could overflow
         for (long bytes : new long[] {1L << 46, Long.MAX_VALUE - Bytes.PAGE + 1, Long.MAX_VALUE}) {
             assertEquals(Errno.ENOMEM, refused(bytes).errno());
         }
@@ -92,7 +92,7 @@ class HeadroomTest {
     }
 
     @Test
-    void within_50_ms_of_a_reading_grants_read_nothing() {
+    void grants_within_50_ms_of_a_reading_do_not_read_again() {
         allocate(MIB);
         for (int i = 0; i < 50; i++) {
             clock.addAndGet(MILLISECOND);
@@ -116,7 +116,7 @@ class HeadroomTest {
     }
 
     @Test
-    void memory_that_was_given_back_is_found_before_anybody_is_refused() {
+    void returned_memory_is_found_before_a_request_is_refused() {
         allocate(100 * MIB);
         available.addAndGet(100 * MIB);
         allocate(100 * MIB);
@@ -124,7 +124,7 @@ class HeadroomTest {
     }
 
     @Test
-    void each_refusal_rests_on_a_reading_of_its_own() {
+    void each_refusal_has_its_own_reading() {
         allocate(100 * MIB);
         refused(MIB);
         refused(MIB);
@@ -132,7 +132,7 @@ class HeadroomTest {
     }
 
     @Test
-    void what_is_underway_is_not_granted_again_though_the_machine_does_not_show_it() {
+    void a_pending_reservation_is_not_granted_again_although_the_machine_does_not_show_it() {
         headroom.reserve("camera", 60 * MIB);
         clock.addAndGet(51 * MILLISECOND);
         refused(41 * MIB);
@@ -140,19 +140,19 @@ class HeadroomTest {
     }
 
     @Test
-    void a_reservation_that_came_to_nothing_is_free_again_at_the_next_reading() {
+    void a_cancelled_reservation_is_free_again_at_the_next_reading() {
         headroom.reserve("camera", 60 * MIB);
         headroom.settle(60 * MIB);
         allocate(100 * MIB);
     }
 
     @Test
-    void what_is_allocated_while_the_machine_is_read_is_not_granted_again() {
+    void memory_that_is_allocated_during_a_reading_is_not_granted_again() {
         allocate(MIB);
         clock.addAndGet(51 * MILLISECOND);
         meanwhile = () -> {
             meanwhile = () -> {};
-            // Another thread, on the figure that still holds. The reading under way has missed it.
+            // Another thread reserves on the figure that is still valid. The reading in progress does not include that.
             clock.addAndGet(-51 * MILLISECOND);
             allocate(60 * MIB);
             clock.addAndGet(51 * MILLISECOND);
@@ -181,12 +181,12 @@ class HeadroomTest {
         headroom.available();
         other.join();
         assertEquals(0, granted.get());
-        // The first, the one that the other thread waited for and used too, and the one before its refusal.
+        // The first reading, the shared one that the other thread waited for, and the one before its refusal.
         assertEquals(3, readings.get());
     }
 
     @Test
-    void threads_together_get_all_there_is_and_never_more() throws InterruptedException {
+    void threads_together_get_all_memory_and_never_more() throws InterruptedException {
         int threads = 8;
         long all = 100_000;
         available.set(RESERVE + all);
@@ -196,13 +196,13 @@ class HeadroomTest {
         for (int i = 0; i < threads; i++) {
             takers[i] = new Thread(() -> {
                 try {
-                    while (granted.get() <= all) { // or else a heap without a bottom
+                    while (granted.get() <= all) { // the bound ends a heap that never refuses
                         allocate(1);
                         granted.incrementAndGet();
-                        clock.addAndGet(10 * MILLISECOND); // every sixth grant or so needs a reading
+                        clock.addAndGet(10 * MILLISECOND); // about every sixth grant needs a reading
                     }
                 } catch (HeapException done) {
-                    // What this thread met last.
+                    // The refusal of this thread.
                 }
             });
         }
@@ -217,7 +217,7 @@ class HeadroomTest {
     }
 
     @Test
-    void what_is_held_is_reported_to_each_reading() {
+    void held_memory_is_reported_to_each_reading() {
         headroom.hold(30 * MIB);
         headroom.hold(2 * MIB);
         headroom.release(30 * MIB);
@@ -226,20 +226,20 @@ class HeadroomTest {
     }
 
     @Test
-    void the_tighter_of_machine_and_cgroup_counts_and_is_named() {
+    void the_lower_of_machine_and_cgroup_applies_and_is_named() {
         cgroup.set(RESERVE + 10 * MIB);
         allocate(4 * MIB);
         cgroup.addAndGet(-4 * MIB);
         assertEquals(6 * MIB, headroom.available());
         HeapException refusal = refused(7 * MIB);
-        assertTrue(refusal.getMessage().contains("6 MiB left of a limit made up less"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("6 MiB left of a fictitious limit less"), refusal.getMessage());
         available.set(RESERVE + 5 * MIB);
         refusal = refused(7 * MIB);
-        assertTrue(refusal.getMessage().contains("5 MiB left of a machine made up less"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("5 MiB left of a fictitious machine less"), refusal.getMessage());
     }
 
     @Test
-    void memory_that_no_cgroup_is_charged_for_is_held_against_the_machine_alone() {
+    void memory_that_no_cgroup_is_charged_for_counts_only_against_the_machine() {
         cgroup.set(RESERVE + 10 * MIB);
         headroom.uncharged().reserve("camera", 60 * MIB);
         assertEquals(40 * MIB, headroom.uncharged().available());
@@ -251,19 +251,19 @@ class HeadroomTest {
     }
 
     @Test
-    void memory_that_the_machine_has_set_aside_is_held_against_the_cgroup_alone() {
+    void memory_that_the_machine_has_set_aside_counts_only_against_the_cgroup() {
         available.set(RESERVE);
         cgroup.set(RESERVE + 10 * MIB);
         headroom.setAside().reserve("camera", 8 * MIB);
         assertEquals(2 * MIB, headroom.setAside().available());
         HeapException refusal =
                 assertThrows(HeapException.class, () -> headroom.setAside().reserve("camera", 3 * MIB));
-        assertTrue(refusal.getMessage().contains("2 MiB left of a limit made up less"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("2 MiB left of a fictitious limit less"), refusal.getMessage());
         headroom.setAside().settle(8 * MIB);
     }
 
     @Test
-    void what_the_machine_refuses_takes_nothing_from_the_cgroup() {
+    void a_refusal_by_the_machine_reserves_nothing_in_the_cgroup() {
         cgroup.set(RESERVE + 200 * MIB);
         refused(150 * MIB);
         available.set(RESERVE + 300 * MIB);
@@ -272,17 +272,17 @@ class HeadroomTest {
     }
 
     @Test
-    void a_limit_that_is_no_larger_than_the_reserve_is_reported_with_what_to_raise() {
+    void a_limit_not_above_the_reserve_is_reported_with_the_remedy() {
         cgroup.set(50 * MIB);
         cgroupSize.set(50 * MIB);
         assertEquals(
-                "heap 'camera': 1 MiB do not fit: a limit made up is 50 MiB, and a reserve of 64 MiB is left to the"
-                        + " rest of the process and of the machine; raise that limit, or lower"
+                "heap 'camera': 1 MiB does not fit: a fictitious limit is 50 MiB, all of it within the reserve of 64"
+                        + " MiB for the rest of the process and of the machine; raise that limit, or lower"
                         + " org.dmabuf.heap.headroom.reserve",
                 refused(MIB).getMessage());
     }
 
-    /** A pool of so many bytes, each of which is the machine's again when it is given back. */
+    /** Creates a pool of this many bytes, which return to the machine when they are released. */
     private Headroom.Spare pool(AtomicLong kept) {
         Headroom.Spare spare = new Headroom.Spare() {
             @Override
@@ -303,7 +303,7 @@ class HeadroomTest {
     }
 
     @Test
-    void pools_also_give_back_what_the_reserve_lacks() {
+    void pools_also_return_memory_that_the_reserve_lacks() {
         AtomicLong kept = new AtomicLong(50 * MIB);
         headroom.add(pool(kept));
         available.set(RESERVE - 30 * MIB);
@@ -314,7 +314,7 @@ class HeadroomTest {
     }
 
     @Test
-    void pools_keep_what_would_not_be_enough() {
+    void pools_keep_memory_that_would_not_be_enough() {
         AtomicLong kept = new AtomicLong(50 * MIB);
         headroom.add(pool(kept));
         available.set(RESERVE - 30 * MIB);
@@ -323,7 +323,7 @@ class HeadroomTest {
     }
 
     @Test
-    void a_pool_that_no_cgroup_is_charged_for_is_kept_when_the_cgroup_is_short() {
+    void a_pool_that_no_cgroup_is_charged_for_is_kept_in_a_shortage_of_the_cgroup() {
         AtomicLong kept = new AtomicLong(50 * MIB);
         headroom.uncharged().add(pool(kept));
         cgroup.set(RESERVE);
@@ -347,7 +347,7 @@ class HeadroomTest {
         assertEquals(Errno.EMFILE, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals(
-                "heap 'camera': cannot check whether 1 MiB fit: open(/proc/meminfo) failed: too many open files; close"
+                "heap 'camera': cannot check whether 1 MiB fits: open(/proc/meminfo) failed: too many open files; close"
                         + " some",
                 refusal.getMessage());
         meanwhile = () -> {};
@@ -361,16 +361,16 @@ class HeadroomTest {
         assertEquals(12345, Headroom.reserve("12345"));
         assertEquals(0, Headroom.reserve("0"));
         for (String none : List.of("", "much", "-1", "16 MB of it", "99999999999G")) {
-            List<String> told = JavaLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
+            List<String> lines = JavaLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
             assertEquals(
                     List.of("invalid org.dmabuf.heap.headroom.reserve = " + none + " in the system properties: expected"
                             + " bytes, or a number with K, M, G or T, such as 16M; a reserve of 64 MiB is in force"),
-                    told);
+                    lines);
         }
     }
 
     @Test
-    void this_machine_has_some_memory_but_no_64_tebibytes() {
+    void this_machine_has_some_memory_but_less_than_64_tebibytes() {
         assertTrue(Headroom.machine().available() > 0);
         assertTrue(Headroom.machine().available() < 1L << 46);
         HeapException refusal =

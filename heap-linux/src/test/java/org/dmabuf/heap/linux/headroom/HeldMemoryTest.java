@@ -32,18 +32,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Which memory counts in full, from when to when. */
+/** Tests of which memory counts in full, from its creation to its end. */
 class HeldMemoryTest {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final long SIZE = 16 * Bytes.PAGE;
 
     private final CountedSyscalls kernel = new CountedSyscalls();
     private final Headroom headroom =
-            new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a machine made up"), 0, () -> 0);
+            new Headroom(_ -> new MachineMemory.Reading(1L << 40, "a fictitious machine"), 0, () -> 0);
     private final HolderTracker holders = new HolderTracker();
 
     @AfterEach
-    void nothing_is_held_any_more() {
+    void nothing_is_held() {
         holders.close();
         assertEquals(0, headroom.held());
     }
@@ -68,7 +68,7 @@ class HeldMemoryTest {
     @EnumSource(
             value = ExportMode.class,
             names = {"READ_ONLY", "READ_WRITE"})
-    void a_buffer_counts_from_its_making_to_its_release(ExportMode mode) {
+    void a_buffer_counts_from_its_creation_to_its_release(ExportMode mode) {
         HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE).withExport(mode));
         assertEquals(SIZE, headroom.held());
         buffer.descriptor();
@@ -77,15 +77,15 @@ class HeldMemoryTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"memfdCreate", "fallocate", "fcntl", "mmap", "madvise", "open"})
-    void a_buffer_that_is_not_made_does_not_count(String call) {
+    void a_buffer_that_was_not_created_does_not_count(String call) {
         MemfdSource source = memfds();
         kernel.answer(call, call.equals("mmap") ? (Object) (long) -Errno.EMFILE.number() : -Errno.EMFILE.number());
         assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
     }
 
-    /** There is no moment at which it does not count: the reading is made within the release. */
+    /** The memory counts at every moment, because the reading happens within the release. */
     @Test
-    void memory_that_peers_hold_counts_without_a_gap_until_the_last_has_let_go() {
+    void memory_that_peers_hold_counts_without_a_gap_until_the_last_holder_is_gone() {
         HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
         HolderWatch watch = holders.watch("camera", SIZE, buffer.descriptor());
         int peer = descriptorOfPeer(buffer);
@@ -120,7 +120,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void memory_that_is_not_tracked_any_more_does_not_count() {
+    void memory_that_is_no_longer_tracked_does_not_count() {
         HeapBuffer buffer = memfds().allocate(HeapRequest.of(SIZE));
         int peer = descriptorOfPeer(buffer);
         holders.watch("camera", SIZE, buffer.descriptor()).whenGone(() -> {});
@@ -132,7 +132,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void a_descriptor_s_number_that_is_used_again_counts_for_its_new_memory() {
+    void a_reused_descriptor_number_counts_for_its_new_memory() {
         HeapBuffer old = memfds().allocate(HeapRequest.of(SIZE));
         old.descriptor();
         old.release();
@@ -158,7 +158,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void a_carveout_counts_as_long_as_it_is_there_and_each_of_its_bytes_once() {
+    void a_carveout_counts_while_it_exists_and_each_of_its_bytes_once() {
         RegionSource region = RegionSource.open(
                 "camera",
                 RegionLayout.of(4 * SIZE, "size").withExports(RegionLayout.Exports.MEMFD),
@@ -167,14 +167,14 @@ class HeldMemoryTest {
         assertEquals(4 * SIZE, headroom.held());
         HeapBuffer slice = region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE));
         assertEquals(4 * SIZE, headroom.held());
-        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE)); // has memory of its own for an empty range
+        HeapBuffer unbacked = region.allocate(HeapRequest.of(SIZE)); // has separate memory, and its range is empty
         assertEquals(4 * SIZE, headroom.held());
         int peer = descriptorOfPeer(unbacked);
         unbacked.release();
         assertEquals(4 * SIZE, headroom.held());
         Syscalls.linux().close(peer);
         region.close();
-        assertTrue(headroom.held() >= 3 * SIZE); // the empty range may be filled again by now
+        assertTrue(headroom.held() >= 3 * SIZE); // the empty range may be backed again already
         slice.release();
         untilHeld(0);
     }
@@ -192,7 +192,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void an_emulated_cma_region_counts_where_it_has_buffers() {
+    void an_emulated_cma_region_counts_only_where_it_has_buffers() {
         EmulatedCmaSource region = EmulatedCmaSource.open(
                 "cma",
                 RegionLayout.of(4 * SIZE, "size").withAlignmentCap(Bytes.PAGE).withExports(RegionLayout.Exports.MEMFD),
@@ -205,7 +205,7 @@ class HeldMemoryTest {
         unbacked.release();
         assertEquals(SIZE, headroom.held());
         kernel.answer("fallocate", -Errno.ENOMEM.number());
-        own.release(); // of which the kernel takes nothing back
+        own.release(); // the kernel does not take its pages back
         assertEquals(SIZE, headroom.held());
         region.close();
         assertEquals(0, headroom.held());
@@ -226,7 +226,7 @@ class HeldMemoryTest {
     }
 
     @Test
-    void what_pools_keep_counts() {
+    void pooled_memory_counts() {
         MemorySource pooled = PooledSource.over(
                 memfds(), "camera", kernel.calling(), headroom, PoolBudget.none().withRecycled(SIZE));
         pooled.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)).release();

@@ -13,7 +13,7 @@ class BackoffTest {
     private final Backoff backoff = new Backoff();
 
     @Test
-    void intervals_double_up_to_two_seconds_and_start_anew_with_the_next_wait() {
+    void intervals_double_up_to_two_seconds_and_restart_with_the_next_wait() {
         for (int again = 0; again < 2; again++) {
             long now = Long.MAX_VALUE - MILLI; // the clock may overflow
             backoff.from(now);
@@ -22,13 +22,13 @@ class BackoffTest {
                 assertFalse(backoff.isDue(now + millis * MILLI - 1));
                 now += millis * MILLI;
                 assertTrue(backoff.isDue(now));
-                assertFalse(backoff.isDue(now), "it was asked at this moment");
+                assertFalse(backoff.isDue(now), "it was asked just now");
             }
         }
     }
 
     @Test
-    void who_asks_late_waits_from_then_on() {
+    void a_late_query_begins_the_next_interval() {
         backoff.from(0);
         assertTrue(backoff.isDue(1000 * MILLI));
         assertEquals(100 * MILLI, backoff.dueIn(1000 * MILLI));

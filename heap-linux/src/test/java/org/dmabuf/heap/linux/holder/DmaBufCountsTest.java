@@ -22,14 +22,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** On a memfd for which the kernel is made to show a count, since dma-bufs are not on every machine. */
+/** Tests with a memfd for which a fake kernel shows a count, because dma-bufs do not exist on every machine. */
 class DmaBufCountsTest {
     private interface Fdinfo {
         String show() throws IOException;
     }
 
     private final Syscalls linux = Syscalls.linux();
-    /** Descriptors that were duplicated and not closed. */
+    /** Duplicated descriptors that are still open. */
     private final Set<Integer> copies = new TreeSet<>();
     private final Syscalls counted = (Syscalls) Proxy.newProxyInstance(
             Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) -> {
@@ -83,7 +83,7 @@ class DmaBufCountsTest {
     }
 
     @Test
-    void one_dma_buf_has_one_descriptor_here_by_whatever_descriptor_it_comes() {
+    void one_dma_buf_is_tracked_by_one_descriptor_whatever_descriptor_is_given() {
         int other = linux.fcntl(memory, 1030, 0); // F_DUPFD_CLOEXEC
         TrackedFile.DmaBuf file = track();
         assertSame(file, counts.add("camera", Bytes.PAGE, other));
@@ -93,16 +93,16 @@ class DmaBufCountsTest {
     }
 
     @Test
-    void it_is_gone_when_the_descriptor_here_is_the_last_and_reported_once() {
+    void it_is_gone_when_only_the_trackers_descriptor_is_left_and_reported_once() {
         TrackedFile.DmaBuf file = awaited();
         assertEquals(List.of(), gone());
-        fdinfo = () -> "count:\t1\nname:\tframe\ncount:\t9\n"; // the name comes after the kernel's count
+        fdinfo = () -> "count:\t1\nname:\tframe\ncount:\t9\n"; // the name follows the kernel's count
         assertEquals(List.of(file), gone());
         assertEquals(List.of(), gone());
     }
 
     @Test
-    void a_count_that_cannot_be_read_later_is_taken_for_a_holder() {
+    void a_count_that_cannot_be_read_counts_as_a_holder() {
         TrackedFile.DmaBuf file = awaited();
         fdinfo = () -> {
             throw new IOException("made up");
@@ -120,7 +120,7 @@ class DmaBufCountsTest {
     }
 
     @Test
-    void want_of_memory_while_the_count_is_read_leaves_no_descriptor() {
+    void a_shortage_while_the_count_is_read_leaves_no_descriptor() {
         fdinfo = () -> {
             throw new OutOfMemoryError("made up");
         };

@@ -45,20 +45,20 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Memfds are the kernel's; a dma-buf here is a memfd whose holders a test counts. */
+/** Tests with the kernel's memfds. A dma-buf is represented by a memfd whose count of holders a test sets. */
 class HolderTrackerTest {
     private static final long SIZE = 8192;
     private static final long DMA_BUF_MAGIC = 0x444d4142;
     private static final int IN_Q_OVERFLOW = 0x4000;
 
-    /** The kernel, less what a test puts in its place. */
+    /** The running kernel, with some results set by the test. */
     private static final class Kernel implements HolderCalls {
         private final HolderCalls linux = HolderCalls.linux();
         final AtomicInteger inotify = new AtomicInteger();
         final AtomicInteger eventfd = new AtomicInteger();
         final AtomicInteger addWatch = new AtomicInteger();
         final AtomicInteger await = new AtomicInteger();
-        /** How often the next reads of inotify answer with what a test says: an error, or 0 for an overflow. */
+        /** Number of the next reads of inotify that return {@code fault}: an error, or 0 for an overflow. */
         final AtomicInteger faults = new AtomicInteger();
         volatile int fault;
         volatile int instance = -1;
@@ -67,15 +67,15 @@ class HolderTrackerTest {
         volatile boolean locksFail;
         volatile boolean locksAreCut;
         volatile boolean locksAreOff;
-        /** How many of the next lists of locks lack what is in them. */
+        /** Number of the next lists of locks that are empty. */
         final AtomicInteger locksLack = new AtomicInteger();
-        /** Each read of inotify finds one more that has gone; how often that was. */
+        /** Whether each read of inotify returns one more end; {@code flooded} counts these reads. */
         volatile boolean floods;
         final AtomicInteger flooded = new AtomicInteger();
-        /** What fdinfo counts; null asks the kernel. */
+        /** The count that fdinfo shows; null for the kernel's own. */
         volatile String count;
         final AtomicInteger asked = new AtomicInteger();
-        /** Which of the next answers that count 1 is an error instead, 0 for none. */
+        /** Number of the next answer with count 1 that is replaced by an error; 0 for none. */
         final AtomicInteger errorOnEnd = new AtomicInteger();
 
         @Override
@@ -93,7 +93,7 @@ class HolderTrackerTest {
             return linux.removeWatch(inotify, watch);
         }
 
-        /** {@return other calls, less what this test puts in their place} */
+        /** {@return calls with the results that this test sets} */
         Syscalls over(Syscalls others) {
             return (Syscalls) Proxy.newProxyInstance(
                     HolderTrackerTest.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) ->
@@ -110,7 +110,7 @@ class HolderTrackerTest {
                             });
         }
 
-        @SuppressWarnings("restricted") // gives memory of this process its size
+        @SuppressWarnings("restricted") // sets the size of memory of this process
         private long read(int fd, long address, long length, Syscalls others) {
             MemorySegment into = MemorySegment.ofAddress(address).reinterpret(length);
             if (floods && fd == instance) {
@@ -125,7 +125,7 @@ class HolderTrackerTest {
                 return fault;
             }
             while (others.read(fd, address, length) > 0) {
-                // lost
+                // discards the event
             }
             into.asSlice(0, 16).fill((byte) 0).set(JAVA_INT, 0, -1);
             into.set(JAVA_INT, 4, IN_Q_OVERFLOW);
@@ -136,7 +136,7 @@ class HolderTrackerTest {
         public String fdinfo(int fd) throws IOException {
             asked.incrementAndGet();
             if ("count:\t1\n".equals(count) && errorOnEnd.getAndUpdate(left -> Math.max(0, left - 1)) == 1) {
-                throw new OutOfMemoryError("as the test wants it");
+                throw new OutOfMemoryError("thrown by the test");
             }
             if (fdinfoFails) {
                 throw withoutDescriptors();
@@ -179,7 +179,7 @@ class HolderTrackerTest {
     private List<String> before;
 
     @BeforeAll
-    static void load_what_the_first_use_loads() throws IOException {
+    static void initialize_classes_of_the_first_use() throws IOException {
         Syscalls syscalls = Syscalls.linux();
         try (HolderTracker warm = new HolderTracker();
                 OwnedFd fd = memfd(syscalls)) {
@@ -212,7 +212,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_mapping_alone_holds_and_is_no_descriptor() {
+    void a_mapping_alone_holds_memory() {
         try (Arena arena = Arena.ofConfined()) {
             OwnedFd fd = memfd(syscalls);
             new Mappings(syscalls).map(fd, SIZE, Access.READ, arena);
@@ -247,11 +247,11 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_thousand_come_and_go_and_each_is_reported_once() throws IOException {
+    void a_thousand_watches_are_reported_once_each() throws IOException {
         List<OwnedFd> held = new ArrayList<>();
-        AtomicInteger[] told = new AtomicInteger[1000];
-        for (int i = 0; i < told.length; i++) {
-            AtomicInteger mine = told[i] = new AtomicInteger();
+        AtomicInteger[] reports = new AtomicInteger[1000];
+        for (int i = 0; i < reports.length; i++) {
+            AtomicInteger mine = reports[i] = new AtomicInteger();
             OwnedFd fd = memfd(syscalls);
             held.add(OwnedFd.of(syscalls.fcntl(fd.fd(), 1030, 0), syscalls::close));
             HolderWatch watch = watch(fd);
@@ -261,19 +261,19 @@ class HolderTrackerTest {
                 held.removeFirst().close();
             }
         }
-        for (AtomicInteger one : told) {
+        for (AtomicInteger one : reports) {
             assertTrue(one.get() <= 1);
         }
         held.forEach(OwnedFd::close);
-        for (AtomicInteger one : told) {
-            await("told", () -> one.get() == 1);
+        for (AtomicInteger one : reports) {
+            await("reported", () -> one.get() == 1);
         }
         assertFalse(kernel.fdinfo(kernel.instance).contains("inotify wd:"), "watches are left");
     }
 
-    /** More events than the kernel queues, none of which is read before all are there. */
+    /** More events than the kernel queues. The test reads none of them before all have occurred. */
     @Test
-    void what_an_overflow_of_the_kernels_queue_hides_is_found() throws IOException {
+    void ends_that_an_overflow_of_the_kernels_queue_hides_are_found() throws IOException {
         int queue = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/inotify/max_queued_events")).strip());
         assertTrue(queue <= 65_536, "a queue of " + queue + " events takes too much memory to fill; lower"
                 + " fs.inotify.max_queued_events to 16384 for the test");
@@ -295,7 +295,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void after_lost_events_the_kernels_own_list_decides() {
+    void after_lost_events_the_kernels_list_of_watches_decides() {
         OwnedFd lost = memfd(syscalls);
         OwnedFd held = memfd(syscalls);
         HolderWatch lostWatch = watch(lost);
@@ -313,7 +313,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void while_the_list_cannot_be_read_all_is_held_and_it_is_asked_for_again() {
+    void while_the_list_cannot_be_read_all_memory_counts_as_held_and_the_read_is_repeated() {
         for (boolean cut : new boolean[] {false, true}) {
             gone.set(0);
             OwnedFd lost = memfd(syscalls);
@@ -362,7 +362,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_limit_of_the_system_is_reported_with_its_remedy_and_costs_nothing() {
+    void a_limit_of_the_system_is_reported_with_its_remedy_and_leaks_nothing() {
         OwnedFd fd = memfd(syscalls);
         refused(kernel.eventfd, Errno.EMFILE, "ulimit -n", fd);
         refused(kernel.inotify, Errno.EMFILE, "fs.inotify.max_user_instances", fd);
@@ -385,7 +385,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void what_is_neither_memfd_nor_dma_buf_cannot_be_tracked() {
+    void memory_that_is_neither_memfd_nor_dma_buf_cannot_be_tracked() {
         try (OwnedFd device = OwnedFd.of(syscalls.open("/dev/null", 0), syscalls::close)) {
             HeapException refusal = assertThrows(HeapException.class, () -> watch(device));
             assertEquals(Errno.ENOTSUP, refusal.errno());
@@ -393,9 +393,9 @@ class HolderTrackerTest {
         }
     }
 
-    /** Its end would be reported when its name is removed, even if it still has holders. */
+    /** The kernel would report its end when its name is removed, even if it still has holders. */
     @Test
-    void a_file_with_a_name_is_no_memfd_although_it_is_in_memory() throws IOException {
+    void a_file_with_a_name_is_not_a_memfd_although_it_is_in_memory() throws IOException {
         Path memory = Path.of("/dev/shm");
         assumeTrue(Files.isWritable(memory), "skipped: there is no /dev/shm to write to");
         Path named = Files.createTempFile(memory, "peers-test", "");
@@ -413,7 +413,7 @@ class HolderTrackerTest {
         OwnedFd fd = memfd(syscalls);
         HolderWatch watch = watch(fd);
         kernel.floods = true;
-        watch.whenGone(gone::incrementAndGet); // would not return
+        watch.whenGone(gone::incrementAndGet); // the call would not return
         await("the thread reads", () -> kernel.flooded.get() > 100);
         kernel.floods = false;
         fd.close();
@@ -458,10 +458,10 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_is_held_while_the_list_of_locks_cannot_be_read() {
+    void secret_memory_counts_as_held_while_the_list_of_locks_cannot_be_read() {
         OwnedFd fd = secret();
         HolderWatch watch = watch(fd);
-        OwnedFd held = secret(); // so that there is a list to be cut
+        OwnedFd held = secret(); // so that the list is long enough to be truncated
         HolderWatch other = watch(held);
         kernel.locksAreCut = true;
         fd.close();
@@ -480,7 +480,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_is_held_when_one_list_of_locks_lacks_it_that_was_read_while_others_unlock() {
+    void secret_memory_counts_as_held_if_only_one_list_of_locks_lacks_it() {
         OwnedFd fd = secret();
         kernel.locksLack.set(2);
         HolderWatch watch = watch(fd);
@@ -494,7 +494,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void secret_memory_does_not_leave_where_its_lock_is_not_listed() {
+    void secret_memory_cannot_be_watched_if_its_lock_is_not_listed() {
         try (OwnedFd fd = secret()) {
             kernel.locksAreOff = true;
             HeapException refusal = assertThrows(HeapException.class, () -> watch(fd));
@@ -504,7 +504,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_dma_buf_is_held_until_the_count_is_ours_alone() {
+    void a_dma_buf_is_held_until_the_trackers_descriptor_is_the_only_one() {
         try (HolderTracker counted = counted()) {
             OwnedFd fd = memfd(syscalls);
             kernel.count = "count:\t2\n";
@@ -516,8 +516,8 @@ class HolderTrackerTest {
             assertEquals(0, gone.get());
             kernel.fdinfoFails = true;
             int failed = kernel.asked.get();
-            await("asked in vain", () -> kernel.asked.get() > failed + 1);
-            assertEquals(0, gone.get(), "what is not known is held");
+            await("asked without a change", () -> kernel.asked.get() > failed + 1);
+            assertEquals(0, gone.get(), "unknown memory counts as held");
             kernel.fdinfoFails = false;
             kernel.count = "count:\t1\nexp_name:\tsystem\n";
             await("gone", () -> gone.get() == 1);
@@ -525,7 +525,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void who_is_in_want_of_memory_does_not_wait_until_a_dma_buf_is_asked_after_again() {
+    void a_look_on_a_shortage_does_not_wait_for_the_next_interval() {
         try (HolderTracker counted = counted()) {
             OwnedFd fd = memfd(syscalls);
             kernel.count = "count:\t2\n";
@@ -533,32 +533,32 @@ class HolderTrackerTest {
             fd.close();
             watch.whenGone(gone::incrementAndGet);
             int asked = kernel.asked.get();
-            await("asked after seldom", () -> kernel.asked.get() > asked + 3);
+            await("asked at long intervals", () -> kernel.asked.get() > asked + 3);
             assertEquals(0, counted.look());
             int looked = kernel.asked.get();
             for (int i = 0; i < 1000; i++) {
                 counted.look();
             }
-            assertTrue(kernel.asked.get() - looked < 500, "an answer serves for a while");
+            assertTrue(kernel.asked.get() - looked < 500, "an answer stays valid for a while");
             kernel.count = "count:\t1\n";
             while (counted.look() == 0) {
-                Thread.onSpinWait(); // what was asked just now
+                Thread.onSpinWait(); // the last answer may still be valid
             }
             assertEquals(1, gone.get());
             assertEquals(1, counted.told());
         }
     }
 
-    /** The kernel shows the name that a holder gave a dma-buf as it is. */
+    /** The kernel shows a dma-buf's name with the bytes that a holder gave it. */
     @Test
-    void what_the_kernel_shows_is_read_byte_by_byte() throws IOException {
+    void any_bytes_of_fdinfo_can_be_read() throws IOException {
         Path shown = folder.resolve("fdinfo");
         Files.write(shown, "count:\t1\nname:\t\u00e9\n".getBytes(StandardCharsets.ISO_8859_1));
         assertEquals("count:\t1\nname:\t\u00e9\n", ProcFile.read(shown).orElseThrow());
     }
 
     @Test
-    void the_holders_name_of_a_dma_buf_forges_no_count() {
+    void the_name_of_a_dma_buf_cannot_forge_a_count() {
         try (HolderTracker counted = counted()) {
             OwnedFd fd = memfd(syscalls);
             kernel.count = "count:\t2\nexp_name:\tsystem\nname:\t\u00e9\ncount:\t1\n\n";
@@ -574,7 +574,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void all_who_follow_one_dma_buf_do_so_through_one_descriptor() throws IOException {
+    void all_watches_of_one_dma_buf_use_one_descriptor() throws IOException {
         HolderTable table = countedTable();
         try (HolderTracker broker = new HolderTracker(table);
                 HolderTracker carveout = new HolderTracker(table);
@@ -594,7 +594,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void one_who_stops_waiting_takes_nothing_from_another() {
+    void a_closed_watch_does_not_affect_another() {
         HolderTable table = new HolderTable(kernel.over(syscalls), kernel);
         try (HolderTracker stays = new HolderTracker(table)) {
             OwnedFd fd = memfd(syscalls);
@@ -613,7 +613,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_kernel_that_does_not_count_is_found_out_before_the_descriptor_leaves() throws IOException {
+    void a_kernel_without_counts_is_detected_before_the_export() throws IOException {
         try (HolderTracker counted = counted();
                 OwnedFd fd = memfd(syscalls)) {
             kernel.count = "";
@@ -662,7 +662,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void the_end_of_ones_own_uses_is_reported_once() {
+    void the_end_of_the_owners_use_can_be_reported_only_once() {
         try (OwnedFd fd = memfd(syscalls)) {
             HolderWatch watch = watch(fd);
             watch.whenGone(() -> {});
@@ -671,7 +671,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void a_callback_and_a_log_that_throw_keep_no_other_callback_from_its_own() {
+    void a_throwing_callback_and_a_throwing_log_prevent_no_other_callback() {
         try (FailingLog log = new FailingLog(DueCallbacks.class, true)) {
             List<HolderWatch> watches = new ArrayList<>();
             try (Arena arena = Arena.ofConfined()) {
@@ -683,7 +683,7 @@ class HolderTrackerTest {
                 }
                 watches.forEach(watch -> watch.whenGone(() -> {
                     gone.incrementAndGet();
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 }));
             }
             await("all three", () -> gone.get() == 3);
@@ -692,9 +692,9 @@ class HolderTrackerTest {
         letEventsPass(holders);
     }
 
-    /** Of two that have gone, the kernel is asked about one after the other. */
+    /** If two have ended, the kernel is queried about one after the other. */
     @Test
-    void an_error_after_an_end_was_found_loses_no_callback() {
+    void an_error_after_a_detected_end_loses_no_callback() {
         try (FailingLog _ = new FailingLog(DaemonLoop.class, false);
                 HolderTracker counted = counted()) {
             kernel.count = "count:\t2\n";
@@ -721,7 +721,7 @@ class HolderTrackerTest {
                 fd.close();
                 watch.whenGone(() -> {
                     gone.incrementAndGet();
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 });
             }
         }
@@ -730,7 +730,7 @@ class HolderTrackerTest {
     }
 
     @Test
-    void the_thread_keeps_no_class_loader_and_no_value_of_the_one_that_made_it() {
+    void the_thread_keeps_no_class_loader_and_no_thread_local_of_its_creator() {
         InheritableThreadLocal<Object> inherited = new InheritableThreadLocal<>();
         inherited.set(new Object());
         ClassLoader vendors = new ClassLoader() {};
@@ -749,7 +749,7 @@ class HolderTrackerTest {
             inherited.remove();
         }
         fd.close();
-        await("told", () -> thread.get() != null);
+        await("reported", () -> thread.get() != null);
         assertNull(value.get());
         assertFalse(vendors == thread.get().getContextClassLoader());
         assertTrue(thread.get().isDaemon());
@@ -768,7 +768,7 @@ class HolderTrackerTest {
                 kernel.over(new CountedSyscalls().answer("fileSystem", DMA_BUF_MAGIC).calling()), kernel);
     }
 
-    /** Waits for the report of a later end, before which earlier ends would have been reported. */
+    /** Waits for the report of a later end. Earlier ends would have been reported before it. */
     private void letEventsPass(HolderTracker through) {
         AtomicInteger passed = new AtomicInteger();
         OwnedFd later = memfd(syscalls);
@@ -783,7 +783,7 @@ class HolderTrackerTest {
         return OwnedFd.of(fd, syscalls::close);
     }
 
-    /** Skips the test where the kernel has none. */
+    /** Skips the test on a kernel without secret memory. */
     private OwnedFd secret() {
         int fd = MadeUpSecrets.memfdSecret(0x80000);
         assumeTrue(fd >= 0, "skipped: this kernel gives no memfd_secret");
@@ -806,7 +806,7 @@ class HolderTrackerTest {
                         try {
                             return fd.getFileName() + " " + Files.readSymbolicLink(fd);
                         } catch (IOException e) {
-                            return ""; // closed since, as the list's own
+                            return ""; // closed since the listing, like the listing's own descriptor
                         }
                     })
                     .filter(line -> line.contains("anon_inode") || line.contains("peers-test"))
@@ -820,7 +820,7 @@ class HolderTrackerTest {
     private static void await(String what, BooleanSupplier condition) {
         long start = System.nanoTime();
         while (!condition.getAsBoolean()) {
-            assertTrue(System.nanoTime() - start < 30_000_000_000L, () -> "waited in vain: " + what);
+            assertTrue(System.nanoTime() - start < 30_000_000_000L, () -> "time limit exceeded: " + what);
             Thread.onSpinWait();
         }
     }

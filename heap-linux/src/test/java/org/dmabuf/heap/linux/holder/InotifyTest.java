@@ -22,7 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** On the running kernel, whose list of watches cannot be read while the test says so. */
+/** Tests on the running kernel, whose list of watches a test can make unreadable. */
 class InotifyTest {
     private static final int F_DUPFD_CLOEXEC = 1030;
 
@@ -44,7 +44,7 @@ class InotifyTest {
 
     @BeforeEach
     void await() {
-        inotify.awaited = 1; // what is not waited for is not looked at
+        inotify.awaited = 1; // otherwise no events are read
     }
 
     @AfterEach
@@ -66,13 +66,13 @@ class InotifyTest {
         inotify.look(0, true, file -> gone.add((TrackedFile.Memfd) file));
     }
 
-    /** {@return whether events were lost and the kernel's list is still to be looked at} */
+    /** {@return whether events were lost and the kernel's list must still be read} */
     private boolean doubtful() {
         return inotify.dueIn(0) != FileTracker.NEVER;
     }
 
     @Test
-    void nothing_is_taken_of_the_system_before_the_first_watch_nor_after_the_end() {
+    void no_resource_of_the_system_is_used_before_the_first_watch_or_after_the_end() {
         assertTrue(inotify.fd() < 0);
         look();
         int memfd = memfd();
@@ -94,14 +94,14 @@ class InotifyTest {
         look();
         assertEquals(List.of(), gone);
         linux.close(peer);
-        unreadable = true; // what the kernel says by itself is enough
+        unreadable = true; // the kernel's own event is sufficient
         look();
         look();
         assertEquals(List.of(file), gone);
     }
 
     @Test
-    void one_memfd_is_one_file_by_whatever_descriptor_and_another_is_another() {
+    void one_memfd_is_one_file_whatever_the_descriptor() {
         int memfd = memfd();
         int copy = linux.fcntl(memfd, F_DUPFD_CLOEXEC, 0);
         int other = memfd();
@@ -116,28 +116,28 @@ class InotifyTest {
     }
 
     @Test
-    void one_that_is_removed_is_not_reported_and_can_be_tracked_again() throws IOException {
+    void a_removed_memfd_is_not_reported_and_can_be_tracked_again() throws IOException {
         int memfd = memfd();
         TrackedFile.Memfd first = track(memfd);
         inotify.remove(first);
         assertFalse(HolderCalls.linux().fdinfo(inotify.fd()).contains("inotify wd:"));
         TrackedFile.Memfd second = track(memfd);
         assertNotSame(first, second);
-        inotify.remove(first); // which is forgotten
+        inotify.remove(first); // the removed watch is forgotten
         linux.close(memfd);
         look();
         assertEquals(List.of(second), gone);
     }
 
     @Test
-    void what_is_no_descriptor_cannot_be_tracked() {
+    void an_invalid_descriptor_cannot_be_tracked() {
         HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
         assertEquals(Optional.of("camera"), refusal.heap());
         assertTrue(refusal.getMessage().contains("inotify_add_watch"), refusal::getMessage);
     }
 
     @Test
-    void what_was_read_and_not_taken_is_found_in_the_kernels_list() {
+    void events_that_were_read_and_lost_are_found_in_the_kernels_list() {
         List<TrackedFile.Memfd> files = new ArrayList<>();
         int held = memfd();
         track(held);
@@ -155,7 +155,7 @@ class InotifyTest {
         assertTrue(doubtful());
         unreadable = true;
         look();
-        assertEquals(files.subList(0, 1), gone, "what is not known is held");
+        assertEquals(files.subList(0, 1), gone, "unknown memory counts as held");
         assertTrue(doubtful());
         unreadable = false;
         look();
@@ -168,7 +168,7 @@ class InotifyTest {
     }
 
     @Test
-    void an_instance_that_cannot_be_made_is_refused() {
+    void a_failure_to_create_an_instance_is_refused() {
         HolderCalls none = (HolderCalls) Proxy.newProxyInstance(
                 HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, _, _) ->
                         -Errno.EMFILE.number());

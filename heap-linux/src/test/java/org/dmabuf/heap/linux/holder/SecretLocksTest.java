@@ -24,13 +24,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** On the running kernel, whose lists a test may change. The memory is a memfd, which is locked in the same way. */
+/**
+ * Tests on the running kernel, whose lists a test can change. The memory is a memfd, which is locked in the same way.
+ */
 class SecretLocksTest {
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final UnaryOperator<String> AS_IT_IS = UnaryOperator.identity();
 
     private final Syscalls linux = Syscalls.linux();
-    /** What becomes of the next lists of locks; those after them stay as they are. */
+    /** Changes of the next lists of locks. Later lists stay unchanged. */
     private final Deque<UnaryOperator<String>> lists = new ArrayDeque<>();
 
     private UnaryOperator<String> fdinfo = AS_IT_IS;
@@ -72,7 +74,7 @@ class SecretLocksTest {
     private TrackedFile.Secret track(int fd) {
         TrackedFile.Secret file = locks.add("secure", Bytes.PAGE, fd);
         HolderWatch watch = new HolderWatch(null, null, file);
-        watch.callback = () -> {}; // what is not waited for is not looked at
+        watch.callback = () -> {}; // otherwise the locks are not read
         file.watches.add(watch);
         return file;
     }
@@ -92,11 +94,11 @@ class SecretLocksTest {
         look();
         look();
         assertEquals(List.of(file), gone);
-        make(); // for the end
+        make(); // for the detection of the end
     }
 
     @Test
-    void one_file_is_tracked_once_by_whatever_descriptor_until_it_is_removed() {
+    void one_file_is_tracked_once_whatever_the_descriptor_until_it_is_removed() {
         TrackedFile.Secret file = track(memory);
         int copy = linux.fcntl(memory, F_DUPFD_CLOEXEC, 0);
         assertSame(file, track(copy));
@@ -106,7 +108,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void only_what_three_lists_in_a_row_lack_is_gone() {
+    void memory_is_gone_only_if_three_lists_in_a_row_lack_it() {
         TrackedFile.Secret file = track(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, AS_IT_IS));
@@ -119,7 +121,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void a_list_that_cannot_be_read_or_is_cut_off_says_nothing() {
+    void a_list_that_cannot_be_read_or_is_truncated_proves_nothing() {
         TrackedFile.Secret file = track(memory);
         UnaryOperator<String> without = list -> list.replace(file.number, "");
         lists.addAll(List.of(without, without, _ -> null));
@@ -133,7 +135,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void a_number_that_only_ends_or_begins_so_is_another_files() {
+    void a_number_that_only_begins_or_ends_alike_is_that_of_another_file() {
         TrackedFile.Secret file = track(memory);
         UnaryOperator<String> longer = list -> list.replace(file.number, "1" + file.number + "1");
         lists.addAll(List.of(longer, longer, longer));
@@ -162,7 +164,7 @@ class SecretLocksTest {
     }
 
     @Test
-    void what_cannot_be_locked_is_refused() {
+    void memory_that_cannot_be_locked_is_refused() {
         HeapException refusal = assertThrows(HeapException.class, () -> track(1_000_000));
         assertTrue(refusal.getMessage().contains("flock"), refusal::getMessage);
     }

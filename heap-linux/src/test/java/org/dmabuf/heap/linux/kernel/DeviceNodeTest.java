@@ -22,7 +22,7 @@ class DeviceNodeTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"fifo", "file", "folder"})
-    void what_is_no_character_device_is_refused_at_once_and_leaves_nothing(String kind, @TempDir Path folder)
+    void a_file_that_is_not_a_character_device_is_refused_at_once_and_leaves_nothing(String kind, @TempDir Path folder)
             throws Exception {
         Path node = folder.resolve(kind);
         switch (kind) {
@@ -54,7 +54,7 @@ class DeviceNodeTest {
     }
 
     @Test
-    void a_number_is_given_back_when_the_last_call_on_it_has_returned() {
+    void a_number_is_closed_when_the_last_call_on_it_has_returned() {
         device.enter();
         device.enter();
         device.close();
@@ -73,7 +73,7 @@ class DeviceNodeTest {
     }
 
     @Test
-    void no_call_begins_on_a_device_that_is_closed_also_while_others_are_under_way() {
+    void no_call_begins_on_a_closed_device_even_while_others_are_under_way() {
         device.enter();
         device.close();
         assertEquals(
@@ -81,7 +81,7 @@ class DeviceNodeTest {
         device.leave();
         HeapException refusal = assertThrows(HeapException.class, device::enter);
         assertEquals(
-                "heap 'camera': it has gone and /dev/null is closed; use a heap that is announced",
+                "heap 'camera': it has left, and /dev/null is closed; use an announced heap",
                 refusal.getMessage());
         assertEquals(1, syscalls.count("close"));
     }

@@ -15,13 +15,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DmaBufExporterTest {
     @ParameterizedTest
     @ValueSource(strings = {"udmabuf", "system", "videobuf2_vmalloc", "videobuf2_dma_contig", "videobuf2_dma_sg"})
-    void exporters_that_make_all_pages_at_once_are_known(String name) {
+    void exporters_that_create_all_pages_at_once_are_recognised(String name) {
         assertTrue(new DmaBufExporter(name).makesAllPages());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"", "drm", "i915", "amdgpu", "no-heap-of-this-machine"})
-    void no_other_exporter_is_taken_for_one(String name) {
+    void no_other_exporter_is_recognised_as_one(String name) {
         assertFalse(new DmaBufExporter(name).makesAllPages());
     }
 

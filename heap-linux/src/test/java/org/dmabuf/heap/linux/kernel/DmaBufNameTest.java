@@ -37,7 +37,7 @@ class DmaBufNameTest {
     }
 
     @Test
-    void a_kernel_without_names_is_good_enough_and_another_refusal_is_passed_on() {
+    void a_kernel_without_names_is_accepted_and_another_refusal_is_passed_on() {
         CountedSyscalls syscalls = new CountedSyscalls().answer("dmaBufSetName", -Errno.ENOTTY.number());
         DmaBufName.set(syscalls.calling(), "camera", 1_000_000, Bytes.PAGE, "frame");
         assertEquals(1, syscalls.count("dmaBufSetName"));

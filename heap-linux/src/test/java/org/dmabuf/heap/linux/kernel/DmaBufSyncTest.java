@@ -21,7 +21,7 @@ class DmaBufSyncTest {
     private final CountDownLatch inside = new CountDownLatch(1);
     private final CountDownLatch goOn = new CountDownLatch(1);
 
-    /** A kernel whose first SYNC takes until it is let go. */
+    /** Kernel whose first SYNC blocks until the test lets it return. */
     private final Syscalls slow = (Syscalls) Proxy.newProxyInstance(
             getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
                 syncs.add((Long) arguments[1]);
@@ -31,7 +31,7 @@ class DmaBufSyncTest {
             });
 
     @Test
-    void while_the_first_bracket_is_made_no_other_begins() throws InterruptedException {
+    void during_the_first_cpu_access_no_other_begins() throws InterruptedException {
         DmaBufSync sync = new DmaBufSync(slow, "camera", 4096, false);
         List<Thread> threads = new ArrayList<>();
         threads.add(Thread.ofPlatform().start(() -> sync.begin(3, Access.READ)));
@@ -55,9 +55,9 @@ class DmaBufSyncTest {
         assertEquals(1, Collections.frequency(syncs, START_BOTH));
     }
 
-    /** A device may read adopted memory, and who reads as well need not wait for it. */
+    /** A device may read adopted memory. A caller that only reads need not wait for that. */
     @Test
-    void the_first_bracket_of_an_adopted_dma_buf_is_for_the_direction_that_was_asked_for() {
+    void the_first_cpu_access_of_an_adopted_dma_buf_has_the_requested_direction() {
         goOn.countDown();
         DmaBufSync sync = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
         sync.begin(3, Access.READ);
@@ -68,7 +68,7 @@ class DmaBufSyncTest {
     }
 
     @Test
-    void while_the_first_bracket_of_what_may_be_udmabufs_is_made_no_other_begins() throws InterruptedException {
+    void during_the_first_cpu_access_of_a_possible_udmabuf_no_other_begins() throws InterruptedException {
         DmaBufSync sync = DmaBufSync.ofAdopted(slow, 4096, DmaBufExporter.UNKNOWN);
         Thread first = Thread.ofPlatform().start(() -> sync.begin(3, Access.READ));
         inside.await();
@@ -85,7 +85,7 @@ class DmaBufSyncTest {
     }
 
     @Test
-    void a_dma_buf_that_needs_none_has_no_first_bracket() {
+    void a_dma_buf_that_needs_no_first_cpu_access_has_none() {
         goOn.countDown();
         DmaBufSync sync = new DmaBufSync(slow, "camera", 4096, true);
         sync.prepare(3);

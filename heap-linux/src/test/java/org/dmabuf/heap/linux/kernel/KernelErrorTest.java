@@ -26,7 +26,7 @@ class KernelErrorTest {
     }
 
     @Test
-    void a_number_that_has_no_constant_is_reported_as_a_number() {
+    void a_number_without_a_constant_is_reported_as_a_number() {
         HeapException refusal = KernelError.of("camera", 4096, "fallocate", -7); // E2BIG
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals("heap 'camera': fallocate refused a buffer of 4 KiB: error 7", refusal.getMessage());
@@ -56,7 +56,7 @@ class KernelErrorTest {
     }
 
     @Test
-    void the_callers_meaning_goes_into_the_errno_and_the_kernels_into_the_sentence() {
+    void the_exception_has_the_callers_errno_and_the_kernels_meaning_in_its_message() {
         HeapException refusal = KernelError.of(Errno.ENOMEM, "camera", 4096, "fallocate", -Errno.ENOSPC.number());
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertTrue(refusal.getMessage().contains(Errno.ENOSPC.meaning()), refusal.getMessage());

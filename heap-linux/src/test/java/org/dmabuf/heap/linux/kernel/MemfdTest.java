@@ -14,7 +14,9 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 
-/** Its faults, and that they leave nothing behind, are tested with the system heap. */
+/**
+ * Tests of sealed memfds. The tests of the system heap contain its failures and check that these leave nothing behind.
+ */
 class MemfdTest {
     private static final int F_GET_SEALS = 1034;
     private static final int F_SEAL_EXEC = 0x20; // since 6.3, set by MFD_NOEXEC_SEAL
@@ -38,7 +40,7 @@ class MemfdTest {
     }
 
     @Test
-    void the_memory_is_there_and_its_size_is_sealed() throws IOException {
+    void the_memory_is_allocated_and_its_size_is_sealed() throws IOException {
         int fd = memfd.create("camera", "frame", 3 * Bytes.PAGE, 0);
         try {
             Path path = Path.of("/proc/self/fd/" + fd);
@@ -52,7 +54,7 @@ class MemfdTest {
     }
 
     @Test
-    void the_seals_that_are_asked_for_are_set_with_the_others() {
+    void the_requested_seals_are_set_with_the_others() {
         int all = Memfd.F_SEAL_SHRINK | Memfd.F_SEAL_GROW | Memfd.F_SEAL_SEAL;
         assertEquals(all, sealsOfANewOne(Memfd.F_SEAL_SEAL) & all);
         assertEquals(0, sealsOfANewOne(0) & Memfd.F_SEAL_SEAL);

@@ -67,7 +67,7 @@ class MemoryKindTest {
     }
 
     @Test
-    void what_cannot_be_found_out_is_refused_and_counts_as_no_memory() {
+    void a_descriptor_of_unknown_kind_is_refused_and_does_not_count_as_memory() {
         syscalls.answer("isDmaBuf", -Errno.EMFILE.number());
         withFile(fd -> {
             HeapException refusal = assertThrows(HeapException.class, () -> MemoryKind.of(kernel, fd));

@@ -12,7 +12,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What it does without a descriptor, LimitsTest looks at. */
+/** Tests of reading files. LimitsTest checks the case without a free descriptor. */
 class ProcFileTest {
     @TempDir
     Path folder;
@@ -29,18 +29,18 @@ class ProcFileTest {
     }
 
     @Test
-    void a_file_of_the_kernel_whose_size_says_nothing_is_read() {
+    void a_file_of_the_kernel_with_size_0_is_read() {
         assertTrue(ProcFile.read(Path.of("/proc/self/status")).orElseThrow().contains("\nPid:"));
     }
 
     @Test
-    void what_is_absent_or_no_file_is_empty() {
+    void an_absent_file_or_a_folder_is_empty() {
         assertEquals(Optional.empty(), ProcFile.read(folder.resolve("absent")));
         assertEquals(Optional.empty(), ProcFile.read(folder));
     }
 
     @Test
-    void a_long_path_is_read_too() throws IOException {
+    void a_file_with_a_long_path_is_read() throws IOException {
         Path deep = folder;
         while (deep.toString().length() < 2000) {
             deep = deep.resolve("n".repeat(200));

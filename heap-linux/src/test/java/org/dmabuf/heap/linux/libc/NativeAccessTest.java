@@ -14,9 +14,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Each test is another Java: a permission is given at the start, to all classes of a class path. */
+/** Tests with a separate JVM each, because a permission is given at its start, for all classes of the class path. */
 class NativeAccessTest {
-    /** What the other Java runs. */
+    /** Program of the separate JVM. */
     static final class Links {
         private Links() {}
 
@@ -25,16 +25,16 @@ class NativeAccessTest {
         }
     }
 
-    /** How the other Java ended. */
+    /** End of the separate JVM: its status and its output. */
     record End(int status, List<String> printed) {}
 
     @Test
     void where_Java_denies_native_access_the_error_names_the_option() throws Exception {
         End end = run("--illegal-native-access=deny");
         assertNotEquals(0, end.status());
-        String told = "linking getpagesize failed: Java denies native access;"
+        String message = "linking getpagesize failed: Java denies native access;"
                 + " start it with --enable-native-access=ALL-UNNAMED";
-        assertTrue(end.printed().stream().anyMatch(line -> line.endsWith(told)), end::toString);
+        assertTrue(end.printed().stream().anyMatch(line -> line.endsWith(message)), end::toString);
     }
 
     @Test

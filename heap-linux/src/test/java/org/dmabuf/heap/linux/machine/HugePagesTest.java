@@ -23,7 +23,7 @@ class HugePagesTest {
     private Path pools;
 
     @BeforeEach
-    void a_machine_with_20_pages_of_2_mib_of_which_10_can_be_had() throws IOException {
+    void a_machine_with_20_pages_of_2_mib_of_which_10_are_free() throws IOException {
         pool("hugepages-2048kB", 20, 12, 2);
         pool("hugepages-1048576kB", 0, 0, 0);
     }
@@ -41,7 +41,7 @@ class HugePagesTest {
     }
 
     @Test
-    void what_the_pool_has_is_granted() {
+    void pages_of_the_pool_are_granted() {
         new HugePages(pools, pools).require("camera", 10 * PAGE, PAGE, "");
     }
 
@@ -62,7 +62,7 @@ class HugePagesTest {
     }
 
     @Test
-    void pages_that_the_machine_knows_nothing_of_are_refused_with_those_that_it_has() {
+    void unknown_page_sizes_are_refused_with_the_known_ones() {
         HeapException refusal = refusal(16 * MIB, MIB);
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
@@ -80,7 +80,7 @@ class HugePagesTest {
                 "false | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,memory",
                 "true  | - cgroup2 none rw,memory_hugetlb_accounting | - cgroup cgroup rw,cpu,cpuacct",
             })
-    void they_are_charged_where_cgroups_of_version_2_are_mounted_so(boolean charged, String first, String second)
+    void they_are_charged_if_cgroups_of_version_2_are_mounted_that_way(boolean charged, String first, String second)
             throws IOException {
         Path mounts = Files.createDirectory(pools.resolve("self")).resolve("mountinfo");
         String before = "36 34 0:30 / /sys/fs/cgroup rw,relatime ";

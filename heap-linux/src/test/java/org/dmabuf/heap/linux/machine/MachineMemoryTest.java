@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** On a tree of files that looks like /proc and /sys/fs/cgroup. */
+/** Tests on a tree of files that looks like /proc and /sys/fs/cgroup. */
 class MachineMemoryTest {
     private static final long MIB = 1 << 20;
 
@@ -36,7 +36,7 @@ class MachineMemoryTest {
         mounted("/");
     }
 
-    /** Mounts both versions, with a cgroup at the top. */
+    /** Mounts both versions, each with a cgroup at the top. */
     private void mounted(String root) throws IOException {
         write(proc.resolve("self/mountinfo"), mountOfSecond(root, mount) + mountOfFirst(root, mount.resolve("memory")));
     }
@@ -70,7 +70,7 @@ class MachineMemoryTest {
                 "inactive_file 1\ntotal_inactive_file " + inactiveFile + "\n");
     }
 
-    /** The tightest bound, with bytes of shareable memory that this process answers for. */
+    /** {@return the lowest bound, for a process that has this many bytes of shareable memory} */
     private static MachineMemory.Bound read(MachineMemory memory, long held) {
         MachineMemory.Reading reading = memory.read(held);
         return reading.cgroup().available() < reading.machine().available() ? reading.cgroup() : reading.machine();
@@ -89,13 +89,13 @@ class MachineMemoryTest {
     }
 
     @Test
-    void without_cgroups_it_is_what_the_machine_has() {
+    void without_cgroups_the_machines_memory_counts() {
         assertEquals(1024 * MIB, read().available());
         assertEquals("the machine's MemAvailable", read().limit());
     }
 
     @Test
-    void memory_that_is_set_aside_for_contiguous_buffers_is_not_available_to_others() throws IOException {
+    void memory_that_is_reserved_for_contiguous_buffers_is_not_available_to_others() throws IOException {
         String meminfo = Files.readString(proc.resolve("meminfo"));
         write(proc.resolve("meminfo"), meminfo + "CmaTotal:         262144 kB\nCmaFree:          131072 kB\n");
         assertEquals(896 * MIB, read().available());
@@ -106,7 +106,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void without_contiguous_memory_all_that_is_available_counts() throws IOException {
+    void without_contiguous_memory_all_available_memory_counts() throws IOException {
         String meminfo = Files.readString(proc.resolve("meminfo"));
         write(proc.resolve("meminfo"), meminfo + "CmaTotal:              0 kB\nCmaFree:               0 kB\n");
         assertEquals(1024 * MIB, read().available());
@@ -114,7 +114,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_limit_of_the_own_cgroup_counts() throws IOException {
+    void a_limit_of_the_processs_cgroup_applies() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
         assertEquals(312 * MIB, read().available());
@@ -122,7 +122,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void the_tightest_of_nested_limits_counts() throws IOException {
+    void the_lowest_of_nested_limits_applies() throws IOException {
         inCgroup("0::/slice/gateway.service/child\n");
         limit2("slice", "" + 512 * MIB, 500 * MIB, 0);
         limit2("slice/gateway.service", "" + 256 * MIB, 100 * MIB, 0);
@@ -132,14 +132,14 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_limit_at_the_top_counts_as_a_container_sees_it() throws IOException {
+    void a_limit_at_the_top_applies_as_in_a_container() throws IOException {
         inCgroup("0::/\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
         assertEquals(500 * MIB, read().available());
     }
 
     @Test
-    void in_a_container_that_shows_the_hosts_path_the_top_counts() throws IOException {
+    void in_a_container_that_shows_the_hosts_path_the_limit_at_the_top_applies() throws IOException {
         mounted("/docker/0123456789abcdef");
         inCgroup("0::/docker/0123456789abcdef\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
@@ -154,21 +154,21 @@ class MachineMemoryTest {
     }
 
     @Test
-    void page_cache_that_can_be_dropped_is_not_used_up() throws IOException {
+    void page_cache_that_can_be_dropped_does_not_count_as_used() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 500 * MIB, 100 * MIB);
         assertEquals(112 * MIB, read().available());
     }
 
     @Test
-    void a_cgroup_over_its_limit_lacks_what_it_is_over() throws IOException {
+    void a_cgroup_above_its_limit_has_a_negative_rest() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 600 * MIB, 0);
         assertEquals(-88 * MIB, read().available());
     }
 
     @Test
-    void the_first_version_of_cgroups_counts_too() throws IOException {
+    void limits_of_cgroups_of_version_1_apply_too() throws IOException {
         inCgroup("3:cpuset:/elsewhere\n2:cpu,memory:/slice/gateway\n0::/\n");
         limit1("slice", 512 * MIB, 500 * MIB, 100 * MIB);
         limit1("slice/gateway", 256 * MIB, 100 * MIB, 0);
@@ -184,7 +184,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void page_cache_figures_that_lag_behind_make_no_memory() throws IOException {
+    void outdated_page_cache_figures_add_no_memory() throws IOException {
         inCgroup("2:memory:/gateway\n");
         // The cache was dropped, but memory.stat still shows it.
         limit1("gateway", Long.MAX_VALUE - 4095, 5 * MIB, 100 * MIB);
@@ -194,7 +194,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_cgroup_that_goes_away_limits_no_longer() throws IOException {
+    void a_removed_cgroup_has_no_limit() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
         MachineMemory memory = memory();
@@ -204,7 +204,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void figures_are_read_anew_each_time() throws IOException {
+    void figures_are_read_each_time() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
         MachineMemory memory = memory();
@@ -222,7 +222,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void lines_that_make_no_sense_are_passed_over() throws IOException {
+    void malformed_lines_are_ignored() throws IOException {
         inCgroup("nonsense\n\n0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
         write(mount.resolve("gateway/memory.stat"), "inactive_file many\n");
@@ -238,7 +238,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void the_smaller_of_max_and_high_counts_and_is_named() throws IOException {
+    void the_lower_of_max_and_high_applies_and_is_named() throws IOException {
         inCgroup("0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
         second("gateway", "memory.high", 300 * MIB);
@@ -252,7 +252,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void high_alone_counts_at_each_level() throws IOException {
+    void high_alone_applies_at_each_level() throws IOException {
         inCgroup("0::/slice/gateway\n");
         limit2("slice", "max", 400 * MIB, 0);
         second("slice", "memory.high", 500 * MIB);
@@ -278,7 +278,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void in_the_first_version_too() throws IOException {
+    void punched_memory_counts_as_used_in_version_1_too() throws IOException {
         inCgroup("4:memory:/gateway\n");
         limit1("gateway", 512 * MIB, 210 * MIB, 0);
         first("gateway", "memory.stat", "shmem 0\ntotal_inactive_file 0\ntotal_shmem " + 10 * MIB);
@@ -287,14 +287,14 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_kernel_that_does_not_tell_shared_memory_is_taken_at_its_word() throws IOException {
+    void without_a_figure_of_shared_memory_the_other_figures_are_used_unchanged() throws IOException {
         inCgroup("4:memory:/gateway\n");
         limit1("gateway", 512 * MIB, 210 * MIB, 0);
         assertEquals(302 * MIB, read(200 * MIB).available());
     }
 
     @Test
-    void the_machine_s_shared_memory_is_compared_in_the_same_way() throws IOException {
+    void shared_memory_of_the_machine_is_compared_in_the_same_way() throws IOException {
         write(proc.resolve("meminfo"), "MemAvailable: 1048576 kB\nShmem:   102400 kB\nShmemHugePages: 0 kB\n");
         assertEquals(1024 * MIB, read(100 * MIB).available());
         assertEquals(1014 * MIB, read(110 * MIB).available());
@@ -302,7 +302,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void memory_and_swap_together_are_limited_in_the_first_version() throws IOException {
+    void the_limit_of_memory_and_swap_of_version_1_applies() throws IOException {
         inCgroup("4:memory:/gateway\n");
         limit1("gateway", 512 * MIB, 100 * MIB, 0);
         first("gateway", "memory.memsw.limit_in_bytes", 512 * MIB);
@@ -313,7 +313,7 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_limit_above_the_mount_is_known_in_the_first_version() throws IOException {
+    void a_limit_above_the_mount_is_known_in_version_1() throws IOException {
         inCgroup("4:memory:/\n");
         limit1("", Long.MAX_VALUE - 4095, 100 * MIB, 0);
         first("", "memory.stat", "total_inactive_file 0\nhierarchical_memory_limit " + 128 * MIB);
@@ -323,18 +323,18 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_container_s_limit_says_that_those_above_it_are_not_shown() throws IOException {
+    void a_limit_in_a_container_is_reported_with_a_hint_at_limits_above_it() throws IOException {
         inCgroup("0::/\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
-        List<String> told = JavaLog.of(MachineMemory.class, () -> assertEquals(
+        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(
                 "the limit in " + mount.resolve("memory.max") + " (limits are known up to the namespace's root, "
                         + mount + ")",
                 read().limit()));
-        assertEquals(List.of(), told);
+        assertEquals(List.of(), lines);
     }
 
     @Test
-    void a_process_that_is_moved_is_under_the_limits_of_where_it_is() throws IOException {
+    void a_moved_process_is_under_the_limits_of_its_present_cgroup() throws IOException {
         limit2("one", "" + 512 * MIB, 0, 0);
         limit2("two", "" + 256 * MIB, 0, 0);
         inCgroup("0::/one\n");
@@ -344,7 +344,7 @@ class MachineMemoryTest {
         assertEquals(256 * MIB, read(memory, 0).available());
     }
 
-    /** The host's tree in a namespace that begins two levels further down: the names in between are hidden. */
+    /** The host's tree in a namespace whose root is two levels further down, so that the names between are hidden. */
     @Test
     void a_hidden_path_is_found_by_the_list_of_processes() throws IOException {
         mounted("/../..");
@@ -362,13 +362,13 @@ class MachineMemoryTest {
     }
 
     @Test
-    void or_by_the_inode_where_the_kernel_reports_it() throws IOException {
+    void a_hidden_path_is_found_by_the_inode_if_the_kernel_reports_it() throws IOException {
         mounted("/../..");
         inCgroup("0::/\n");
         limit2("slice/gateway", "" + 256 * MIB, 12 * MIB, 0);
         long inode = (long) Files.getAttribute(mount.resolve("slice/gateway"), "unix:ino");
         assertEquals(244 * MIB, read(new MachineMemory(proc, () -> inode), 0).available());
-        // A name that fits by chance does not count against the inode.
+        // A name that matches by chance does not override the inode.
         mounted("/");
         inCgroup("0::/decoy\n");
         limit2("decoy", "" + 128 * MIB, 0, 0);
@@ -384,31 +384,31 @@ class MachineMemoryTest {
     }
 
     @Test
-    void a_process_outside_of_all_mounts_is_reported_once_with_the_remedy() throws IOException {
+    void a_process_outside_all_mounts_is_reported_once_with_the_remedy() throws IOException {
         inCgroup("0::/../b\n");
-        limit2("", "" + 128 * MIB, 0, 0); // of the cgroup that it left
+        limit2("", "" + 128 * MIB, 0, 0); // the cgroup that the process left
         MachineMemory memory = memory();
-        List<String> told = JavaLog.of(MachineMemory.class, () -> {
+        List<String> lines = JavaLog.of(MachineMemory.class, () -> {
             assertEquals(1024 * MIB, read(memory, 0).available());
             read(memory, 0);
         });
-        assertEquals(1, told.size(), told::toString);
-        assertTrue(told.getFirst().startsWith("the cgroup of this process, /../b in /proc/self/cgroup, is below no"
-                + " mount of cgroups: a memory limit of it is not known"), told::toString);
-        assertTrue(told.getFirst().contains("; mount the cgroup file system"), told::toString);
+        assertEquals(1, lines.size(), lines::toString);
+        assertTrue(lines.getFirst().startsWith("the memory limit of this process's cgroup, /../b in"
+                + " /proc/self/cgroup, is unknown: no mount of cgroups contains it"), lines::toString);
+        assertTrue(lines.getFirst().contains("; mount the cgroup file system"), lines::toString);
     }
 
     @Test
-    void a_path_that_no_folder_has_leaves_the_limits_above_it() throws IOException {
+    void a_path_without_a_folder_is_under_the_limits_above_it() throws IOException {
         inCgroup("0::/gone/gateway\n");
         limit2("", "" + 128 * MIB, 0, 0);
-        List<String> told =
+        List<String> lines =
                 JavaLog.of(MachineMemory.class, () -> assertEquals(128 * MIB, read().available()));
-        assertEquals(1, told.size(), told::toString);
+        assertEquals(1, lines.size(), lines::toString);
     }
 
     @Test
-    void the_mounts_are_where_the_kernel_lists_them() throws IOException {
+    void mounts_are_read_from_the_kernels_list() throws IOException {
         Path unified = tree.resolve("a b");
         write(
                 proc.resolve("self/mountinfo"),
@@ -422,25 +422,25 @@ class MachineMemoryTest {
     }
 
     @Test
-    void on_a_hybrid_host_the_first_version_has_the_limits() throws IOException {
+    void on_a_hybrid_host_version_1_has_the_limits() throws IOException {
         inCgroup("9:name=systemd:/\n4:memory:/gateway\n0::/../b\n");
         limit1("gateway", 256 * MIB, 0, 0);
-        List<String> told =
+        List<String> lines =
                 JavaLog.of(MachineMemory.class, () -> assertEquals(256 * MIB, read().available()));
-        assertEquals(List.of(), told);
+        assertEquals(List.of(), lines);
     }
 
     @Test
-    void a_kernel_without_memory_cgroups_is_not_warned_of() throws IOException {
+    void no_warning_is_logged_on_a_kernel_without_memory_cgroups() throws IOException {
         inCgroup("9:name=systemd:/\n");
         Files.delete(proc.resolve("self/mountinfo"));
-        List<String> told =
+        List<String> lines =
                 JavaLog.of(MachineMemory.class, () -> assertEquals(1024 * MIB, read().available()));
-        assertEquals(List.of(), told);
+        assertEquals(List.of(), lines);
     }
 
     @Test
-    void this_process_s_cgroup_is_where_the_kernel_says() throws IOException {
+    void the_cgroup_of_this_process_is_found_as_the_kernel_lists_it() throws IOException {
         String membership = Files.readString(Path.of("/proc/self/cgroup"));
         OwnCgroup cgroup = OwnCgroup.locate(Path.of("/proc"), membership, CgroupId::ofThisProcess);
         assertEquals("", cgroup.doubt());

@@ -34,7 +34,7 @@ public class MlockLimitTest {
     private static final String ORDINARY = "Name:\tjava\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n";
 
     @Test
-    void the_soft_limit_is_what_holds() {
+    void the_soft_limit_applies() {
         assertEquals(8388608, MlockLimit.limit(LIMITS, ORDINARY, INITIAL));
         assertEquals(
                 MlockLimit.UNLIMITED,
@@ -42,14 +42,14 @@ public class MlockLimitTest {
     }
 
     @Test
-    void who_has_the_capability_is_under_no_limit() {
+    void a_process_with_the_capability_has_no_limit() {
         assertEquals(
                 MlockLimit.UNLIMITED,
                 MlockLimit.limit(LIMITS, "CapEff:\t0000000000004000\n", INITIAL)); // CAP_IPC_LOCK alone
         assertEquals(8388608, MlockLimit.limit(LIMITS, "CapEff:\tffffffffffffbfff\n", INITIAL)); // all but it
     }
 
-    /** The kernel asks the initial namespace, in which a container's root has no capability. */
+    /** The kernel checks the capability in the initial namespace, where a container's root does not have it. */
     @Test
     void the_capability_of_another_user_namespace_lifts_no_limit() {
         assertEquals(8388608, MlockLimit.limit(LIMITS, "CapEff:\t000001ffffffffff\n", "user:[4026532450]"));
@@ -57,7 +57,7 @@ public class MlockLimitTest {
     }
 
     @Test
-    void what_is_taken_is_missing_until_it_is_given_back() {
+    void locked_bytes_are_missing_until_they_are_returned() {
         MlockLimit locked = new MlockLimit(10);
         assertTrue(locked.take(7));
         assertFalse(locked.take(4));
@@ -67,14 +67,14 @@ public class MlockLimitTest {
         assertTrue(locked.take(10));
     }
 
-    /** A process of its own under a limit of 256 KiB, without the capability that would lift it. */
+    /** A separate process with a limit of 256 KiB, without the capability that would lift it. */
     @Test
     void a_process_at_its_limit_is_refused_and_lives() throws Exception {
         boolean root = Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
         isRefusedAndLives(root ? List.of("setpriv", "--bounding-set=-ipc_lock") : List.of());
     }
 
-    /** It has every capability in its namespace, and the kernel asks for one in the initial namespace. */
+    /** The process has every capability in its own namespace, but the kernel requires one in the initial namespace. */
     @Test
     void the_root_of_a_user_namespace_at_its_limit_is_refused_and_lives() throws Exception {
         List<String> namespace = List.of("unshare", "--user", "--map-root-user");
@@ -104,19 +104,19 @@ public class MlockLimitTest {
         assertEquals(0, process.waitFor(), output);
         assertEquals(
                 """
-                heap: ENOMEM heap 'secure': 512 KiB do not fit into the memory that this process may lock \
+                heap: ENOMEM heap 'secure': 512 KiB does not fit into the memory that this process may lock \
                 (RLIMIT_MEMLOCK): 256 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit -l, grant \
                 CAP_IPC_LOCK, or close buffers
-                kernel: ENOMEM heap 'secure': 512 KiB do not fit into the memory that this process may lock \
-                (RLIMIT_MEMLOCK): other mappings of this process have the rest; raise LimitMEMLOCK= in the unit or \
+                kernel: ENOMEM heap 'secure': 512 KiB does not fit into the memory that this process may lock \
+                (RLIMIT_MEMLOCK): other mappings of this process use the rest; raise LimitMEMLOCK= in the unit or \
                 ulimit -l, grant CAP_IPC_LOCK, or close buffers
                 mapping: ENOMEM heap 'secure': mmap refused a buffer of 192 KiB: resource temporarily unavailable; \
-                raise what this process may lock (LimitMEMLOCK= in a unit, ulimit -l), or end arenas
+                raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end arenas
                 """,
                 output);
     }
 
-    /** What that process does. */
+    /** Program of the separate process. */
     static final class AtTheLimit {
         public static void main(String[] arguments) throws IOException {
             Syscalls syscalls = Syscalls.linux();

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** On a tree of files that looks like /proc and /sys/fs/cgroup. What the limits come to, MachineMemoryTest looks at. */
+/** Tests on a tree of files that looks like /proc and /sys/fs/cgroup. MachineMemoryTest checks the resulting limits. */
 class OwnCgroupTest {
     @TempDir
     Path tree;
@@ -69,14 +69,14 @@ class OwnCgroupTest {
     }
 
     @Test
-    void the_first_version_counts_where_it_has_the_memory_controller() throws IOException {
+    void version_1_is_used_if_it_has_the_memory_controller() throws IOException {
         Path own = folder("gateway");
         mounts(second("/", tree.resolve("unified"), "rw"), first("/", mount, "rw,cpuacct,memory"));
         assertFound(locate("5:cpuacct,memory:/gateway\n0::/other\n"), false, List.of(own, mount));
     }
 
     @Test
-    void the_last_mount_on_a_folder_is_the_one_that_counts() throws IOException {
+    void the_last_mount_on_a_folder_applies() throws IOException {
         Path own = folder("gateway");
         mounts(second("/elsewhere", mount, "rw"), second("/", mount, "rw"));
         assertFound(locate("0::/gateway\n"), true, List.of(own, mount));
@@ -85,7 +85,7 @@ class OwnCgroupTest {
     }
 
     @Test
-    void names_are_read_as_the_kernel_escapes_them() throws IOException {
+    void names_escaped_by_the_kernel_are_decoded() throws IOException {
         mount = Files.createDirectories(tree.resolve("a b"));
         Path own = folder("gateway");
         mounts(second("/", tree.resolve("a\\040b"), "rw"));
@@ -108,7 +108,7 @@ class OwnCgroupTest {
     }
 
     @Test
-    void one_that_is_below_no_mount_is_in_doubt_and_those_above_it_still_count() throws IOException {
+    void a_cgroup_below_no_mount_is_in_doubt_and_those_above_it_still_count() throws IOException {
         mounts(second("/slice", mount, "rw"));
         OwnCgroup lost = locate("0::/slice/gateway\n");
         assertTrue(lost.doubt().startsWith("the cgroup of this process, /slice/gateway in "), lost::doubt);
@@ -119,12 +119,12 @@ class OwnCgroupTest {
     }
 
     @Test
-    void a_kernel_without_memory_cgroups_has_none_and_that_is_no_doubt() {
+    void a_kernel_without_memory_cgroups_has_no_levels_and_no_doubt() {
         assertFound(locate("3:cpu:/\n"), true, List.of());
     }
 
     @Test
-    void huge_pages_are_charged_where_the_second_version_is_mounted_so() throws IOException {
+    void huge_pages_are_charged_if_version_2_is_mounted_with_that_option() throws IOException {
         assertFalse(OwnCgroup.chargesHugePages(proc), "without a list of mounts");
         mounts(second("/", mount, "rw"));
         assertFalse(OwnCgroup.chargesHugePages(proc));

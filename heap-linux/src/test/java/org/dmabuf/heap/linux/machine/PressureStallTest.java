@@ -18,18 +18,18 @@ class PressureStallTest {
     private static final String MACHINE = "/proc/pressure/memory";
 
     @Test
-    void the_kernel_takes_the_trigger_where_it_has_pressure_stall_information() {
+    void a_kernel_with_pressure_stall_information_accepts_the_trigger() {
         assumeTrue(Files.isWritable(Path.of(MACHINE)), "skipped: this kernel has no " + MACHINE + " to write to");
         try (PressureStall stall = PressureStall.open("system", Syscalls.linux(), List.of(MACHINE))) {
             assertTrue(stall.isNotified());
             stall.wake();
-            assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1))); // woken, not pressed
+            assertFalse(stall.await(TimeUnit.MINUTES.toNanos(1))); // woken, without pressure
         }
     }
 
     @Test
-    void where_no_file_takes_the_trigger_it_only_waits() {
-        // There is no such file; there is one that cannot be written to; and one that takes no trigger.
+    void without_a_file_that_accepts_the_trigger_it_only_waits() {
+        // A file that does not exist; one that cannot be written; and one that accepts no trigger.
         try (PressureStall stall = PressureStall.open(
                 "system", Syscalls.linux(), List.of("/no/such/memory.pressure", "/proc/version", "/dev/full"))) {
             assertFalse(stall.isNotified());
@@ -57,6 +57,6 @@ class PressureStallTest {
         PressureStall.open("system", kernel.calling(), List.of("/proc/version_signature_none", "/dev/full"))
                 .close();
         assertEquals(2, kernel.count("open"));
-        assertEquals(2, kernel.count("close")); // of the file that took no trigger, and of the counter
+        assertEquals(2, kernel.count("close")); // that of the file without a trigger, and that of the counter
     }
 }

@@ -8,7 +8,7 @@ import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** A buffer of Java's own memory, which counts what is given back. */
+/** Buffer of Java's own memory that counts its releases. */
 class FakeBuffer implements HeapBuffer {
     private final MemorySegment memory;
     int unmapped;
@@ -18,7 +18,7 @@ class FakeBuffer implements HeapBuffer {
         memory = Arena.ofAuto().allocate(size);
     }
 
-    /** {@return memory of a pool that has this buffer, for which as many bytes were asked as the buffer has} */
+    /** {@return a pool's memory with this buffer, requested with the buffer's own size} */
     PooledMemory pooled() {
         return PooledMemory.make(_ -> this, "camera", HeapRequest.of(size()).withExport(ExportMode.NONE));
     }

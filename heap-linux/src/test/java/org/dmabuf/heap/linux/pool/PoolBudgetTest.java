@@ -15,14 +15,14 @@ class PoolBudgetTest {
     private final PoolBudget none = PoolBudget.none();
 
     @Test
-    void sizes_that_round_to_as_many_pages_are_one_and_the_last_count_holds() {
+    void sizes_that_round_to_the_same_pages_are_one_and_the_last_count_applies() {
         PoolBudget budget = none.withPrewarmed(1, 3).withPrewarmed(Bytes.PAGE, 2).withPrewarmed(Bytes.PAGE + 1, 5);
         assertEquals(Map.of(Bytes.PAGE, 2, 2 * Bytes.PAGE, 5), budget.prewarmed());
         assertEquals(Map.of(), none.prewarmed());
     }
 
     @Test
-    void a_count_of_none_takes_the_size_out() {
+    void a_count_of_0_removes_the_size() {
         PoolBudget budget = none.withPrewarmed(Bytes.PAGE, 3);
         assertFalse(budget.isNone());
         assertTrue(budget.withPrewarmed(Bytes.PAGE, 0).isNone());
@@ -39,7 +39,7 @@ class PoolBudgetTest {
     }
 
     @Test
-    void what_is_no_budget_is_refused() {
+    void an_invalid_budget_is_refused() {
         assertThrows(IllegalArgumentException.class, () -> none.withPrewarmed(Bytes.PAGE, -1));
         assertThrows(IllegalArgumentException.class, () -> none.withRecycled(-1));
         for (Duration idle : new Duration[] {Duration.ZERO, Duration.ofNanos(-1), Duration.ofDays(36_501)}) {

@@ -21,24 +21,24 @@ class PooledMemoryTest {
     }
 
     @Test
-    void it_counts_what_the_source_gave_and_is_found_by_what_was_asked() {
+    void it_counts_the_bytes_of_the_buffer_and_is_found_by_the_requested_bytes() {
         PooledMemory memory = make(new FakeBuffer(SIZE + 28));
         assertEquals(SIZE, memory.asked);
         assertEquals(SIZE + 28, memory.bytes);
     }
 
     @Test
-    void less_than_was_asked_for_is_given_back_and_refused() {
+    void a_buffer_below_the_requested_size_is_released_and_refused() {
         FakeBuffer small = new FakeBuffer(SIZE - 1);
         HeapException refusal = assertThrows(HeapException.class, () -> make(small));
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(1, small.released);
     }
 
-    /** Another heap would not help a process that has no room for a mapping. */
+    /** For a process at its limit of mappings, another heap is no remedy. */
     @ParameterizedTest
     @CsvSource({"ENOMEM,EAGAIN", "EACCES,EACCES"})
-    void what_cannot_be_mapped_is_given_back_and_refused(Errno kernel, Errno told) {
+    void memory_that_cannot_be_mapped_is_released_and_refused(Errno kernel, Errno expected) {
         FakeBuffer unmappable = new FakeBuffer(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -46,14 +46,14 @@ class PooledMemoryTest {
             }
         };
         HeapException refusal = assertThrows(HeapException.class, () -> make(unmappable));
-        assertEquals(told, refusal.errno());
+        assertEquals(expected, refusal.errno());
         assertEquals("heap 'camera': made up", refusal.getMessage());
         assertEquals(1, unmappable.released);
         assertEquals(0, unmappable.unmapped);
     }
 
     @Test
-    void an_unmap_that_fails_does_not_keep_the_memory() {
+    void a_failed_unmap_does_not_keep_the_memory() {
         FakeBuffer bad = new FakeBuffer(SIZE) {
             @Override
             public void unmap(MemorySegment mapping) {

@@ -49,7 +49,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Pools of real memory, on a machine whose size, clock and pressure are the test's. */
+/** Tests of pools of real memory, on a machine whose size, clock and pressure a test sets. */
 class PooledSourceTest {
     private static final long SIZE = 64 << 10;
     private static final long MIB = 1 << 20;
@@ -63,7 +63,7 @@ class PooledSourceTest {
         return HeapRequest.of(size).withExport(ExportMode.NONE);
     }
 
-    /** Pressure that the test makes, for a keeper whose sleep the test can await. */
+    /** Memory pressure set by a test, which can also await the sleep of the keeper. */
     private static final class Pressure implements PressureWatch {
         private boolean asleep;
         private boolean woken;
@@ -79,7 +79,7 @@ class PooledSourceTest {
             return notified;
         }
 
-        /** The next wait throws. */
+        /** Whether the next wait throws. */
         synchronized void fail(Error error) {
             failure = error;
         }
@@ -101,11 +101,11 @@ class PooledSourceTest {
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
-            boolean told = pressed;
+            boolean wasPressed = pressed;
             asleep = false;
             woken = false;
             pressed = false;
-            return told;
+            return wasPressed;
         }
 
         @Override
@@ -125,7 +125,7 @@ class PooledSourceTest {
             notifyAll();
         }
 
-        /** Waits until the keeper has done all that there is to do. */
+        /** Waits until the keeper has completed its work. */
         synchronized void settle() {
             long end = System.nanoTime() + 10 * SECOND;
             while (!asleep || woken || pressed) {
@@ -142,7 +142,7 @@ class PooledSourceTest {
         }
     }
 
-    /** Memfds, which are counted, from a source that does what the test says. */
+    /** Source of counted memfds whose failures a test sets. */
     private final class Provider implements MemorySource {
         private final MemfdSource memfds = MemfdSource.open("system", Syscalls.linux(), headroom);
         private volatile UnaryOperator<HeapBuffer> fault = buffer -> buffer;
@@ -268,16 +268,16 @@ class PooledSourceTest {
     }
 
     @Test
-    void a_budget_of_nothing_is_the_source_itself() {
+    void an_empty_budget_returns_the_source_itself() {
         assertSame(provider, PooledSource.over(provider, "system", Syscalls.linux(), headroom, PoolBudget.none()));
     }
 
     @Test
-    void buffers_are_made_ahead_of_demand_with_their_pages_and_served_without_the_source() {
+    void buffers_are_created_in_advance_with_their_pages_and_served_without_the_source() {
         open(PoolBudget.none().withPrewarmed(SIZE, 4).withPrewarmed(MIB, 2));
         assertPool("prewarmed", 4 * SIZE + 2 * MIB, 0, 0);
         assertEquals(6, provider.made.get());
-        HeapBuffer buffer = pooled.allocate(exported(SIZE - 1)); // rounds to as many pages
+        HeapBuffer buffer = pooled.allocate(exported(SIZE - 1)); // rounds to the same number of pages
         assertEquals(6, provider.made.get());
         assertEquals(SIZE, buffer.size());
         assertEquals(SIZE, Syscalls.linux().allocated(buffer.descriptor()));
@@ -288,7 +288,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void a_pool_is_filled_again_when_half_of_it_is_gone_and_not_at_each_buffer() {
+    void a_pool_is_refilled_when_half_of_it_is_used_and_not_for_each_buffer() {
         open(PoolBudget.none().withPrewarmed(SIZE, 4));
         pooled.allocate(exported(SIZE)).release();
         assertEquals(0, pressure.wakes);
@@ -300,11 +300,11 @@ class PooledSourceTest {
     }
 
     @Test
-    void what_was_exported_is_never_served_again() {
+    void an_exported_buffer_is_never_reused() {
         open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         Descriptors descriptors = new Descriptors(Syscalls.linux());
         Set<Long> inodes = new HashSet<>();
-        List<Integer> peers = new ArrayList<>(); // who has a descriptor keeps the inode's number from being used again
+        List<Integer> peers = new ArrayList<>(); // open, so that no inode number is reused
         for (int round = 0; round < 20; round++) {
             HeapBuffer buffer = pooled.allocate(exported(SIZE));
             peers.add(Syscalls.linux().fcntl(buffer.descriptor(), 1030, 0)); // F_DUPFD_CLOEXEC
@@ -319,7 +319,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void what_cannot_be_exported_is_used_again_cleared_and_still_has_no_descriptor() {
+    void a_buffer_without_export_is_reused_zeroed_and_still_has_no_descriptor() {
         open(PoolBudget.none().withRecycled(MIB));
         HeapBuffer first = pooled.allocate(kept(SIZE));
         long address = first.map(Access.READ_WRITE).address();
@@ -348,7 +348,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void who_releases_twice_does_not_reach_the_next_tenant() {
+    void a_second_release_does_not_affect_the_next_user_of_the_memory() {
         open(PoolBudget.none().withRecycled(MIB));
         HeapBuffer stale = pooled.allocate(kept(SIZE));
         stale.release();
@@ -362,7 +362,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void what_is_no_plain_request_is_the_sources_to_serve_or_to_refuse() {
+    void requests_that_no_pool_serves_go_to_the_source() {
         open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         for (HeapRequest wrong : List.of(
                 exported(1L << 62),
@@ -376,7 +376,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void beyond_its_budget_the_oldest_goes() {
+    void above_the_budget_the_oldest_is_released() {
         open(PoolBudget.none().withRecycled(3 * SIZE));
         List<HeapBuffer> held = new ArrayList<>();
         for (int i = 1; i <= 3; i++) {
@@ -385,7 +385,8 @@ class PooledSourceTest {
         held.add(pooled.allocate(kept(3 * SIZE - 3 * Bytes.PAGE)));
         held.add(pooled.allocate(kept(4 * SIZE)));
         held.forEach(HeapBuffer::release);
-        assertPool("recycled", 3 * SIZE, 0, 5); // pages 1 and 2 went, 3 and the rest stay, the last never fitted
+        // The buffers of 1 and 2 pages were released, and the next two stay. The last one exceeds the budget.
+        assertPool("recycled", 3 * SIZE, 0, 5);
         pooled.allocate(kept(3 * Bytes.PAGE)).release();
         pooled.allocate(kept(Bytes.PAGE)).release();
         assertEquals(1, usage("recycled").hits());
@@ -393,7 +394,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void of_a_size_the_youngest_serves_whatever_came_back_in_between() {
+    void the_youngest_of_a_size_is_served_first() {
         open(PoolBudget.none().withRecycled(MIB));
         HeapBuffer one = pooled.allocate(kept(SIZE));
         HeapBuffer two = pooled.allocate(kept(SIZE));
@@ -415,11 +416,11 @@ class PooledSourceTest {
         youngest.release();
         oldest.release();
         assertPool("recycled", 2 * SIZE + Bytes.PAGE, 2, 3);
-        assertEquals(Bytes.PAGE, pooled.trim(1)); // which came back first
+        assertEquals(Bytes.PAGE, pooled.trim(1)); // it returned first
     }
 
     @Test
-    void what_came_back_last_goes_when_it_alone_is_too_old() {
+    void memory_that_returned_last_is_released_when_only_it_is_too_old() {
         open(PoolBudget.none().withRecycled(MIB).withIdle(Duration.ofSeconds(8)));
         HeapBuffer late = pooled.allocate(kept(SIZE));
         pooled.allocate(kept(Bytes.PAGE)).release();
@@ -439,7 +440,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void trim_gives_back_at_least_what_is_wanted_and_says_how_much() {
+    void trim_releases_at_least_the_wanted_bytes_and_returns_the_amount() {
         open(PoolBudget.none().withPrewarmed(SIZE, 4).withRecycled(MIB));
         HeapBuffer one = pooled.allocate(kept(SIZE));
         HeapBuffer two = pooled.allocate(kept(SIZE));
@@ -448,7 +449,7 @@ class PooledSourceTest {
         assertEquals(0, pooled.trim(0));
         assertEquals(0, pooled.trim(-1));
         assertEquals(SIZE, pooled.trim(1));
-        assertEquals(2 * SIZE, pooled.trim(SIZE + 1)); // the rest of what was recycled, then of what was made ahead
+        assertEquals(2 * SIZE, pooled.trim(SIZE + 1)); // the rest of the recycled memory, then of the prewarmed memory
         assertPool("recycled", 0, 0, 2);
         assertPool("prewarmed", 3 * SIZE, 0, 0);
         assertEquals(3 * SIZE, pooled.trim(Long.MAX_VALUE));
@@ -462,7 +463,7 @@ class PooledSourceTest {
         clock.addAndGet(9 * SECOND);
         pressure.wake();
         pressure.settle();
-        assertEquals(SECOND, pressure.waited); // till the first of them has been idle for long enough
+        assertEquals(SECOND, pressure.waited); // until the first of them has been idle for the configured time
         assertEquals(3, provider.out.get());
         clock.addAndGet(SECOND);
         pressure.wake();
@@ -475,7 +476,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void under_pressure_everything_is_given_back_and_nothing_is_made_until_it_is_quiet() {
+    void under_pressure_everything_is_released_and_nothing_is_created_until_it_ends() {
         open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         pooled.allocate(kept(SIZE)).release();
         pressure.press();
@@ -491,7 +492,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void without_the_kernels_word_the_machines_figures_are_looked_at() {
+    void without_the_kernels_notification_the_machines_figures_are_read() {
         pressure.notified = false;
         open(PoolBudget.none().withPrewarmed(MIB, 8));
         assertEquals(SECOND, pressure.waited);
@@ -513,7 +514,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void pools_keep_no_more_than_they_leave() {
+    void pools_keep_no_more_than_they_leave_free() {
         available.set(6 * MIB);
         open(PoolBudget.none().withPrewarmed(MIB, 1000));
         assertTrue(usage("prewarmed").bytes() <= 3 * MIB, usage("prewarmed").toString());
@@ -521,14 +522,14 @@ class PooledSourceTest {
     }
 
     @Test
-    void what_is_kept_counts_as_free_and_is_given_back_before_anybody_is_refused() {
+    void pooled_memory_counts_as_free_and_is_released_before_a_request_is_refused() {
         open(PoolBudget.none().withPrewarmed(MIB, 8));
-        machine = () -> (11 - provider.out.get()) * MIB; // 8 of them are kept
+        machine = () -> (11 - provider.out.get()) * MIB; // 8 of them are pooled
         awaitReading(3 * MIB);
         assertEquals(11 * MIB, pooled.usage().free().orElseThrow());
         assertEquals(11 * MIB, headroom.available());
         assertThrows(HeapException.class, () -> headroom.reserve("camera", 12 * MIB));
-        assertPool("prewarmed", 8 * MIB, 0, 0); // not given up for nothing
+        assertPool("prewarmed", 8 * MIB, 0, 0); // no memory was released in vain
 
         headroom.reserve("camera", 5 * MIB);
         headroom.settle(5 * MIB);
@@ -536,10 +537,10 @@ class PooledSourceTest {
     }
 
     @Test
-    void a_kernel_without_memory_is_asked_again_once_the_pools_gave_theirs_back() {
+    void the_kernel_is_asked_again_after_the_pools_released_their_memory() {
         open(PoolBudget.none().withPrewarmed(MIB, 2).withRecycled(MIB));
         provider.fault = buffer -> {
-            if (provider.out.get() > 2) { // this one and another
+            if (provider.out.get() > 2) { // this call and another one
                 throw HeapException.of(Errno.ENOMEM, "system", "no memory");
             }
             return buffer;
@@ -550,12 +551,12 @@ class PooledSourceTest {
         HeapBuffer held = pooled.allocate(kept(2 * SIZE));
         HeapException refusal = assertThrows(HeapException.class, () -> pooled.allocate(kept(2 * MIB)));
         assertEquals(Errno.ENOMEM, refusal.errno());
-        assertPool("prewarmed", MIB, 0, 0); // not given up for nothing
+        assertPool("prewarmed", MIB, 0, 0); // no memory was released in vain
         held.release();
     }
 
     @Test
-    void a_provider_that_fails_once_leaves_the_counts_right_and_is_asked_again() {
+    void a_source_that_fails_once_leaves_the_counts_right_and_is_asked_again() {
         provider.fault = new UnaryOperator<>() {
             private boolean failed;
 
@@ -578,7 +579,7 @@ class PooledSourceTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"refuses", "throws", "gives too little", "cannot be mapped"})
-    void a_provider_that_always_fails_leaves_the_counts_right_and_the_pools_recover_when_it_does(String how) {
+    void a_source_that_keeps_failing_leaves_the_counts_right_and_the_pools_recover_with_it(String how) {
         UnaryOperator<HeapBuffer> fault = buffer -> switch (how) {
             case "refuses" -> throw HeapException.of(Errno.ENOMEM, "system", "no memory at all");
             case "throws" -> throw new IllegalStateException("a bug");
@@ -623,10 +624,10 @@ class PooledSourceTest {
     }
 
     @Test
-    void an_error_in_the_upkeep_of_the_pools_ends_no_upkeep() {
+    void an_error_in_the_upkeep_of_the_pools_does_not_end_it() {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true)) {
             open(PoolBudget.none().withPrewarmed(SIZE, 3));
-            pressure.fail(new OutOfMemoryError("as the test wants it"));
+            pressure.fail(new OutOfMemoryError("thrown by the test"));
             pooled.allocate(exported(SIZE)).release();
             pooled.allocate(exported(SIZE)).release();
             pressure.wake();
@@ -640,14 +641,14 @@ class PooledSourceTest {
     }
 
     @Test
-    void a_release_that_throws_keeps_no_other_memory_of_a_pool() {
+    void a_release_that_throws_does_not_prevent_the_release_of_other_memory() {
         AtomicBoolean throwing = new AtomicBoolean();
         provider.fault = buffer -> new Forwarding(buffer) {
             @Override
             public void release() {
                 super.release();
                 if (throwing.get()) {
-                    throw new IllegalStateException("as the test wants it");
+                    throw new IllegalStateException("thrown by the test");
                 }
             }
         };
@@ -666,7 +667,7 @@ class PooledSourceTest {
     }
 
     @Test
-    void buffers_outlive_their_pools_and_then_go_back_to_the_machine() {
+    void buffers_outlive_their_pools_and_are_then_released() {
         open(PoolBudget.none().withPrewarmed(SIZE, 2).withRecycled(MIB));
         HeapBuffer exported = pooled.allocate(exported(SIZE));
         HeapBuffer recycled = pooled.allocate(kept(SIZE));
@@ -682,7 +683,7 @@ class PooledSourceTest {
 
     @Test
     void threads_that_release_while_the_pools_close_leave_nothing() throws Exception {
-        open(PoolBudget.none().withRecycled(3 * Bytes.PAGE)); // less than the threads have
+        open(PoolBudget.none().withRecycled(3 * Bytes.PAGE)); // less than the threads use
         CountDownLatch busy = new CountDownLatch(4);
         AtomicBoolean over = new AtomicBoolean();
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {

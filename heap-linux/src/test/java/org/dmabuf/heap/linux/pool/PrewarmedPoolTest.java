@@ -28,7 +28,7 @@ class PrewarmedPoolTest {
         return memory;
     }
 
-    /** Makes what is wanted, as the keeper does. */
+    /** Creates the requested buffers, as the keeper does. */
     private void fill() {
         for (long wanted = pool.wanted(); wanted > 0; wanted = pool.wanted()) {
             put(wanted);
@@ -40,7 +40,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void it_wants_as_many_of_each_size_as_were_to_be_kept() {
+    void it_requests_the_configured_number_of_each_size() {
         fill();
         assertEquals(4 * SMALL + LARGE, pool.held());
         assertEquals(5, buffers.size());
@@ -48,7 +48,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void what_is_not_wanted_is_released() {
+    void memory_that_was_not_requested_is_released() {
         fill();
         put(LARGE);
         assertEquals(1, buffers.getLast().released);
@@ -56,7 +56,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void what_is_taken_is_of_the_size_and_given_once() {
+    void taken_memory_has_the_size_and_is_served_once() {
         PooledMemory large = put(LARGE);
         assertNull(pool.take(SMALL));
         assertSame(large, pool.take(LARGE));
@@ -65,7 +65,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void a_size_that_is_not_kept_is_neither_a_miss_nor_a_reason_to_make_more() {
+    void a_size_that_is_not_pooled_is_neither_a_miss_nor_a_reason_for_a_refill() {
         assertNull(pool.take(SMALL + 1));
         assertEquals(0, pool.usage().misses());
         assertEquals(0, refills);
@@ -75,7 +75,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void more_is_asked_for_when_half_is_left_and_once_until_nothing_is_wanted() {
+    void a_refill_is_requested_when_half_is_left_and_only_once_until_it_is_full() {
         fill();
         pool.take(SMALL);
         assertEquals(0, refills);
@@ -89,7 +89,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void a_size_that_was_not_asked_for_by_a_moment_is_given_up_until_it_is_asked_for() {
+    void a_size_without_requests_is_released_until_the_next_request() {
         fill();
         now = 10;
         assertNotNull(pool.take(LARGE));
@@ -111,7 +111,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void as_much_is_given_back_as_is_wanted() {
+    void the_wanted_bytes_are_released() {
         fill();
         assertEquals(0, pool.giveBack(0));
         assertEquals(2 * SMALL, pool.giveBack(SMALL + 1));
@@ -122,7 +122,7 @@ class PrewarmedPoolTest {
     }
 
     @Test
-    void a_closed_pool_gives_everything_back_and_wants_nothing() {
+    void a_closed_pool_releases_everything_and_requests_nothing() {
         fill();
         pool.close();
         assertEquals(5, released());

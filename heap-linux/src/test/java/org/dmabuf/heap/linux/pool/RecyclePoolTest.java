@@ -27,13 +27,13 @@ class RecyclePoolTest {
         return memory;
     }
 
-    /** {@return how often each was released, in the order in which they were made} */
+    /** {@return how often each was released, in the order of creation} */
     private List<Integer> released() {
         return buffers.stream().map(buffer -> buffer.released).toList();
     }
 
     @Test
-    void what_is_taken_is_of_the_size_and_cleared() {
+    void taken_memory_has_the_size_and_is_zeroed() {
         PooledMemory small = put(SMALL);
         PooledMemory large = put(LARGE);
         small.mapping.fill((byte) 1);
@@ -48,7 +48,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void of_a_size_what_was_put_last_is_taken_first() {
+    void of_one_size_the_last_added_is_taken_first() {
         List<PooledMemory> all = List.of(put(SMALL), put(SMALL), put(SMALL));
         for (PooledMemory memory : all.reversed()) {
             assertSame(memory, pool.take(SMALL));
@@ -67,7 +67,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void beyond_the_budget_the_oldest_goes() {
+    void above_the_budget_the_oldest_is_released() {
         put(SMALL);
         put(LARGE);
         put(LARGE);
@@ -82,7 +82,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void the_youngest_that_fits_beside_no_other_is_kept_and_the_others_go() {
+    void memory_that_fills_the_budget_alone_displaces_all_others() {
         put(SMALL);
         pool.take(SMALL); // so that the next becomes the youngest without displacing one
         put(LARGE);
@@ -94,7 +94,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void what_is_larger_than_the_budget_is_released_at_once_and_displaces_nothing() {
+    void memory_above_the_budget_is_released_at_once_and_displaces_nothing() {
         put(SMALL);
         put(BUDGET + 1);
         assertEquals(List.of(0, 1), released());
@@ -102,7 +102,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void as_much_is_given_back_as_is_wanted_from_the_oldest_on() {
+    void the_wanted_bytes_are_released_from_the_oldest_on() {
         put(SMALL);
         put(SMALL);
         put(LARGE);
@@ -115,7 +115,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void what_was_put_by_a_moment_expires_and_what_came_later_stays() {
+    void memory_that_was_added_by_a_given_time_expires_and_later_memory_stays() {
         assertEquals(77, pool.oldestSince(77));
         put(SMALL);
         pool.tick(10);
@@ -143,7 +143,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void a_closed_pool_has_nothing_and_keeps_nothing() {
+    void a_closed_pool_is_empty_and_keeps_nothing() {
         put(SMALL);
         put(LARGE);
         pool.close();
@@ -154,7 +154,7 @@ class RecyclePoolTest {
     }
 
     @Test
-    void a_release_that_fails_keeps_no_other_from_its_own() {
+    void a_failed_release_does_not_prevent_another() {
         FakeBuffer bad = new FakeBuffer(SMALL) {
             @Override
             public void release() {

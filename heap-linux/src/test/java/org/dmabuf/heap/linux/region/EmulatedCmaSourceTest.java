@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Where buffers are placed, and which memory they have. That they are buffers, the contract of heap-tck looks at. */
+/** Tests of the location and the memory of buffers. The contract of heap-tck checks their behaviour as buffers. */
 class EmulatedCmaSourceTest {
     private static final long K = 1 << 10;
     private static final long MIB = 1 << 20;
@@ -84,7 +84,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void a_layout_that_cannot_be_is_refused_and_so_is_what_does_not_apply() {
+    void an_impossible_layout_and_an_inapplicable_request_are_refused() {
         long made = syscalls.count("memfdCreate");
         for (RegionLayout none : List.of(
                 LAYOUT.withAlignmentCap(0),
@@ -100,7 +100,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
+    void a_released_buffer_exports_no_descriptor_of_reused_memory() {
         HeapBuffer buffer = exportable(MIB);
         buffer.release();
         assertThrows(IllegalStateException.class, buffer::descriptor);
@@ -114,13 +114,13 @@ class EmulatedCmaSourceTest {
     void a_buffer_is_aligned_to_the_order_of_its_size_up_to_the_cap(long kib, long alignment) {
         HeapBuffer before = range(4 * K);
         HeapBuffer buffer = range(kib * K);
-        assertEquals(alignment * K, offset(buffer)); // the first such place behind the page
+        assertEquals(alignment * K, offset(buffer)); // the first aligned offset behind the page
         buffer.release();
         before.release();
     }
 
     @Test
-    void with_no_single_run_left_a_request_is_refused_though_bytes_are_free() {
+    void without_a_sufficient_run_a_request_is_refused_although_bytes_are_free() {
         List<HeapBuffer> pieces = new ArrayList<>();
         for (int i = 0; i < SIZE / (512 * K); i++) {
             pieces.add(range(512 * K));
@@ -135,8 +135,8 @@ class EmulatedCmaSourceTest {
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
-                    "heap 'camera': 1 MiB in one piece, aligned to 1 MiB, do not fit: 8 MiB free, largest run 512 KiB;"
-                            + " raise its size or close a buffer",
+                    "heap 'camera': 1 MiB in one piece, aligned to 1 MiB, does not fit: 8 MiB free, largest run 512"
+                            + " KiB; raise its size or close a buffer",
                     refusal.getMessage());
         }
         for (int i = 1; i < pieces.size(); i += 2) {
@@ -166,7 +166,7 @@ class EmulatedCmaSourceTest {
         assertEquals(MIB, source.occupied());
         HeapBuffer own = exportable(2 * MIB);
         assertEquals(MIB, source.occupied());
-        assertEquals(SIZE - 3 * MIB, free()); // but the place is taken
+        assertEquals(SIZE - 3 * MIB, free()); // but the range is allocated
         own.release();
         two.release();
         assertEquals(0, source.occupied());
@@ -174,7 +174,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void who_has_a_range_next_finds_zeroes() {
+    void a_reused_range_is_zeroed() {
         HeapBuffer first = range(SIZE);
         first.map(Access.READ_WRITE).fill((byte) 0x5a);
         first.release();
@@ -187,7 +187,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void a_peer_that_outlives_its_buffer_keeps_its_memory_and_not_the_place() {
+    void a_peer_that_outlives_its_buffer_keeps_its_memory_and_not_the_range() {
         HeapBuffer buffer = exportable(SIZE);
         int peer = Syscalls.linux().fcntl(buffer.descriptor(), 1030, 0); // F_DUPFD_CLOEXEC
         try {
@@ -215,21 +215,21 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void memory_that_the_machine_does_not_have_is_refused_and_the_place_stays_free() {
+    void a_size_above_the_machines_memory_is_refused_and_the_range_stays_free() {
         room.set(MIB);
         clock.addAndGet(51_000_000);
         for (ExportMode mode : List.of(ExportMode.NONE, ExportMode.READ_WRITE)) {
             HeapRequest request = HeapRequest.of(2 * MIB).withExport(mode);
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
             assertEquals(Errno.ENOMEM, refusal.errno());
-            assertTrue(refusal.getMessage().contains("a machine made up"), refusal.getMessage());
+            assertTrue(refusal.getMessage().contains("a fictitious machine"), refusal.getMessage());
             assertEquals(SIZE, free());
         }
         range(MIB).release();
     }
 
     @Test
-    void memory_that_the_kernel_does_not_give_after_all_leaves_nothing_behind() {
+    void a_refusal_by_the_kernel_leaves_nothing_behind() {
         AtomicInteger left = new AtomicInteger(1);
         syscalls.answerEach(
                 "madvise", () -> left.getAndDecrement() > 0 ? -Errno.EINTR.number() : -Errno.EFAULT.number());
@@ -259,7 +259,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void a_region_that_cannot_be_made_leaves_nothing_open() {
+    void a_region_that_cannot_be_created_leaves_nothing_open() {
         for (String call : List.of("memfdCreate", "fallocate", "fcntl", "mmap")) {
             CountedSyscalls faulty = new CountedSyscalls();
             Object answer = call.equals("mmap") ? (Object) (long) -Errno.ENOMEM.number() : -Errno.ENOMEM.number();
@@ -273,7 +273,7 @@ class EmulatedCmaSourceTest {
     }
 
     @Test
-    void buffers_outlive_the_source_and_the_last_takes_the_region_with_it() {
+    void buffers_outlive_the_source_and_the_region_ends_with_the_last() {
         HeapBuffer one = range(MIB);
         HeapBuffer two = range(MIB);
         source.close();

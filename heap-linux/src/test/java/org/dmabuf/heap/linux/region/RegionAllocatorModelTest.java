@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * A million random steps in all, beside a model that knows what was granted and nothing of how: what lies between those
- * blocks is free, and an allocation is refused only when no gap has a place.
+ * Test with a million random steps in all, compared with a model that knows only the granted blocks. The space between
+ * these blocks is free, and an allocation is refused only if no gap can hold it.
  */
 class RegionAllocatorModelTest {
     private static final int STEPS = 200_000;
@@ -29,7 +29,7 @@ class RegionAllocatorModelTest {
         }
     }
 
-    /** Blocks that are not free, and the same in the order in which chance picks them. */
+    /** Blocks that are not free, and the same blocks in the order in which they are chosen at random. */
     private final TreeMap<Long, Block> model = new TreeMap<>();
 
     private final List<Long> offsets = new ArrayList<>();
@@ -48,7 +48,7 @@ class RegionAllocatorModelTest {
         "4,  301,  1,    3,  2",
         "5, 6000,  4,  700, 12"
     })
-    void blocks_never_overlap_no_request_is_refused_wrongly_and_all_become_one_again(
+    void blocks_never_overlap_no_request_is_wrongly_refused_and_all_merge_at_the_end(
             long seed, int granules, int pages, int largest, int orders) {
         System.out.println("seed " + seed);
         random = new SplittableRandom(seed);
@@ -58,7 +58,7 @@ class RegionAllocatorModelTest {
         region = new RegionAllocator("model", regionSize, granule);
 
         for (int step = 0; step < STEPS; step++) {
-            // Waves, so that the region is seen nearly empty and full.
+            // In waves, so that the region is both nearly empty and full at times.
             if (random.nextInt(100) < (step / 10_000 % 2 == 0 ? 60 : 35)) {
                 allocate(random.nextLong(1, largest * granule + 1), granule << random.nextInt(orders + 1));
             } else if (!offsets.isEmpty()) {
@@ -98,7 +98,7 @@ class RegionAllocatorModelTest {
         assertEquals(whole, region.size(offset));
     }
 
-    /** One of the steps that a block may take next. */
+    /** Takes one of the possible next steps of a block. */
     private void advance(int index) {
         long offset = offsets.get(index);
         switch (model.get(offset).state) {
@@ -163,7 +163,7 @@ class RegionAllocatorModelTest {
         }
     }
 
-    /** What the model leaves free, joined. */
+    /** Gaps that the model leaves free, merged. */
     private List<Block> gaps() {
         List<Block> gaps = new ArrayList<>();
         long end = 0;
@@ -200,7 +200,7 @@ class RegionAllocatorModelTest {
         assertEquals(refused, figures.refused());
     }
 
-    /** The largest size that has a place in a gap: one that is not above an alignment needs no more than that. */
+    /** Largest size that fits into a gap. A size up to an alignment needs no larger alignment. */
     private long largest(Block gap) {
         long largest = 0;
         for (long alignment = granule; alignment <= cap; alignment *= 2) {

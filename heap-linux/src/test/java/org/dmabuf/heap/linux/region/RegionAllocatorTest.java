@@ -34,7 +34,7 @@ class RegionAllocatorTest {
         return region.allocate(granules * G, 1);
     }
 
-    /** The blocks, in granules, as in {@code "0+16 ALLOCATED"}. */
+    /** {@return the blocks in granules, such as {@code "0+16 ALLOCATED"}} */
     private List<String> map() {
         List<String> map = new ArrayList<>();
         region.forEachBlock((offset, size, state) -> map.add(offset / G + "+" + size / G + " " + state));
@@ -67,7 +67,7 @@ class RegionAllocatorTest {
     void a_buffer_takes_the_smallest_gap_of_its_class_and_not_the_first() {
         long small = allocate(260);
         allocate(1);
-        long large = allocate(262); // in one class with 256 to 263
+        long large = allocate(262); // in the same class as 256 to 263
         allocate(1);
         region.free(small);
         region.free(large);
@@ -83,7 +83,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void an_alignment_below_a_granule_is_the_granules_own_and_one_beyond_the_region_leaves_its_start() {
+    void an_alignment_is_at_least_a_granule_and_above_the_region_only_the_start_fits() {
         assertEquals(0, region.allocate(G, 1L << 62));
         assertEquals(G, region.allocate(G, 2));
         assertEquals(-1, region.allocate(G, 1024 * G));
@@ -94,7 +94,7 @@ class RegionAllocatorTest {
 
     @ParameterizedTest
     @ValueSource(longs = {GRANULES + 1, 1L << 31, 1L << 32, (1L << 32) + 1, Long.MAX_VALUE >>> 16})
-    void a_size_beyond_the_region_finds_no_place_however_large(long granules) {
+    void any_size_above_the_region_finds_no_block(long granules) {
         assertEquals(-1, region.allocate(granules * G, 1));
         assertEquals(-1, region.allocate(GRANULES * G + 1, 1L << 62));
         assertEquals(-1, region.allocate(Long.MAX_VALUE, 1L << 62));
@@ -112,7 +112,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void free_neighbours_become_one_block_in_any_order() {
+    void free_neighbours_merge_in_any_order() {
         for (int[] order : new int[][] {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}) {
             long[] blocks = {allocate(300), allocate(300), allocate(424)};
             for (int i : order) {
@@ -123,7 +123,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void a_block_to_be_zeroed_is_neither_handed_out_nor_joined_until_it_is_zeroed() {
+    void a_block_is_neither_allocated_nor_merged_before_it_is_zeroed() {
         long first = allocate(512);
         long second = allocate(512);
         region.discard(first);
@@ -143,7 +143,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void each_block_to_be_zeroed_is_given_to_one_taker_and_again_only_when_zeroing_failed() {
+    void each_dirty_block_is_given_to_one_thread_and_again_only_after_a_failed_zeroing() {
         long first = allocate(1);
         long second = allocate(1);
         long third = allocate(1);
@@ -159,7 +159,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void a_block_that_a_peer_may_see_goes_by_way_of_zeroing_and_no_other() {
+    void a_quarantined_block_must_be_zeroed_before_it_is_free() {
         long block = allocate(1024);
         region.quarantine(block);
         assertEquals(1024 * G, figures().quarantined());
@@ -172,7 +172,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void a_block_that_its_buffer_left_untouched_is_given_to_the_next_one_or_becomes_free() {
+    void an_untouched_block_is_given_to_the_next_buffer_or_becomes_free() {
         long closed = allocate(512);
         long seen = allocate(512);
         region.quarantine(seen);
@@ -230,7 +230,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void the_largest_run_is_what_a_request_with_its_alignment_gets() {
+    void the_largest_run_can_be_allocated_with_its_alignment() {
         assertEquals(1024 * G, region.figures(1024 * G).largestFree());
         allocate(400);
         long gap = allocate(120);
@@ -238,14 +238,14 @@ class RegionAllocatorTest {
         assertEquals(0, region.figures(512 * G).largestFree());
         region.free(gap);
         assertEquals(120 * G, region.figures(1).largestFree());
-        // From 400 to 520: 8 granules from 512 on, and 64 from 448 on, where 65 may not start.
+        // From 400 to 520: 8 granules from 512 on, and 64 from 448 on, where 65 would not be aligned.
         assertEquals(64 * G, region.figures(512 * G).largestFree());
         assertEquals(-1, region.allocate(65 * G, 128 * G));
         assertEquals(448 * G, region.allocate(64 * G, 64 * G));
     }
 
     @Test
-    void fragmentation_is_the_share_of_the_free_bytes_that_one_request_does_not_get() {
+    void fragmentation_is_the_share_of_free_bytes_outside_the_largest_run() {
         long gap = allocate(256);
         allocate(1);
         long larger = allocate(767);
@@ -266,7 +266,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void behind_64_candidates_that_are_too_small_a_request_finds_a_larger_block() {
+    void a_request_finds_a_larger_block_behind_64_candidates_that_are_too_small() {
         RegionAllocator crowded = crowded();
         assertNotEquals(-1, crowded.allocate(257 * G, 1));
         assertEquals(1, crowded.figures(1).padded());
@@ -283,7 +283,9 @@ class RegionAllocatorTest {
         assertEquals(1, crowded.figures(1).exact());
     }
 
-    /** One gap of 257 granules at the start, 100 gaps of 256 that its class shows before it, and some room behind. */
+    /**
+     * One gap of 257 granules at the start, 100 gaps of 256 that its class offers first, and some space behind them.
+     */
     private static RegionAllocator crowded() {
         RegionAllocator crowded = new RegionAllocator("camera", 30_000 * G, G);
         long[] gaps = new long[101];
@@ -298,24 +300,24 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void a_granule_that_is_no_power_of_two_or_below_a_page_is_refused() {
+    void a_granule_that_is_not_a_power_of_two_or_is_below_a_page_is_refused() {
         for (long granule : new long[] {0, -1, 1, G / 2, 3 * G, Long.MIN_VALUE}) {
             assertEquals(Errno.EINVAL, refused(3L << 40, granule).errno());
         }
         assertEquals(
-                "heap 'camera': a granule of 1 bytes is not a power of two of at least a page, " + G,
+                "heap 'camera': invalid granule = 1: expected a power of two of at least a page, " + G,
                 refused(G, 1).getMessage());
     }
 
     @Test
-    void a_region_that_is_not_whole_granules_is_refused() {
+    void a_region_with_a_partial_granule_is_refused() {
         for (long size : new long[] {0, -G, Long.MIN_VALUE, G - 1, G + 1, Long.MAX_VALUE}) {
             assertEquals(Errno.EINVAL, refused(size, G).errno());
         }
     }
 
     @Test
-    void a_region_of_too_many_granules_is_refused_with_the_granule_that_will_do() {
+    void a_region_of_too_many_granules_is_refused_with_a_sufficient_granule() {
         long granule = 1 << 20;
         long most = granule << 28;
         assertEquals(
@@ -327,9 +329,9 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void a_region_whose_books_would_take_most_of_the_java_heap_is_refused_with_the_remedy() {
+    void a_region_whose_metadata_would_fill_the_java_heap_is_refused_with_the_remedy() {
         long room = Runtime.getRuntime().maxMemory() / 2 / RegionAllocator.METADATA;
-        // A granule more than there is room for, or all that is allowed where the Java heap is huge.
+        // One granule more than fits, or the permitted maximum if the Java heap is very large.
         if (room < RegionAllocator.MAX_GRANULES) {
             HeapException refusal = refused((room + 1) * G, G);
             assertEquals(Errno.ENOMEM, refusal.errno());
@@ -344,7 +346,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void offsets_beyond_4_gib_are_as_good_as_others() {
+    void offsets_above_4_gib_work_like_others() {
         long granule = 1L << 30;
         RegionAllocator huge = new RegionAllocator("camera", 1L << 40, granule);
         assertEquals(0, huge.allocate((1L << 40) - granule, 1));
@@ -355,7 +357,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void a_visitor_may_call_the_region_that_it_looks_at() {
+    void a_visitor_may_call_the_region_that_it_visits() {
         allocate(1);
         allocate(1);
         List<State> seen = new ArrayList<>();
@@ -370,11 +372,11 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void nothing_on_the_way_of_a_block_creates_garbage() {
+    void no_operation_on_a_block_creates_garbage() {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         SplittableRandom random = new SplittableRandom(6);
         long[] live = new long[64];
-        turn(random, live, 1000); // classes are loaded, constants linked
+        turn(random, live, 1000); // initializes classes and constants
         long before = threads.getCurrentThreadAllocatedBytes();
         turn(random, live, 10_000);
         assertEquals(0, threads.getCurrentThreadAllocatedBytes() - before);
@@ -403,7 +405,7 @@ class RegionAllocatorTest {
     }
 
     @Test
-    void threads_together_never_own_the_same_granule_and_leave_one_free_block() throws InterruptedException {
+    void concurrent_threads_never_own_the_same_granule_and_leave_one_free_block() throws InterruptedException {
         AtomicIntegerArray owner = new AtomicIntegerArray(GRANULES);
         AtomicInteger clashes = new AtomicInteger();
         Thread[] threads = new Thread[4];
@@ -418,7 +420,7 @@ class RegionAllocatorTest {
                         mark(owner, clashes, block, granules, 0, self);
                         mark(owner, clashes, block, granules, self, 0);
                         region.discard(block);
-                        long dirty = region.takeDirty(); // this one or another thread's
+                        long dirty = region.takeDirty(); // this thread's or another one's
                         if (dirty >= 0) {
                             region.free(dirty);
                         }

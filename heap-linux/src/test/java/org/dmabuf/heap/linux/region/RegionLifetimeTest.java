@@ -13,7 +13,7 @@ class RegionLifetimeTest {
     private final RegionLifetime lifetime = new RegionLifetime(ends::incrementAndGet);
 
     @Test
-    void it_ends_with_the_last_that_leaves_after_the_close() {
+    void it_ends_with_the_last_departure_after_the_close() {
         assertTrue(lifetime.enter());
         assertTrue(lifetime.close());
         assertFalse(lifetime.close());
@@ -24,7 +24,7 @@ class RegionLifetimeTest {
     }
 
     @Test
-    void what_is_closed_is_entered_no_more_and_stays_as_long_as_a_tenant() {
+    void a_closed_region_cannot_be_entered_and_stays_while_it_has_a_tenant() {
         assertTrue(lifetime.enter());
         assertTrue(lifetime.close());
         lifetime.leave();

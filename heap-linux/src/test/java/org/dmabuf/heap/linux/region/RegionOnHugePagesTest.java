@@ -26,8 +26,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What a region does otherwise on huge pages, on any machine: its memfd is on ordinary ones, and the pool that it is
- * taken from is made up. On real ones, the suite on a real kernel looks at it.
+ * Tests of a region's special behaviour on huge pages, on any machine: the memfd has ordinary pages, and the pool is a
+ * fake. The tests on a real kernel use real huge pages.
  */
 class RegionOnHugePagesTest {
     private static final long MIB = 1 << 20;
@@ -46,7 +46,7 @@ class RegionOnHugePagesTest {
             });
 
     @BeforeEach
-    void a_pool_of_huge_pages() throws IOException {
+    void create_a_pool_of_huge_pages() throws IOException {
         Path pool = Files.createDirectory(pools.resolve("hugepages-2048kB"));
         for (String file : new String[] {"nr_hugepages", "free_hugepages"}) {
             Files.writeString(pool.resolve(file), "2\n");
@@ -55,7 +55,7 @@ class RegionOnHugePagesTest {
     }
 
     @Test
-    void a_range_that_stood_for_a_memfd_is_free_again_when_its_last_peer_has_gone() {
+    void a_range_behind_an_exported_memfd_is_free_again_when_the_last_peer_is_gone() {
         RegionLayout layout = RegionLayout.of(2 * HUGE, "its size")
                 .withPageSize(HUGE)
                 .withExports(RegionLayout.Exports.MEMFD);
@@ -74,9 +74,9 @@ class RegionOnHugePagesTest {
         }
     }
 
-    /** On ordinary pages the range would get others; a huge page of which a part is held cannot be replaced. */
+    /** On ordinary pages the range would get new pages. A huge page that is partly held cannot be replaced. */
     @Test
-    void where_a_holder_can_keep_pages_unseen_no_dma_buf_is_made_of_huge_ones() {
+    void no_dma_buf_is_made_of_huge_pages_on_a_kernel_where_holders_can_keep_pages_unseen() {
         Syscalls old = (Syscalls) Proxy.newProxyInstance(
                 Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) ->
                         switch (method.getName()) {

@@ -34,7 +34,7 @@ class RegionScrubberTest {
     private static final long HALF = SIZE / 2;
     private static final RegionLayout LAYOUT = RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
 
-    /** Answers madvise, or lets the kernel do so where it gives null. */
+    /** Result of madvise; null lets the kernel answer. */
     private final AtomicReference<Supplier<Integer>> madvise = new AtomicReference<>(() -> null);
 
     private final AtomicBoolean punches = new AtomicBoolean(true);
@@ -78,7 +78,7 @@ class RegionScrubberTest {
         return offset;
     }
 
-    /** As a buffer leaves it that had memory of its own. */
+    /** Leaves a block like a buffer that had separate memory. */
     private long unbacked() {
         long offset = blocks.allocate(HALF, 1);
         assertEquals(0, memory.unback(offset, HALF));
@@ -98,7 +98,7 @@ class RegionScrubberTest {
     }
 
     @Test
-    void the_thread_zeroes_what_was_used_before_it_is_free() {
+    void the_thread_zeroes_used_blocks_before_they_are_free() {
         scrubber.start();
         long one = used();
         long two = used();
@@ -131,7 +131,7 @@ class RegionScrubberTest {
     }
 
     @Test
-    void an_allocation_zeroes_by_itself_and_backs_no_more_than_it_takes() {
+    void an_allocation_zeroes_itself_and_backs_no_more_than_it_needs() {
         long dirty = used();
         blocks.discard(dirty);
         backLater(unbacked());
@@ -141,7 +141,7 @@ class RegionScrubberTest {
     }
 
     @Test
-    void the_longest_unbacked_is_backed_first() {
+    void the_range_without_pages_for_the_longest_time_is_backed_first() {
         long one = unbacked();
         long two = unbacked();
         backLater(two);
@@ -152,12 +152,12 @@ class RegionScrubberTest {
     }
 
     @Test
-    void the_thread_backs_what_no_buffer_took_meanwhile() {
+    void the_thread_backs_ranges_that_no_buffer_took_meanwhile() {
         long taken = unbacked();
         long left = unbacked();
         backLater(taken);
         backLater(left);
-        assertEquals(left, scrubber.takeUnbacked(HALF)); // the latest
+        assertEquals(left, scrubber.takeUnbacked(HALF)); // the latest one
         blocks.reuse(left);
         assertEquals(-1, scrubber.takeUnbacked(SIZE));
         scrubber.start();
@@ -165,7 +165,7 @@ class RegionScrubberTest {
     }
 
     @Test
-    void what_the_machine_has_no_memory_for_is_not_handed_out_until_it_has() {
+    void a_range_without_memory_is_not_allocated_until_the_machine_has_memory() {
         backLater(unbacked());
         used();
         madvise.set(() -> -Errno.ENOMEM.number());
@@ -176,7 +176,7 @@ class RegionScrubberTest {
     }
 
     @Test
-    void what_may_be_kept_gets_other_pages_or_is_not_handed_out() {
+    void a_range_whose_pages_may_be_kept_gets_new_pages_or_is_not_allocated() {
         long kept = used();
         used();
         lent.add(kept);
@@ -191,7 +191,7 @@ class RegionScrubberTest {
     }
 
     @Test
-    void an_end_waits_for_the_block_that_is_under_way() throws InterruptedException {
+    void a_close_waits_for_the_block_in_progress() throws InterruptedException {
         CountDownLatch underWay = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         backLater(unbacked());
@@ -222,14 +222,14 @@ class RegionScrubberTest {
         }
     }
 
-    /** A range for which a buffer had other memory is backed by the thread, a second after the release. */
+    /** A range whose buffer had other memory is backed by the thread, one second after the release. */
     @Test
-    void an_error_and_a_log_that_throws_end_no_thread_and_lose_no_range() {
+    void an_error_and_a_throwing_log_end_no_thread_and_lose_no_range() {
         try (FailingLog log = new FailingLog(DaemonLoop.class, true);
                 RegionSource source = RegionSource.open("camera", LAYOUT, syscalls, Headroom.machine())) {
             HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
             madvise.set(() -> {
-                throw new OutOfMemoryError("as the test wants it");
+                throw new OutOfMemoryError("thrown by the test");
             });
             buffer.release();
             await(() -> log.records() == 1);
@@ -242,7 +242,7 @@ class RegionScrubberTest {
     private static void await(BooleanSupplier condition) {
         long end = System.nanoTime() + 30_000_000_000L;
         while (!condition.getAsBoolean()) {
-            assertTrue(System.nanoTime() < end, "waited in vain");
+            assertTrue(System.nanoTime() < end, "time limit exceeded");
             Thread.onSpinWait();
         }
     }

@@ -49,7 +49,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What is in a region, who has it, and what becomes of what was released. */
+/** Tests of a region's ranges, their buffers and holders, and their reuse after a release. */
 class RegionSourceTest {
     private static final long MIB = 1 << 20;
     private static final long SIZE = 16 * MIB;
@@ -72,7 +72,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_layout_that_cannot_be_is_refused_and_so_is_what_does_not_apply() {
+    void an_impossible_layout_and_an_inapplicable_request_are_refused() {
         RegionLayout layout = layout(RegionLayout.Exports.MEMFD);
         for (RegionLayout none :
                 List.of(layout.withChunk(MIB + 1), layout.withGranule(3 * MIB), layout.withAlignmentCap(MIB))) {
@@ -138,7 +138,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void buffers_without_export_are_made_mapped_and_released_without_a_system_call() {
+    void buffers_without_export_are_created_mapped_and_released_without_a_system_call() {
         RegionSource source = udmabufs();
         long calls = kernel.calls.get();
         for (int i = 0; i < 100; i++) {
@@ -155,7 +155,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void what_does_not_fit_is_refused_with_what_is_left_and_what_to_do() {
+    void a_size_that_does_not_fit_is_refused_with_the_free_bytes_and_the_remedy() {
         RegionSource source = udmabufs();
         HeapBuffer first = source.allocate(slice(FRAME));
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(FRAME)));
@@ -169,7 +169,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void what_was_released_is_zeroed_before_enomem_and_before_anybody_sees_it() {
+    void released_memory_is_zeroed_before_enomem_and_before_its_reuse() {
         RegionSource source = udmabufs();
         for (int i = 0; i < 20; i++) {
             HeapBuffer all = source.allocate(slice(SIZE));
@@ -180,7 +180,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void what_a_peer_still_has_is_quarantined_and_zero_when_it_is_used_again() throws IOException {
+    void memory_that_a_peer_holds_is_quarantined_and_zeroed_before_its_reuse() throws IOException {
         RegionSource source = udmabufs();
         HeapBuffer buffer = source.allocate(HeapRequest.of(4 * MIB));
         fill(buffer, 0xff);
@@ -200,12 +200,12 @@ class RegionSourceTest {
     }
 
     /**
-     * What the kernel counts as gone can be in a pipe, with a udmabuf of a kernel before 6.11. The second kernel counts
-     * what is in a pipe; that it would be seen otherwise shows that this test can fail.
+     * Pages that the kernel counts as released can still be in a pipe, for a udmabuf of a kernel before 6.11. The
+     * second kernel counts pages in a pipe, and its result shows that this test can fail.
      */
     @ParameterizedTest
     @CsvSource({"true, 1", "false, 2"})
-    void a_former_holder_that_kept_a_page_never_sees_the_next_tenant(boolean old, String seen, @TempDir Path folder)
+    void a_former_holder_that_kept_a_page_never_sees_the_next_buffer(boolean old, String seen, @TempDir Path folder)
             throws IOException {
         kernel.lendsPages = old;
         RegionSource source = udmabufs();
@@ -240,7 +240,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void what_was_never_exported_keeps_its_pages_on_a_kernel_that_lends_them() {
+    void memory_that_was_never_exported_keeps_its_pages_on_a_kernel_that_lends_them() {
         kernel.lendsPages = true;
         RegionSource source = udmabufs();
         HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
@@ -251,7 +251,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_range_whose_pages_may_be_kept_waits_until_the_machine_has_others() {
+    void a_range_whose_pages_may_be_kept_waits_until_the_machine_has_new_ones() {
         kernel.lendsPages = true;
         RegionSource source = udmabufs();
         HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
@@ -267,7 +267,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_range_whose_pages_the_kernel_does_not_take_back_is_not_handed_out() {
+    void a_range_whose_pages_the_kernel_does_not_take_back_is_not_allocated() {
         kernel.lendsPages = true;
         RegionSource source = udmabufs();
         HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
@@ -286,7 +286,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void where_it_cannot_be_tried_whether_pages_can_be_kept_they_are_replaced() {
+    void pages_are_replaced_if_the_probe_for_kept_pages_fails() {
         kernel.answer("canSplice", -Errno.ENOSYS.number());
         RegionSource source = udmabufs();
         HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
@@ -300,28 +300,28 @@ class RegionSourceTest {
     }
 
     @Test
-    void the_memory_of_a_region_is_locked_and_so_are_pages_that_it_got_back() throws IOException {
+    void the_memory_of_a_region_is_locked_and_so_are_replaced_pages() throws IOException {
         RegionSource source = open(RegionLayout.of(32 << 10, "size").withExports(RegionLayout.Exports.MEMFD));
         assumeTrue(source.swappable().isEmpty(), () -> "skipped: this process may not lock 32 KiB");
         assertEquals(32, lockedKiB("camera"));
         source.allocate(HeapRequest.of(16 << 10)).release();
-        await("the memory is back", () -> free(source) == 32 << 10);
+        await("the range has its memory again", () -> free(source) == 32 << 10);
         assertEquals(32, lockedKiB("camera"));
     }
 
     @ParameterizedTest
     @CsvSource({"ENOMEM", "EPERM", "EAGAIN"})
-    void a_region_that_may_not_be_locked_says_what_to_do_and_serves(Errno errno) {
+    void a_region_that_may_not_be_locked_reports_a_remedy_and_serves(Errno errno) {
         kernel.fail("mlock", errno);
         RegionSource source = udmabufs();
         assertEquals(
-                "mlock of 16 MiB failed: " + errno.meaning() + "; raise what this process may lock by as much"
-                        + " (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK",
+                "mlock of 16 MiB failed: " + errno.meaning() + "; raise the process's limit of locked memory by that"
+                        + " size (LimitMEMLOCK= in a unit, ulimit -l), or grant CAP_IPC_LOCK",
                 source.swappable());
         source.allocate(slice(SIZE)).release();
     }
 
-    /** By what the kernel shows of the mapping of a memfd. */
+    /** Returns the locked KiB of a memfd's mappings, as the kernel shows them. */
     private static long lockedKiB(String memfd) throws IOException {
         long locked = 0;
         boolean inside = false;
@@ -336,7 +336,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_second_release_is_not_another_tenants() {
+    void a_second_release_does_not_affect_the_next_buffer() {
         RegionSource source = udmabufs();
         HeapBuffer first = source.allocate(slice(SIZE));
         first.release();
@@ -347,7 +347,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_released_buffer_makes_no_descriptor_of_what_may_be_another_tenants() {
+    void a_released_buffer_exports_no_descriptor_of_reused_memory() {
         for (RegionSource source : List.of(udmabufs(), memfds())) {
             HeapBuffer unexported = source.allocate(HeapRequest.of(MIB));
             HeapBuffer exported = source.allocate(HeapRequest.of(MIB));
@@ -361,9 +361,9 @@ class RegionSourceTest {
         }
     }
 
-    /** Else a heap that comes with another configuration finds less memory than there is. */
+    /** Otherwise a heap that starts with another configuration would find too little memory. */
     @Test
-    void a_region_without_buffers_is_gone_when_its_close_returns_whatever_is_being_zeroed() {
+    void a_region_without_buffers_is_gone_when_its_close_returns_even_during_zeroing() {
         for (int i = 0; i < 50; i++) {
             RegionSource source = udmabufs();
             for (HeapBuffer buffer : List.of(source.allocate(slice(3 * MIB)), source.allocate(slice(5 * MIB)))) {
@@ -376,14 +376,14 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_region_lives_on_with_its_last_buffer_and_last_peer() {
+    void a_region_lives_until_its_last_buffer_and_last_peer_are_gone() {
         RegionSource source = udmabufs();
         HeapBuffer slice = source.allocate(slice(MIB));
         HeapBuffer exported = source.allocate(HeapRequest.of(MIB));
         fill(slice, 1);
         source.close();
         fill(exported, 2);
-        OwnedFd peer = peer(exported); // whose descriptor is made when the heap has gone
+        OwnedFd peer = peer(exported); // with a descriptor that is made after the heap has gone
         assertFilled(1, slice);
         slice.release();
         exported.release();
@@ -394,7 +394,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void memfds_of_their_own_count_against_the_region_and_their_ranges_give_back_their_memory() throws IOException {
+    void separate_memfds_count_against_the_region_and_their_ranges_return_their_memory() throws IOException {
         RegionSource source = memfds();
         assertEquals(SIZE, memoryBehind("camera"));
         HeapBuffer frame = source.allocate(HeapRequest.of(FRAME).withName("frame"));
@@ -405,7 +405,7 @@ class RegionSourceTest {
         assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(FRAME)));
         fill(frame, 0xff);
         frame.release();
-        await("the memory is back", () -> free(source) == SIZE);
+        await("the range has its memory again", () -> free(source) == SIZE);
         assertEquals(SIZE, memoryBehind("camera"));
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
@@ -413,24 +413,24 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_range_that_gave_back_its_memory_serves_the_next_memfd_of_its_size_as_it_is() {
+    void a_range_without_memory_serves_the_next_memfd_of_its_size_as_it_is() {
         RegionSource source = memfds();
         HeapBuffer first = source.allocate(HeapRequest.of(FRAME));
         assertEquals(1, kernel.punches.get());
-        kernel.fail("madvise", Errno.ENOMEM); // so that it cannot be filled in between, however long this takes
+        kernel.fail("madvise", Errno.ENOMEM); // so that no background thread backs it meanwhile
         first.release();
         for (int i = 0; i < 20; i++) {
             source.allocate(HeapRequest.of(FRAME)).release();
         }
         assertEquals(1, kernel.punches.get());
         kernel.heal();
-        await("the memory is back", () -> free(source) == SIZE);
+        await("the range has its memory again", () -> free(source) == SIZE);
         source.allocate(HeapRequest.of(FRAME)).release();
         assertEquals(2, kernel.punches.get());
     }
 
     @Test
-    void a_range_that_gave_back_its_memory_has_it_again_when_a_buffer_of_another_kind_or_size_needs_the_place()
+    void a_range_without_memory_is_backed_again_for_a_buffer_of_another_kind_or_size()
             throws IOException {
         RegionSource source = memfds();
         for (int i = 0; i < 20; i++) {
@@ -453,23 +453,24 @@ class RegionSourceTest {
     }
 
     @Test
-    void who_needs_the_place_of_one_range_without_memory_does_not_wait_for_the_others() {
+    void a_request_for_one_range_without_memory_does_not_wait_for_the_others() {
         RegionSource source = memfds();
         List<HeapBuffer> frames = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
             frames.add(source.allocate(HeapRequest.of(4 * MIB)));
         }
-        kernel.fail("madvise", Errno.ENOMEM); // so that nothing is filled before it is needed
+        kernel.fail("madvise", Errno.ENOMEM); // so that no range is backed before it is needed
         frames.forEach(HeapBuffer::release);
         assertThrows(HeapException.class, () -> source.allocate(slice(4 * MIB)));
         kernel.heal();
         kernel.populated.clear();
         source.allocate(slice(4 * MIB)).release();
         long mine = kernel.populated.stream().filter(Thread.currentThread()::equals).count();
-        assertTrue(mine <= 1, mine + " ranges, and not one or the background's"); // which has its own time
+        // The background thread may have populated the range instead.
+        assertTrue(mine <= 1, mine + " ranges were populated by this thread, instead of at most one");
     }
 
-    /** Of the one memfd of that name that this process has. */
+    /** Size in memory of the only memfd with that name in this process. */
     private static long memoryBehind(String memfd) throws IOException {
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors) {
@@ -484,18 +485,18 @@ class RegionSourceTest {
     }
 
     @Test
-    void what_a_peer_has_of_a_memfd_counts_until_it_has_gone() {
+    void a_memfd_that_a_peer_holds_counts_until_the_peer_is_gone() {
         RegionSource source = memfds();
         HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
         OwnedFd peer = peer(frame);
         frame.release();
         assertEquals(Bytes.wholePages(FRAME), quarantined(source));
         peer.close();
-        await("the memory is back", () -> free(source) == SIZE);
+        await("the range has its memory again", () -> free(source) == SIZE);
     }
 
     @Test
-    void a_range_without_pages_is_not_reused_until_the_machine_has_some() {
+    void a_range_without_pages_is_not_reused_until_the_machine_has_pages() {
         RegionSource source = memfds();
         HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
         kernel.fail("madvise", Errno.ENOMEM);
@@ -509,7 +510,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_memfd_that_cannot_be_made_gives_its_range_back() {
+    void a_memfd_that_cannot_be_created_returns_its_range() {
         RegionSource source = memfds();
         kernel.failNext("memfdCreate", Errno.EMFILE);
         HeapException refusal =
@@ -543,7 +544,7 @@ class RegionSourceTest {
 
     @ParameterizedTest
     @CsvSource({"udmabufCreate, EMFILE", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"})
-    void a_fault_at_an_export_costs_nothing_and_the_next_one_works(String call, Errno errno) {
+    void a_fault_at_an_export_loses_nothing_and_the_next_one_works(String call, Errno errno) {
         RegionSource source = udmabufs();
         HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         HeldFiles allocated = new HeldFiles();
@@ -573,7 +574,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void the_map_shows_every_byte_and_what_it_is() {
+    void the_map_shows_the_state_of_every_byte() {
         RegionSource source = udmabufs();
         HeapBuffer slice = source.allocate(slice(MIB));
         HeapBuffer exported = source.allocate(HeapRequest.of(2 * MIB));
@@ -623,7 +624,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void many_threads_never_see_each_others_bytes_and_all_is_free_in_the_end() throws Exception {
+    void threads_never_see_each_others_bytes_and_all_is_free_at_the_end() throws Exception {
         RegionSource source = udmabufs();
         try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
             List<Future<?>> work = new ArrayList<>();
@@ -646,7 +647,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void many_threads_with_memfds_and_slices_leave_a_region_that_is_free_and_has_all_its_memory() throws Exception {
+    void threads_with_memfds_and_slices_leave_a_free_and_backed_region() throws Exception {
         RegionSource source = memfds();
         try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
             List<Future<?>> work = new ArrayList<>();

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class TenantsTest {
     private final Tenants tenants = new Tenants();
 
-    /** Never used or released, so that it needs no region. */
+    /** Creates a buffer that is never used or released, and so needs no region. */
     private static RegionBuffer at(long offset) {
         return new RangeBuffer(null, offset, 4096, HeapRequest.of(4096));
     }
@@ -26,12 +26,12 @@ class TenantsTest {
     }
 
     @Test
-    void there_are_none_at_first() {
+    void there_is_no_tenant_at_first() {
         assertTenants();
     }
 
     @Test
-    void each_is_found_by_its_offset_and_goes_from_any_place() {
+    void each_tenant_is_found_by_its_offset_and_can_be_removed() {
         RegionBuffer a = at(0);
         RegionBuffer b = at(4096);
         RegionBuffer c = at(8192);
@@ -40,16 +40,16 @@ class TenantsTest {
         assertTenants(a, b, c, d);
         tenants.remove(b);
         assertTenants(a, c, d);
-        tenants.remove(d); // came last
+        tenants.remove(d); // the last one added
         assertTenants(a, c);
-        tenants.remove(a); // came first
+        tenants.remove(a); // the first one added
         assertTenants(c);
         tenants.remove(c);
         assertTenants();
     }
 
     @Test
-    void one_that_goes_twice_or_never_came_takes_no_other_with_it() {
+    void a_repeated_or_wrong_removal_removes_no_other_tenant() {
         RegionBuffer a = at(0);
         RegionBuffer b = at(4096);
         tenants.add(a);
@@ -61,7 +61,7 @@ class TenantsTest {
     }
 
     @Test
-    void one_that_went_keeps_no_neighbour_reachable() {
+    void a_removed_tenant_keeps_no_neighbour_reachable() {
         RegionBuffer a = at(0);
         RegionBuffer b = at(4096);
         tenants.add(a);

@@ -26,7 +26,7 @@ class UnbackedRangesTest {
     }
 
     @Test
-    void the_longest_waiting_comes_first_and_not_before_it_is_of_the_age() {
+    void the_longest_waiting_range_is_first_and_only_after_the_minimum_age() {
         assertEquals(Long.MAX_VALUE, ranges.dueIn(0));
         ranges.add(30, 10);
         ranges.add(0, 20);

@@ -46,7 +46,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Secret memory of the running kernel, which fails where a test says so; and what one who has a descriptor can do. */
+/** Tests of secret memory of the running kernel, with failures that a test sets, and of the operations of a holder. */
 class SecretSourceTest {
     private static final long SIZE = 16 * Bytes.PAGE;
     private static final long ROOM = 64 * Bytes.PAGE;
@@ -63,7 +63,7 @@ class SecretSourceTest {
     private static final int MADV_DONTNEED = 4;
     private static final int MAP_PRIVATE = 0x2;
 
-    /** Answers that go before the kernel's, by the call's name: the first for its next call; null asks the kernel. */
+    /** Results that replace the kernel's, by the call's name: the first is for the next call; null asks the kernel. */
     private final Map<String, Deque<Object>> answers = new HashMap<>();
 
     private final List<String> calls = new ArrayList<>();
@@ -74,7 +74,7 @@ class SecretSourceTest {
     private List<String> before;
 
     @BeforeEach
-    void a_source_where_the_kernel_has_such_memory() throws IOException {
+    void open_a_source_if_the_kernel_has_secret_memory() throws IOException {
         int fd = SecretCalls.linux().memfdSecret(0);
         assumeTrue(fd >= 0, () -> "skipped: this kernel gives no secret memory: error " + -fd);
         Syscalls.linux().close(fd);
@@ -106,7 +106,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void every_page_is_there_before_the_buffer_is_and_no_mapping_stays() throws IOException {
+    void every_page_is_allocated_before_the_buffer_is_returned_and_no_mapping_stays() throws IOException {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         assertEquals(
                 List.of("memfdSecret", "ftruncate", "open", "mmap", "read " + SIZE, "munmap", "close"), calls);
@@ -115,7 +115,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_heap_that_may_not_map_says_so_and_a_peer_maps_all_the_same() {
+    void a_heap_that_may_not_map_refuses_and_a_peer_can_map() {
         SecretSource unseen = SecretSource.open("secure", syscalls, secrets, PLENTY, locked, false);
         assertEquals(false, unseen.properties().get("heap.mappable"));
         HeapBuffer buffer = unseen.allocate(HeapRequest.of(SIZE));
@@ -134,7 +134,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void it_announces_what_is_true_of_it() {
+    void it_announces_its_properties() {
         assertEquals(
                 Map.of(
                         "heap.backend", "memfd_secret",
@@ -148,7 +148,7 @@ class SecretSourceTest {
                 source.properties());
     }
 
-    // What one who has a descriptor can do: write, and nothing else.
+    // Operations of a holder: it can only write.
 
     @Test
     void the_size_cannot_be_changed_once_it_is_set() {
@@ -176,7 +176,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_descriptor_cannot_be_reopened_and_so_none_is_for_reading_only() {
+    void a_descriptor_cannot_be_reopened_so_there_is_no_read_only_export() {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         String path = "/proc/self/fd/" + buffer.descriptor();
         assertEquals(-Errno.ENXIO.number(), syscalls.open(path, O_RDONLY));
@@ -220,9 +220,9 @@ class SecretSourceTest {
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(size)));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
-                    "heap 'secure': " + Bytes.text(size) + " do not fit into the memory that this process may lock"
-                            + " (RLIMIT_MEMLOCK): 4 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit -l,"
-                            + " grant CAP_IPC_LOCK, or close buffers",
+                    "heap 'secure': " + Bytes.text(size) + " does not fit into the memory that this process may"
+                            + " lock (RLIMIT_MEMLOCK): 4 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit"
+                            + " -l, grant CAP_IPC_LOCK, or close buffers",
                     refusal.getMessage());
         }
         assertEquals(List.of(), calls);
@@ -242,10 +242,10 @@ class SecretSourceTest {
         "ftruncate, EINVAL, EINVAL, ftruncate refused a buffer of 64 KiB",
         "open, ENOENT, ENOENT, open of /dev/zero refused a buffer of 64 KiB",
         "open, EMFILE, EMFILE, LimitNOFILE=",
-        "mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", // RLIMIT_MEMLOCK, which is less than what others have mapped
-        "mmap, ENOMEM, EAGAIN, vm.max_map_count", // the process's limit: no other heap would help
-        "read, EFAULT, ENOMEM, the machine gave 0 bytes",
-        "read, ENOMEM, ENOMEM, the machine gave 0 bytes",
+        "mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", // RLIMIT_MEMLOCK, below the bytes that others have mapped
+        "mmap, ENOMEM, EAGAIN, vm.max_map_count", // the process's limit, so another heap is no remedy
+        "read, EFAULT, ENOMEM, the machine has memory for only 0 bytes of",
+        "read, ENOMEM, ENOMEM, the machine has memory for only 0 bytes of",
         "read, EBADF, EBADF, read of /dev/zero refused a buffer of 64 KiB"
     })
     void a_refused_call_is_reported_with_its_remedy_and_leaves_nothing(
@@ -261,13 +261,14 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_read_that_ends_early_goes_on_and_one_that_gives_nothing_is_enomem() {
+    void a_short_read_continues_and_an_empty_read_is_enomem() {
         answers.put("read", new ArrayDeque<>(List.of(Bytes.PAGE, (long) -Errno.EINTR.number(), 2 * Bytes.PAGE, 0L)));
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "heap 'secure': of a buffer of 64 KiB the machine gave 12 KiB; ask for less, close buffers, or raise"
-                        + " LimitMEMLOCK= in the unit or ulimit -l, which some kernels hold against CAP_IPC_LOCK, too",
+                "heap 'secure': the machine has memory for only 12 KiB of a buffer of 64 KiB; ask for less, close"
+                        + " buffers, or raise LimitMEMLOCK= in the unit or ulimit -l, which some kernels apply even"
+                        + " with CAP_IPC_LOCK",
                 refusal.getMessage());
         assertEquals(
                 List.of("read 65536", "read 61440", "read 61440", "read 53248"),
@@ -286,7 +287,7 @@ class SecretSourceTest {
 
     @Test
     void ten_thousand_random_operations_with_faults_return_every_byte() throws IOException {
-        Random random = new Random(7); // the same on every run
+        Random random = new Random(7); // a fixed seed
         String[] faults = {"memfdSecret", "ftruncate", "open", "mmap", "read"};
         Errno[] errnos = {Errno.ENOMEM, Errno.EAGAIN, Errno.EMFILE, Errno.EINTR, Errno.EFAULT};
         List<HeapBuffer> live = new ArrayList<>();
@@ -326,7 +327,7 @@ class SecretSourceTest {
     }
 
     @Test
-    void a_source_is_not_opened_where_one_page_cannot_be_had() {
+    void a_source_is_not_opened_if_not_even_one_page_is_available() {
         fail("memfdSecret", Errno.ENOSYS);
         HeapException refusal = assertThrows(
                 HeapException.class,
@@ -352,7 +353,7 @@ class SecretSourceTest {
                 }));
     }
 
-    /** Descriptors and mappings of secret memory, and open descriptors of zeros. */
+    /** Descriptors and mappings of secret memory, and open descriptors of /dev/zero. */
     private static List<String> held() throws IOException {
         List<String> held = new ArrayList<>();
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
@@ -363,7 +364,7 @@ class SecretSourceTest {
                         held.add(fd + " of " + target);
                     }
                 } catch (IOException e) {
-                    // the folder's own
+                    // the descriptor of the listing itself
                 }
             }
         }

@@ -27,7 +27,7 @@ class AccountsTest {
     }
 
     @Test
-    void users_and_groups_are_found_by_name_and_taken_by_number() throws IOException {
+    void users_and_groups_are_found_by_name_or_number() throws IOException {
         assertEquals(990, accounts.userOf("player"));
         assertEquals(44, accounts.groupOf("video"));
         assertEquals(1234, accounts.userOf("1234"));

@@ -33,7 +33,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a listener does to files that are at its path already, or come there meanwhile. */
+/** Tests of files that are already at a listener's path, or appear there meanwhile. */
 class FdListenerTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -44,7 +44,7 @@ class FdListenerTest {
     Path folder;
 
     @Test
-    void a_socket_that_a_dead_process_left_is_replaced_whatever_its_kind() throws Exception {
+    void a_socket_that_a_dead_process_left_is_replaced_whatever_its_type() throws Exception {
         Path path = folder.resolve("s");
         abandon(path);
         Object before = identity(path);
@@ -59,7 +59,7 @@ class FdListenerTest {
     }
 
     @Test
-    void the_socket_is_for_its_owner_unless_it_is_made_for_a_group_or_for_all() throws Exception {
+    void the_socket_is_for_its_owner_unless_a_group_or_all_are_permitted() throws Exception {
         Path path = folder.resolve("s");
         try (FdListener _ = FdListener.bind(path)) {
             assertEquals("rw-------", mode(path));
@@ -82,7 +82,7 @@ class FdListenerTest {
     }
 
     @Test
-    void a_group_that_this_user_is_not_in_is_a_sentence_and_leaves_no_file() throws Exception {
+    void a_group_without_this_user_is_refused_with_a_sentence_and_leaves_no_file() throws Exception {
         assumeTrue(!isRoot(), "skipped: root gives files to any group");
         FdSocketException refused =
                 assertThrows(FdSocketException.class, () -> FdListener.bindForGroup(folder.resolve("s"), 0));
@@ -92,7 +92,7 @@ class FdListenerTest {
     }
 
     @Test
-    void a_file_that_is_no_socket_stays_as_it_is() throws Exception {
+    void a_file_that_is_not_a_socket_stays_unchanged() throws Exception {
         Path dead = folder.resolve("dead");
         abandon(dead);
         Path file = Files.writeString(folder.resolve("file"), "precious");
@@ -110,7 +110,7 @@ class FdListenerTest {
     }
 
     @Test
-    void the_node_of_a_device_stays_as_it_is() throws Exception {
+    void the_node_of_a_device_stays_unchanged() throws Exception {
         assumeTrue(isRoot(), "skipped: only root makes nodes of devices");
         untouched(make("mknod", folder.resolve("null"), "c", "1", "3"));
         untouched(make("mknod", folder.resolve("block"), "b", "7", "0"));
@@ -136,7 +136,7 @@ class FdListenerTest {
     }
 
     @Test
-    void a_listener_that_does_not_keep_up_with_its_peers_stays() throws Exception {
+    void a_listener_with_a_full_queue_stays() throws Exception {
         Path path = folder.resolve("s");
         List<FdSocket> waiting = new ArrayList<>();
         try (FdListener _ = FdListener.bind(path)) {
@@ -162,7 +162,7 @@ class FdListenerTest {
     }
 
     @Test
-    void a_file_that_takes_the_place_of_an_abandoned_socket_meanwhile_stays() throws Exception {
+    void a_file_that_replaces_an_abandoned_socket_meanwhile_stays() throws Exception {
         Path path = folder.resolve("s");
         for (String moment : List.of("connect", "rename")) {
             abandon(path);
@@ -178,7 +178,7 @@ class FdListenerTest {
     }
 
     @Test
-    void a_listener_that_takes_the_place_of_an_abandoned_socket_meanwhile_stays_and_is_reached() throws Exception {
+    void a_listener_that_replaces_an_abandoned_socket_meanwhile_stays_and_is_reachable() throws Exception {
         Path path = folder.resolve("s");
         for (String moment : List.of("connect", "rename")) {
             abandon(path);
@@ -194,9 +194,9 @@ class FdListenerTest {
         }
     }
 
-    /** Two files come to the path, before it is moved aside and after: one of them cannot be there. */
+    /** Two files appear at the path, one before and one after it is moved aside. One of them cannot be put back. */
     @Test
-    void a_file_that_cannot_be_put_back_is_kept_and_the_refusal_says_where() throws Exception {
+    void a_file_that_cannot_be_put_back_is_kept_and_the_refusal_names_its_path() throws Exception {
         Path path = folder.resolve("s");
         abandon(path);
         SocketCalls hurried = before(before("rename", 1, () -> {
@@ -213,7 +213,7 @@ class FdListenerTest {
     }
 
     @Test
-    void of_all_that_replace_one_abandoned_socket_at_once_one_gets_the_address_and_is_reached() throws Exception {
+    void of_concurrent_listeners_on_an_abandoned_socket_one_gets_the_address() throws Exception {
         Path path = folder.resolve("s");
         int threads = 4;
         try (ExecutorService all = Executors.newFixedThreadPool(threads)) {
@@ -247,7 +247,7 @@ class FdListenerTest {
     }
 
     @Test
-    void closing_leaves_what_is_at_the_path_instead_of_its_own_file() throws Exception {
+    void closing_leaves_a_foreign_file_at_the_path() throws Exception {
         Path path = folder.resolve("s");
         FdListener first = FdListener.bind(path);
         Files.delete(path);
@@ -261,11 +261,11 @@ class FdListenerTest {
         Files.delete(path);
         abandon(path);
         third.close();
-        assertTrue(Files.exists(path), "a socket that is as abandoned, and another's");
+        assertTrue(Files.exists(path), "another abandoned socket, which is foreign");
     }
 
     @Test
-    void closing_leaves_what_comes_to_the_path_while_its_own_file_is_removed() throws Exception {
+    void closing_leaves_a_file_that_appears_while_the_own_file_is_removed() throws Exception {
         Path path = folder.resolve("s");
         FdListener listener = FdListener.bind(
                 syscalls,
@@ -291,9 +291,9 @@ class FdListenerTest {
         assertEquals("precious", Files.readString(before.resolve("s")));
     }
 
-    /** The kernel has bound when listen fails, and the file that came to the path by then is another's. */
+    /** When listen fails, the kernel has already bound the socket. A file that is at the path by then is foreign. */
     @Test
-    void a_listener_that_fails_leaves_what_is_not_its_own() throws Exception {
+    void a_failing_listener_leaves_foreign_files() throws Exception {
         Path path = folder.resolve("s");
         SocketCalls failing = (SocketCalls) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {SocketCalls.class}, (_, method, arguments) -> {
@@ -309,13 +309,13 @@ class FdListenerTest {
     }
 
     @Test
-    void a_locked_folder_does_not_block_a_call_for_ever() throws Exception {
+    void a_locked_folder_blocks_a_call_for_a_limited_time() throws Exception {
         Path path = folder.resolve("s");
         abandon(path);
         try (OwnedFd locked = OwnedFd.of(syscalls.open(folder.toString(), 0), syscalls::close)) {
             assertEquals(0, sockets.lock(locked.fd()));
             untouched(path);
-            FdListener.bind(folder.resolve("other")).close(); // leaves its file
+            FdListener.bind(folder.resolve("other")).close(); // leaves its file behind
         }
         FdListener.bind(path).close();
         FdListener.bind(folder.resolve("other")).close();
@@ -323,7 +323,7 @@ class FdListenerTest {
     }
 
     @Test
-    void paths_that_cannot_be_a_sockets_are_refused_with_a_sentence() throws Exception {
+    void invalid_paths_of_sockets_are_refused_with_a_sentence() throws Exception {
         for (String path : List.of("", "/", ".", "..", folder + "/..")) {
             assertEquals(Errno.EINVAL, refusal(Path.of(path)).errno(), path);
         }
@@ -403,7 +403,7 @@ class FdListenerTest {
         return before(sockets, call, number, deed);
     }
 
-    /** Calls before one of which, by its number, another process does something. */
+    /** Calls that let another process act before the call of a given number. */
     private static SocketCalls before(SocketCalls real, String call, int number, Deed deed) {
         int[] left = {number};
         return (SocketCalls) Proxy.newProxyInstance(

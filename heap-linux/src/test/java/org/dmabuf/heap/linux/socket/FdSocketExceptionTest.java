@@ -21,14 +21,14 @@ class FdSocketExceptionTest {
     }
 
     @Test
-    void a_number_that_is_listed_is_of_its_kind() {
+    void a_listed_number_has_its_constant() {
         FdSocketException failure = new FdSocketException(104, "sendmsg failed");
         assertEquals(Errno.ECONNRESET, failure.errno());
         assertEquals(104, failure.number());
     }
 
     @Test
-    void a_number_that_is_not_listed_is_kept() {
+    void an_unlisted_number_is_kept() {
         FdSocketException failure = new FdSocketException(EDQUOT, "bind failed");
         assertEquals(Errno.EIO, failure.errno());
         assertEquals(EDQUOT, failure.number());

@@ -37,7 +37,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Both ends in one process, over the real kernel; a peer that misbehaves builds its messages by hand. */
+/** Tests with both ends in one process, over the real kernel. A misbehaving peer builds its messages by hand. */
 class FdSocketTest {
     private static final Duration LONG = Duration.ofSeconds(20);
     private static final Duration SHORT = Duration.ofMillis(50);
@@ -51,7 +51,7 @@ class FdSocketTest {
 
     @BeforeEach
     void count() throws IOException {
-        FdSocket.require("warm", 0, ""); // classes are loaded before descriptors are counted
+        FdSocket.require("warm", 0, ""); // classes are initialized before descriptors are counted
         descriptorsBefore = descriptors();
     }
 
@@ -61,7 +61,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_descriptor_arrives_as_one_of_its_own_for_the_same_file() throws Exception {
+    void a_received_descriptor_has_its_own_number_and_refers_to_the_same_file() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             pair.server.send(sent, "4096 frame");
@@ -77,7 +77,7 @@ class FdSocketTest {
     }
 
     @Test
-    void hand_overs_go_both_ways_and_any_number_of_times() throws Exception {
+    void descriptors_can_be_sent_both_ways_any_number_of_times() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             for (int i = 0; i < 1000; i++) {
@@ -102,7 +102,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_peer_who_may_not_is_disconnected_and_the_wait_goes_on() throws Exception {
+    void a_peer_without_permission_is_disconnected_and_the_wait_continues() throws Exception {
         List<PeerCredentials> asked = new ArrayList<>();
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket first = FdSocket.connect(listener.path(), LONG);
@@ -134,7 +134,7 @@ class FdSocketTest {
     void a_predicate_that_throws_leaves_no_connection() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket peer = FdSocket.connect(listener.path(), LONG)) {
-            assertThrows(ArithmeticException.class, () -> listener.accept(LONG, who -> {
+            assertThrows(ArithmeticException.class, () -> listener.accept(LONG, _ -> {
                 throw new ArithmeticException();
             }));
             assertThrows(FdSocketException.class, peer::receive);
@@ -142,7 +142,7 @@ class FdSocketTest {
     }
 
     @Test
-    void the_file_of_the_socket_is_its_owners_alone_and_goes_with_the_listener() throws Exception {
+    void the_file_of_the_socket_is_private_and_is_removed_with_the_listener() throws Exception {
         Path path = folder.resolve("s");
         try (FdListener listener = FdListener.bind(path)) {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(listener.path())));
@@ -151,14 +151,14 @@ class FdSocketTest {
     }
 
     @Test
-    void an_address_in_use_is_refused_and_its_listener_goes_on() throws Exception {
+    void an_address_in_use_is_refused_and_its_listener_is_undisturbed() throws Exception {
         Path path = folder.resolve("s");
         try (FdListener listener = FdListener.bind(path)) {
             FdSocketException e = assertThrows(FdSocketException.class, () -> FdListener.bind(path));
             assertEquals(Errno.EADDRINUSE, e.errno());
             FdSocketException alone =
                     assertThrows(FdSocketException.class, () -> listener.accept(SHORT, peer -> true));
-            assertEquals(Errno.ETIMEDOUT, alone.errno(), "who listens does not notice that somebody asked");
+            assertEquals(Errno.ETIMEDOUT, alone.errno(), "the listener does not notice the attempt");
             try (FdSocket client = FdSocket.connect(path, LONG);
                     FdSocket server = listener.accept(LONG, peer -> true)) {
                 assertEquals(client.peer().pid(), server.peer().pid());
@@ -180,7 +180,7 @@ class FdSocketTest {
     }
 
     @Test
-    void an_address_that_is_taken_but_not_listened_on_yet_is_not_taken_over() throws Exception {
+    void an_address_that_is_bound_and_not_yet_listening_is_not_replaced() throws Exception {
         Path path = folder.resolve("s");
         try (OwnedFd starting = FdSocket.open(syscalls, SocketCalls.linux())) {
             assertEquals(0, SocketCalls.linux().bind(starting.fd(), path.toString()));
@@ -234,7 +234,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_wait_for_a_message_has_a_timeout_of_its_own() throws Exception {
+    void a_wait_for_a_message_has_its_own_timeout() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             assertEquals(
@@ -286,7 +286,7 @@ class FdSocketTest {
     }
 
     @Test
-    void signals_do_not_add_to_the_timeout() throws Exception {
+    void signals_do_not_extend_the_timeout() throws Exception {
         try (Pair pair = new Pair()) {
             FdSocket interrupted = new FdSocket(syscalls, failing("receive", Errno.EINTR), secondClient(pair));
             interrupted.timeout(SHORT);
@@ -298,7 +298,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_timeout_of_less_than_a_millisecond_is_not_one_of_for_ever() throws Exception {
+    void a_timeout_below_a_millisecond_is_not_infinite() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket client = FdSocket.connect(listener.path(), Duration.ofNanos(1))) {
             assertEquals(
@@ -308,7 +308,7 @@ class FdSocketTest {
     }
 
     @Test
-    void addresses_that_cannot_be_are_refused_with_a_sentence() {
+    void invalid_addresses_are_refused_with_a_sentence() {
         Path tooLong = folder.resolve("x".repeat(108));
         assertEquals(
                 Errno.ENAMETOOLONG,
@@ -316,10 +316,10 @@ class FdSocketTest {
         assertEquals(
                 Errno.ENAMETOOLONG,
                 assertThrows(FdSocketException.class, () -> FdSocket.connect(tooLong, LONG)).errno());
-        Path nobody = folder.resolve("nobody");
-        FdSocketException e = assertThrows(FdSocketException.class, () -> FdSocket.connect(nobody, LONG));
+        Path missing = folder.resolve("missing");
+        FdSocketException e = assertThrows(FdSocketException.class, () -> FdSocket.connect(missing, LONG));
         assertEquals(Errno.ENOENT, e.errno());
-        assertTrue(e.getMessage().endsWith(nobody + " failed: no such file or directory"), e.getMessage());
+        assertTrue(e.getMessage().endsWith(missing + " failed: no such file or directory"), e.getMessage());
         assertEquals(
                 Errno.EINVAL,
                 assertThrows(FdSocketException.class, () -> FdListener.bind(Path.of(""))).errno());
@@ -347,8 +347,8 @@ class FdSocketTest {
     }
 
     @Test
-    void closing_ends_a_call_that_waits() throws Exception {
-        for (int round = 0; round < 200; round++) { // closed before, as and after the call begins to wait
+    void closing_ends_a_waiting_call() throws Exception {
+        for (int round = 0; round < 200; round++) { // closed before, at and after the start of the wait
             try (Pair pair = new Pair()) {
                 CompletableFuture<FdMessage> receives = CompletableFuture.supplyAsync(pair.server::receive);
                 CompletableFuture<FdSocket> accepts =
@@ -365,7 +365,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_number_is_not_given_back_while_a_call_is_made_with_it() throws Exception {
+    void a_number_is_not_closed_during_a_call_that_uses_it() throws Exception {
         CountDownLatch called = new CountDownLatch(1);
         CountDownLatch goOn = new CountDownLatch(1);
         OwnedFd fd = FdSocket.open(syscalls, SocketCalls.linux());
@@ -407,7 +407,7 @@ class FdSocketTest {
     }
 
     @Test
-    void rubbish_is_a_protocol_error_and_every_descriptor_in_it_is_closed() throws Exception {
+    void an_invalid_message_is_a_protocol_error_and_each_of_its_descriptors_is_closed() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd a = memfd();
                 OwnedFd b = memfd()) {
@@ -422,7 +422,7 @@ class FdSocketTest {
             pair.sendRaw("x".repeat(FdSocket.TEXT_BYTES + 1), a.fd());
             refusedAsRubbish(pair, "a text that is too long");
             pair.sendRaw(new byte[] {(byte) 0xff, (byte) 0xfe}, a.fd());
-            refusedAsRubbish(pair, "a text that is no UTF-8");
+            refusedAsRubbish(pair, "a text that is not UTF-8");
 
             pair.client.send(a, "still in order");
             try (FdMessage message = pair.server.receive()) {
@@ -432,7 +432,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_descriptor_goes_to_a_user_whom_its_heap_names() throws Exception {
+    void a_descriptor_is_sent_to_a_user_that_its_heap_lists() throws Exception {
         int self = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
@@ -446,7 +446,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_descriptor_goes_to_no_user_whom_its_heap_does_not_name() throws Exception {
+    void a_descriptor_is_not_sent_to_a_user_that_its_heap_does_not_list() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             FdSocket sender = new FdSocket(syscalls, connectedTo(4711), secondClient(pair));
@@ -466,7 +466,7 @@ class FdSocketTest {
     }
 
     @Test
-    void a_peer_of_whom_the_kernel_does_not_tell_gets_no_descriptor_that_is_not_everybodys() throws Exception {
+    void an_unidentified_peer_gets_no_descriptor_of_a_heap_with_a_peer_rule() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             FdSocket sender = new FdSocket(syscalls, failing("peer", Errno.EIO), secondClient(pair));
@@ -478,19 +478,19 @@ class FdSocketTest {
         }
     }
 
-    /** {@return another descriptor of the client's end} */
+    /** {@return a duplicate of the client's descriptor} */
     private OwnedFd secondClient(Pair pair) {
         return OwnedFd.of(syscalls.fcntl(pair.rawClient(), 1030, 0), syscalls::close);
     }
 
-    /** A descriptor as a broker exports it, whose close leaves it open. */
+    /** Descriptor like one that a broker exports, whose close does nothing. */
     private static OwnedFd lent(OwnedFd descriptor, Object users) {
         OwnedFd exported = OwnedFd.awaiting(number -> {}, PeerRule.of("secure", users));
         exported.own(descriptor.fd());
         return exported;
     }
 
-    /** A kernel that sees every peer as process 42 of that user. */
+    /** Kernel that reports every peer as process 42 of that user. */
     private static SocketCalls connectedTo(int user) {
         return (SocketCalls) Proxy.newProxyInstance(
                 SocketCalls.class.getClassLoader(), new Class<?>[] {SocketCalls.class}, (proxy, method, arguments) -> {
@@ -517,7 +517,7 @@ class FdSocketTest {
     }
 
     @Test
-    void an_interrupted_call_is_made_again() throws Exception {
+    void an_interrupted_call_is_repeated() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             FdSocket interrupted = new FdSocket(syscalls, onceInterrupted(), secondClient(pair));
@@ -530,9 +530,9 @@ class FdSocketTest {
         }
     }
 
-    /** After the signal, and as the message arrives. */
+    /** After the signal, and when the message arrives. */
     @Test
-    void a_descriptor_that_came_is_not_lost_when_another_thread_closes() throws Exception {
+    void a_received_descriptor_is_not_lost_when_another_thread_closes_the_socket() throws Exception {
         try (Pair pair = new Pair();
                 OwnedFd sent = memfd()) {
             FdSocket[] receiver = new FdSocket[1];
@@ -559,9 +559,9 @@ class FdSocketTest {
         }
     }
 
-    /** The file system behind the files does not answer; FuseTest has a real one. */
+    /** The file system behind the files does not answer. FuseTest uses a real one. */
     @Test
-    void a_close_that_hangs_keeps_no_caller_waiting_and_after_some_no_message_is_taken() throws Exception {
+    void a_hanging_close_delays_no_caller_and_after_several_no_message_is_accepted() throws Exception {
         CountDownLatch answer = new CountDownLatch(1);
         Syscalls hanging = (Syscalls) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
@@ -615,7 +615,7 @@ class FdSocketTest {
     }
 
     @Test
-    void when_the_process_has_no_descriptor_left_nothing_is_left_behind() throws Exception {
+    void at_the_descriptor_limit_nothing_is_left_behind() throws Exception {
         SocketCalls full = failing("socket", Errno.EMFILE);
         FdSocketException e =
                 assertThrows(FdSocketException.class, () -> FdListener.bind(syscalls, full, folder.resolve("s")));
@@ -635,7 +635,7 @@ class FdSocketTest {
         assertEquals(Errno.EPROTO, e.errno(), what);
     }
 
-    /** A connection between two sockets of this process. */
+    /** Connection between two sockets of this process. */
     private final class Pair implements AutoCloseable {
         final FdListener listener = FdListener.bind(folder.resolve("pair"));
         final int raw = FdSocket.open(syscalls, SocketCalls.linux()).detach();
@@ -656,7 +656,7 @@ class FdSocketTest {
             sendRaw(text.getBytes(StandardCharsets.UTF_8), descriptors);
         }
 
-        /** sendmsg(2) as the kernel takes it, whatever an FdSocket would say to it. */
+        /** Calls sendmsg(2) directly, without the checks of FdSocket. */
         void sendRaw(byte[] text, int... descriptors) {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment payload = arena.allocate(text.length);
@@ -735,14 +735,14 @@ class FdSocketTest {
                 .anyMatch(line -> (Integer.parseInt(line.substring(6).strip(), 8) & 02000000) != 0);
     }
 
-    /** Sockets and memfds of this process; what the Java machine opens at will is left out. */
+    /** Sockets and memfds of this process, without files that the JVM opens at any time. */
     private static List<String> descriptors() throws IOException {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return all.map(fd -> {
                         try {
                             return Files.readSymbolicLink(fd).toString();
                         } catch (IOException e) {
-                            return ""; // the folder's own
+                            return ""; // the descriptor of the listing itself
                         }
                     })
                     .filter(target -> target.startsWith("socket:") || target.startsWith("/memfd:sent"))

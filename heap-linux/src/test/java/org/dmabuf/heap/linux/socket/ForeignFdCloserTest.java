@@ -19,9 +19,9 @@ import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Of descriptors whose file system answers when the test permits it. */
+/** Tests with descriptors whose file system answers when the test permits it. */
 class ForeignFdCloserTest {
-    /** Not of this machine; each test has its own, because a user's disposal is there for good. */
+    /** A user number that does not exist here. Each test has its own, because a user's closer is permanent. */
     private static final AtomicInteger USERS = new AtomicInteger(1_000_000_000);
 
     private final int user = USERS.incrementAndGet();
@@ -29,7 +29,7 @@ class ForeignFdCloserTest {
     private final CountDownLatch answers = new CountDownLatch(1);
     private final List<String> closedOn = new CopyOnWriteArrayList<>();
     private final CountedSyscalls syscalls = new CountedSyscalls()
-            .answer("fcntl", -Errno.EINVAL.number()) // no seals
+            .answer("fcntl", -Errno.EINVAL.number()) // the file has no seals
             .answer("isDmaBuf", 0)
             .answerEach("close", () -> {
                 await(answers);
@@ -63,13 +63,13 @@ class ForeignFdCloserTest {
     }
 
     @Test
-    void a_user_has_one() {
+    void each_user_has_one_closer() {
         assertSame(disposal, ForeignFdCloser.of(user));
         assertNotSame(disposal, ForeignFdCloser.of(user + 1));
     }
 
     @Test
-    void what_may_not_answer_is_closed_on_another_thread() {
+    void a_descriptor_that_may_hang_is_closed_on_another_thread() {
         closeForeign();
         assertEquals(1, disposal.left());
         assertEquals(List.of(), closedOn);
@@ -78,7 +78,7 @@ class ForeignFdCloserTest {
     }
 
     @Test
-    void while_as_many_as_it_takes_are_left_no_message_of_the_user_is_taken() {
+    void at_the_limit_of_pending_closes_no_message_of_the_user_is_accepted() {
         for (int i = 0; i < ForeignFdCloser.MOST; i++) {
             disposal.requireRoom();
             closeForeign();
@@ -94,7 +94,7 @@ class ForeignFdCloserTest {
     }
 
     @Test
-    void its_thread_ends_with_the_last_and_the_next_has_another() {
+    void its_thread_ends_with_the_last_close_and_the_next_close_starts_another() {
         answers.countDown();
         for (int i = 1; i <= 3; i++) {
             closeForeign();

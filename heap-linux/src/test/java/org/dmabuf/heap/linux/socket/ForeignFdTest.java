@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 
 class ForeignFdTest {
     private static final int NUMBER = 1_000_000;
-    private static final int USER = 1_100_000_000; // not of this machine
+    private static final int USER = 1_100_000_000; // does not exist on this machine
 
     private final BlockingQueue<String> closedOn = new LinkedBlockingQueue<>();
     private final CountedSyscalls syscalls = new CountedSyscalls().answerEach("close", () -> {
@@ -41,7 +41,7 @@ class ForeignFdTest {
     }
 
     @Test
-    void what_is_no_memory_or_not_known_to_be_is_closed_elsewhere() throws InterruptedException {
+    void a_descriptor_that_is_not_known_as_memory_is_closed_on_another_thread() throws InterruptedException {
         syscalls.answer("fcntl", -Errno.EINVAL.number());
         for (int isDmaBuf : new int[] {0, -Errno.EMFILE.number()}) {
             syscalls.answer("isDmaBuf", isDmaBuf);
@@ -63,7 +63,7 @@ class ForeignFdTest {
     }
 
     @Test
-    void what_is_detached_is_the_takers() {
+    void a_detached_descriptor_belongs_to_the_caller() {
         OwnedFd descriptor = descriptor();
         assertEquals(NUMBER, descriptor.detach());
         descriptor.close();

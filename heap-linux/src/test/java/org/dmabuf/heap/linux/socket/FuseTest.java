@@ -26,7 +26,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A peer that sends a file of its own file system, which never answers: see fuse.py. */
+/** Tests of a peer that sends a file of its own file system, which never answers: see fuse.py. */
 class FuseTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
@@ -47,7 +47,7 @@ class FuseTest {
     }
 
     @AfterEach
-    void every_call_ends_with_the_peer() throws Exception {
+    void kill_the_peer() throws Exception {
         if (peer != null) {
             assertTrue(peer.destroyForcibly().waitFor(20, TimeUnit.SECONDS));
         }
@@ -76,7 +76,7 @@ class FuseTest {
     }
 
     @Test
-    void a_message_with_too_many_is_refused_without_a_wait_and_after_some_no_more_is_taken() throws Exception {
+    void messages_with_too_many_descriptors_are_refused_without_a_wait() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket socket = connected(listener, 2, 4, 3, 1)) {
             for (int message = 0; message < 3; message++) {
@@ -128,7 +128,7 @@ class FuseTest {
         assertEquals(0, closer.left(), "every descriptor is closed");
     }
 
-    /** On a thread that the test does not wait for if it hangs. */
+    /** Runs an action on a thread that the test does not wait for if it hangs. */
     private static <T> T inTime(Callable<T> call) throws Exception {
         CompletableFuture<T> result = new CompletableFuture<>();
         Thread.ofPlatform().daemon().start(() -> {

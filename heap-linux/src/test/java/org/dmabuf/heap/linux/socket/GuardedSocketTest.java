@@ -16,7 +16,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 
-/** On a descriptor that is none, for which the system calls are written down. */
+/** Tests with a number that is not a descriptor, and with system calls that are only recorded. */
 class GuardedSocketTest {
     private static final int NUMBER = 1_000_000;
 
@@ -34,7 +34,7 @@ class GuardedSocketTest {
     }
 
     @Test
-    void a_call_gets_the_number_and_gives_its_result() {
+    void a_call_gets_the_number_and_returns_its_result() {
         assertEquals(2L * NUMBER, socket.call(fd -> 2L * fd));
     }
 
@@ -47,7 +47,7 @@ class GuardedSocketTest {
     }
 
     @Test
-    void no_call_is_made_on_a_closed_one() {
+    void no_call_is_made_on_a_closed_socket() {
         socket.close();
         IllegalStateException refusal = assertThrows(
                 IllegalStateException.class, () -> socket.call(fd -> calls.add("call") ? 1 : 0));
@@ -56,7 +56,7 @@ class GuardedSocketTest {
     }
 
     @Test
-    void the_number_is_given_back_after_the_call_that_waits_has_returned() throws Exception {
+    void the_number_is_closed_after_a_waiting_call_has_returned() throws Exception {
         CountDownLatch shutDown = new CountDownLatch(1);
         CountDownLatch inCall = new CountDownLatch(1);
         GuardedSocket waited = new GuardedSocket(

@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import org.dmabuf.heap.OwnedFd;
 
-/** Another process that holds memory in one way only: see holder.py. */
+/** Another process that holds memory in exactly one way: see holder.py. */
 public final class HolderProcess implements AutoCloseable {
     private final Process process;
 
@@ -19,7 +19,7 @@ public final class HolderProcess implements AutoCloseable {
         this.process = process;
     }
 
-    /** {@return a process that holds it now, and nothing of it is left under way} */
+    /** {@return a process that holds the memory now, with no message in flight} */
     public static HolderProcess start(Path folder, String how, OwnedFd memory, long size) throws IOException {
         Path script = folder.resolve("holder.py");
         try (var source = HolderProcess.class.getResourceAsStream("/holder.py")) {
@@ -48,12 +48,12 @@ public final class HolderProcess implements AutoCloseable {
         return process.inputReader(StandardCharsets.UTF_8);
     }
 
-    /** Lets it end by itself. */
+    /** Lets the process end by itself. */
     public void exit() throws IOException {
         process.getOutputStream().close();
     }
 
-    /** SIGKILL. */
+    /** Kills the process by SIGKILL. */
     public void kill() {
         process.destroyForcibly();
     }

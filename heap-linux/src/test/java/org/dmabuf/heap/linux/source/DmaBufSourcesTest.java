@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What sources with a device refuse by themselves. What they do with one is for heap-system's tests and the guest. */
+/** Tests of refusals by the sources themselves. The tests of heap-system and of the guest use devices. */
 class DmaBufSourcesTest {
     private static final long MIB = 1 << 20;
 
@@ -44,7 +44,7 @@ class DmaBufSourcesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "/dev/null", "../null", "a/b", "..", "a..b"})
-    void a_node_that_is_no_name_is_refused_before_it_is_opened(String node) {
+    void an_invalid_node_name_is_refused_before_it_is_opened(String node) {
         HeapException refusal = assertThrows(
                 HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
         assertEquals(Errno.EINVAL, refusal.errno());
@@ -56,7 +56,7 @@ class DmaBufSourcesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"linux,cma", "memory@42000000-contiguous", "protected,secure-video"})
-    void a_node_that_is_not_there_is_named(String node) {
+    void a_missing_node_is_named(String node) {
         syscalls.answer("open", -Errno.ENOENT.number());
         HeapException refusal = assertThrows(
                 HeapException.class, () -> DmaHeapSource.open("camera", node, syscalls.calling(), headroom));
@@ -64,9 +64,9 @@ class DmaBufSourcesTest {
         assertTrue(refusal.getMessage().contains("open(/dev/dma_heap/" + node + ") failed"), refusal.getMessage());
     }
 
-    /** A heap that comes and refuses is asked again; one that does not come is not. */
+    /** A heap that refuses is asked again; a heap that could not be opened is not. */
     @Test
-    void a_machine_without_room_has_the_sources_and_they_refuse() throws IOException {
+    void on_a_machine_without_memory_the_sources_open_and_refuse() throws IOException {
         room.set(0);
         DmaHeapSource kernels = dmaHeap(Path.of("/no/such/parameter"));
         UdmabufSource udmabuf = udmabuf(Path.of("/no/such/parameter"));
@@ -74,14 +74,14 @@ class DmaBufSourcesTest {
             HeapException refusal =
                     assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(Bytes.PAGE)));
             assertEquals(Errno.ENOMEM, refusal.errno());
-            assertTrue(refusal.getMessage().contains("4 KiB do not fit"), refusal.getMessage());
+            assertTrue(refusal.getMessage().contains("4 KiB does not fit"), refusal.getMessage());
         }
         kernels.close();
     }
 
     @ParameterizedTest
     @CsvSource({"N, 48", "Y, 16", ", 48"})
-    void memory_of_a_kernel_heap_is_held_against_the_cgroup_only_where_it_is_charged_to_it(
+    void memory_of_a_kernel_heap_counts_against_the_cgroup_only_if_the_kernel_charges_it(
             String parameter, int free, @TempDir Path folder) throws IOException {
         Path accounting = folder.resolve("mem_accounting");
         if (parameter != null) {
@@ -103,8 +103,8 @@ class DmaBufSourcesTest {
                 () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
         assertEquals(Errno.ENOMEM, own.errno());
         assertEquals(
-                "heap 'video': 4 KiB are not free in one piece of the memory that is set aside for"
-                        + " /dev/dma_heap/reserved; ask for less, close buffers, or set more aside at boot (cma=, or"
+                "heap 'video': 4 KiB is not free in one piece in the memory reserved for"
+                        + " /dev/dma_heap/reserved; ask for less, close buffers, or reserve more at boot (cma=, or"
                         + " the region in the device tree)",
                 own.getMessage());
 
@@ -115,7 +115,7 @@ class DmaBufSourcesTest {
     }
 
     @Test
-    void contiguous_memory_that_is_all_out_can_come_back_and_its_heap_is_opened() {
+    void a_contiguous_heap_without_free_memory_opens_because_memory_can_return() {
         openable();
         syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
         DmaHeapSource full = DmaHeapSource.openContiguous("video", "reserved", syscalls.calling());
@@ -135,27 +135,27 @@ class DmaBufSourcesTest {
     }
 
     @Test
-    void more_than_udmabuf_takes_is_refused_before_memory_is_taken_for_it(@TempDir Path folder) throws IOException {
+    void a_size_above_udmabufs_limit_is_refused_before_the_allocation(@TempDir Path folder) throws IOException {
         Path limit = Files.writeString(folder.resolve("size_limit_mb"), "2\n");
         UdmabufSource source = udmabuf(limit);
         long already = syscalls.count("memfdCreate");
         HeapException refusal =
                 assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
-        assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have room for it
+        assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have memory for it
         assertEquals(
-                "heap 'camera': 2101248 bytes are more than udmabuf takes in one buffer that can be exported, 2 MiB;"
+                "heap 'camera': 2101248 bytes exceed udmabuf's limit for one exportable buffer, 2 MiB;"
                         + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
-                        + " (udmabuf.size_limit_mb= at boot), ask for less, or with ExportMode.NONE",
+                        + " (udmabuf.size_limit_mb= at boot), ask for less, or use ExportMode.NONE",
                 refusal.getMessage());
         assertEquals(already, syscalls.count("memfdCreate"));
         assertEquals(2 * MIB, source.usage().largestFree().orElseThrow());
 
         source.allocate(HeapRequest.of(2 * MIB)).release();
-        source.allocate(HeapRequest.of(3 * MIB).withExport(ExportMode.NONE)).release(); // udmabuf has no part in it
+        source.allocate(HeapRequest.of(3 * MIB).withExport(ExportMode.NONE)).release(); // udmabuf is not involved
     }
 
     @Test
-    void a_limit_that_is_raised_later_is_seen(@TempDir Path folder) throws IOException {
+    void a_limit_that_is_raised_later_takes_effect(@TempDir Path folder) throws IOException {
         Path limit = Files.writeString(folder.resolve("size_limit_mb"), "1\n");
         UdmabufSource source = udmabuf(limit);
         assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB)));
@@ -174,7 +174,7 @@ class DmaBufSourcesTest {
     }
 
     @Test
-    void with_less_room_than_the_limit_the_usage_reports_the_room(@TempDir Path folder) {
+    void below_the_limit_the_usage_reports_the_free_memory(@TempDir Path folder) {
         UdmabufSource source = udmabuf(folder.resolve("none"));
         room.set(MIB);
         clock.addAndGet(51_000_000);
@@ -186,7 +186,7 @@ class DmaBufSourcesTest {
         syscalls.answerEach("open", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
     }
 
-    /** On a kernel whose dma-bufs are descriptors of /dev/null. */
+    /** Opens a source on a kernel whose dma-bufs are descriptors of /dev/null. */
     private UdmabufSource udmabuf(Path limit) {
         openable();
         syscalls.answerEach("udmabufCreate", () -> Syscalls.linux().open("/dev/null", Fcntl.O_CLOEXEC));
@@ -197,7 +197,7 @@ class DmaBufSourcesTest {
         return source;
     }
 
-    /** On a kernel whose dma-bufs are memfds. */
+    /** Opens a source on a kernel whose dma-bufs are memfds. */
     private DmaHeapSource dmaHeap(Path accounting) {
         openable();
         syscalls.answerEach(

@@ -25,8 +25,8 @@ class HeapRefusalTest {
         HeapException notMappable = HeapRefusal.notMappable("frames", 8192);
         assertEquals(Errno.EINVAL, notMappable.errno());
         assertEquals(
-                "heap 'frames': a buffer of 8 KiB is out of the CPU's reach and cannot be mapped; pass its descriptor"
-                        + " to a device, or use a heap whose heap.mappable is true",
+                "heap 'frames': a buffer of 8 KiB cannot be mapped, because the CPU cannot access its memory; pass"
+                        + " its descriptor to a device, or use a heap whose heap.mappable is true",
                 notMappable.getMessage());
     }
 }

@@ -12,22 +12,22 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What this process held of memfds, devices and files without a name at one moment: descriptors and mappings. The real
- * thing for this is ProcessState of heap-tck, which stands on this bundle and so cannot be used here.
+ * Snapshot of this process's descriptors and mappings of memfds, devices and unnamed files. ProcessState of heap-tck is
+ * more complete, but depends on this bundle and so cannot be used here.
  */
 public final class HeldFiles {
     private static final long PATIENCE_NANOS = 10_000_000_000L;
 
     private final Set<String> then = now();
 
-    /** {@return what the process holds now and did not hold then} */
+    /** {@return resources that the process holds now and did not hold then} */
     public Set<String> left() {
         Set<String> left = now();
         left.removeAll(then);
         return left;
     }
 
-    /** What goes within ten seconds was another thread's to give back. */
+    /** A resource that is gone within ten seconds was released by another thread. */
     public void assertNothingLeft() {
         long end = System.nanoTime() + PATIENCE_NANOS;
         Set<String> left = left();
@@ -50,7 +50,7 @@ public final class HeldFiles {
                         found.add(descriptor + " " + target);
                     }
                 } catch (NoSuchFileException e) {
-                    // closed by another thread since it was listed
+                    // closed by another thread since the listing
                 }
             }
             Files.readAllLines(Path.of("/proc/self/maps"), StandardCharsets.ISO_8859_1).stream()

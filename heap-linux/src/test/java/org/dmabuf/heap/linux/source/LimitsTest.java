@@ -30,8 +30,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 /**
- * The limits of a process, each met by a process of its own: the kernel refuses, the sentence names the remedy, and the
- * process goes on. RLIMIT_MEMLOCK is in {@link MlockLimitTest}; what udmabuf takes is in the kernel's own tests.
+ * Tests of the limits of a process, each in a separate process: the kernel refuses, the message names the remedy, and
+ * the process continues. {@link MlockLimitTest} tests RLIMIT_MEMLOCK; the tests on a real kernel test udmabuf's limit.
  */
 class LimitsTest {
     private static String meet(String limit, String... before) throws IOException, InterruptedException {
@@ -54,9 +54,7 @@ class LimitsTest {
         return output;
     }
 
-    /**
-     * Uses a user namespace of its own with separate limits, so that the inotify of other processes is not affected.
-     */
+    /** Uses a new user namespace with separate limits, so that the inotify of other processes is not affected. */
     private static String meetInNamespace(String limit, String setting, int value) throws Exception {
         Process probe = new ProcessBuilder(
                         "sh", "-c", "unshare --user --map-root-user sh -c 'test -w /proc/sys/user/" + setting + "'")
@@ -76,22 +74,22 @@ class LimitsTest {
     }
 
     @Test
-    void a_process_without_descriptors_left_is_advised_to_raise_its_limit() throws Exception {
-        List<String> told = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
-        assertEquals(3, told.size(), told::toString);
+    void at_the_descriptor_limit_the_remedy_is_to_raise_it() throws Exception {
+        List<String> lines = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
+        assertEquals(3, lines.size(), lines::toString);
         String remedy = ": too many open files; close buffers and descriptors, or raise the process's limit (ulimit -n,"
                 + " LimitNOFILE= in a unit)";
-        assertTrue(told.getFirst().startsWith("EMFILE heap 'system': "), told::toString);
-        assertTrue(told.getFirst().endsWith(remedy), told::toString);
-        // Later, when the machine has to be looked at again, and there is no descriptor for that either.
+        assertTrue(lines.getFirst().startsWith("EMFILE heap 'system': "), lines::toString);
+        assertTrue(lines.getFirst().endsWith(remedy), lines::toString);
+        // Later, when the machine must be read again and no descriptor is free for that.
         assertEquals(
-                "EMFILE heap 'system': cannot check whether 4 KiB fit: open(/proc/meminfo) failed" + remedy,
-                told.get(1));
-        assertEquals("served again", told.get(2));
+                "EMFILE heap 'system': cannot check whether 4 KiB fits: open(/proc/meminfo) failed" + remedy,
+                lines.get(1));
+        assertEquals("served again", lines.get(2));
     }
 
     @Test
-    void a_process_without_mappings_left_is_advised_to_raise_vm_max_map_count_and_no_other_heap_is_asked()
+    void at_the_mapping_limit_the_remedy_is_vm_max_map_count_and_no_other_heap_is_asked()
             throws Exception {
         assertEquals(
                 """
@@ -107,7 +105,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_user_without_inotify_instances_left_is_advised_to_raise_them() throws Exception {
+    void at_the_limit_of_inotify_instances_the_remedy_is_to_raise_it() throws Exception {
         assertEquals(
                 """
                 EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
@@ -119,7 +117,7 @@ class LimitsTest {
     }
 
     @Test
-    void a_user_without_inotify_watches_left_is_advised_to_raise_them() throws Exception {
+    void at_the_limit_of_inotify_watches_the_remedy_is_to_raise_it() throws Exception {
         assertEquals(
                 """
                 ENOSPC heap 'system': inotify_add_watch refused a buffer of 4 KiB: no space left on device; raise \
@@ -129,7 +127,7 @@ class LimitsTest {
                 meetInNamespace("watches", "max_inotify_watches", 3));
     }
 
-    /** What those processes do. */
+    /** Program of those processes. */
     static final class AtTheLimit {
         private static final HeapRequest PLAIN = HeapRequest.of(Bytes.PAGE);
 
@@ -137,7 +135,7 @@ class LimitsTest {
         private final List<HeapBuffer> held = new ArrayList<>();
 
         public static void main(String[] arguments) {
-            KernelError.of("", "open", -Errno.EMFILE.number()); // to load a class from a folder takes a descriptor
+            KernelError.of("", "open", -Errno.EMFILE.number()); // loading a class from a folder needs a descriptor
             AtTheLimit process = new AtTheLimit();
             switch (arguments[0]) {
                 case "descriptors" -> process.descriptors();
@@ -149,34 +147,34 @@ class LimitsTest {
             System.out.println("served again");
         }
 
-        private static String told(HeapException refusal) {
+        private static String line(HeapException refusal) {
             return refusal.errno() + " " + refusal.getMessage();
         }
 
         private void descriptors() {
-            refusedPage(); // loads what a refusal needs: at the limit no class can be read
-            String told = "";
+            refusedPage(); // loads the classes of a refusal, which cannot be loaded at the limit
+            String first = "";
             try {
                 while (held.size() < 1000) {
                     held.add(source.allocate(PLAIN));
                 }
             } catch (HeapException e) {
-                told = told(e);
+                first = line(e);
             }
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(60)); // until the last reading is too old
             String later = "";
             try {
                 held.add(source.allocate(PLAIN));
             } catch (HeapException e) {
-                later = told(e);
+                later = line(e);
             }
             held.forEach(HeapBuffer::release);
-            System.out.println(told);
+            System.out.println(first);
             System.out.println(later);
         }
 
         private void refusedPage() {
-            told(KernelError.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
+            line(KernelError.of("system", Bytes.PAGE, "memfd_create", -Errno.EMFILE.number()));
         }
 
         private void mappings() {
@@ -188,8 +186,8 @@ class LimitsTest {
             HeapBuffer page = source.allocate(PLAIN);
             long[] addresses = new long[1 << 20];
             int count = 0;
-            List<String> told = new ArrayList<>();
-            // Every other one is read-only, or the kernel would join them.
+            List<String> lines = new ArrayList<>();
+            // Every other mapping is read-only, because the kernel would merge equal neighbours.
             for (long address = 0; address >= 0 && count < addresses.length; ) {
                 address = Syscalls.linux().mmap(Bytes.PAGE, 1 + 2 * (count & 1), 1, page.descriptor(), 0);
                 if (address >= 0) {
@@ -199,7 +197,7 @@ class LimitsTest {
             try {
                 page.map(Access.READ);
             } catch (HeapException e) {
-                told.add(told(e));
+                lines.add(line(e));
             }
             for (HeapRequest needsMapping : List.of(
                     HeapRequest.of(Bytes.PAGE).withExport(ExportMode.READ_ONLY),
@@ -207,13 +205,13 @@ class LimitsTest {
                 try {
                     pooled.allocate(needsMapping);
                 } catch (HeapException e) {
-                    told.add(told(e));
+                    lines.add(line(e));
                 }
             }
             for (int i = 0; i < count; i++) {
                 Syscalls.linux().munmap(addresses[i], Bytes.PAGE);
             }
-            told.forEach(System.out::println);
+            lines.forEach(System.out::println);
             MemorySegment mapping = page.map(Access.READ_WRITE);
             page.unmap(mapping);
             page.release();
@@ -227,7 +225,7 @@ class LimitsTest {
                     peers.watch("system", Bytes.PAGE, held.getLast().descriptor());
                 }
             } catch (HeapException e) {
-                System.out.println(told(e));
+                System.out.println(line(e));
             }
             held.forEach(HeapBuffer::release);
         }

@@ -34,7 +34,7 @@ class MemfdBufferTest {
     }
 
     @Test
-    void each_map_is_a_mapping_of_its_own_of_the_same_memory() {
+    void each_map_call_creates_a_mapping_of_the_same_memory() {
         MemfdBuffer buffer = make(true);
         MemorySegment one = buffer.map(Access.READ_WRITE);
         MemorySegment other = buffer.map(Access.READ);
@@ -47,7 +47,7 @@ class MemfdBufferTest {
     }
 
     @Test
-    void one_that_is_not_to_leave_the_process_has_no_descriptor_to_show() {
+    void a_buffer_without_export_has_no_descriptor() {
         MemfdBuffer buffer = make(false);
         assertThrows(HeapException.class, buffer::descriptor);
         buffer.release();

@@ -16,7 +16,7 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
-/** How a source stands with the machine's memory. What it makes, the contract of heap-tck looks at. */
+/** Tests of a source's reservations of the machine's memory. The contract of heap-tck checks its buffers. */
 class MemfdSourceTest {
     private static final long ROOM = 10 * Bytes.PAGE;
 
@@ -42,13 +42,13 @@ class MemfdSourceTest {
     }
 
     @Test
-    void what_counts_is_the_size_in_whole_pages() {
+    void the_size_in_whole_pages_counts() {
         assertThrows(HeapException.class, () -> allocate(ROOM + 1));
         allocate(ROOM - Bytes.PAGE + 1).release();
     }
 
     @Test
-    void a_buffer_that_was_made_is_underway_no_longer() {
+    void the_reservation_of_a_created_buffer_has_ended() {
         for (int i = 0; i < 100; i++) {
             allocate(Bytes.PAGE).release();
             source.allocate(HeapRequest.of(1).withExport(ExportMode.READ_ONLY)).release();
@@ -56,7 +56,7 @@ class MemfdSourceTest {
     }
 
     @Test
-    void a_buffer_that_could_not_be_made_is_underway_no_longer() {
+    void the_reservation_of_a_failed_allocation_has_ended() {
         syscalls.answer("fallocate", -Errno.ENOSPC.number());
         for (int i = 0; i < 100; i++) {
             HeapException refusal = assertThrows(HeapException.class, () -> allocate(Bytes.PAGE));

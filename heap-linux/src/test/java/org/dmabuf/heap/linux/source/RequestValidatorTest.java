@@ -22,7 +22,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
-/** What is wrong with a request to any heap, in what each source says. */
+/** Tests of the messages of each source for invalid requests. */
 class RequestValidatorTest {
     private static final long SIZE = 8192;
     private static final Headroom PLENTY =
@@ -34,7 +34,7 @@ class RequestValidatorTest {
         void of(MemorySource source);
     }
 
-    /** The pools and the regions, which look at a request before a memfd source does, and that source. */
+    /** The pools and the regions, which check a request before a memfd source does, and that source. */
     private void forEachSource(Use use) {
         Syscalls syscalls = kernel.calling();
         RegionLayout layout = RegionLayout.of(1 << 20, "size").withExports(RegionLayout.Exports.MEMFD);
@@ -82,7 +82,7 @@ class RequestValidatorTest {
                 assertEquals(
                         "heap 'camera': 8192 bytes were refused: memory is aligned to "
                                 + source.properties().get(HeapProperties.ALIGNMENT) + " bytes, not to " + alignment
-                                + "; use a heap whose heap.alignment reaches that far",
+                                + "; use a heap with a larger heap.alignment",
                         refusal.getMessage());
                 assertEquals(made, kernel.count("memfdCreate"));
             });

@@ -14,33 +14,32 @@ import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * A kernel that seems to have udmabuf, for what a region does around it, and whose calls fail when a test says so. What
- * it calls a dma-buf is a memfd of its own, and shows nothing of the region. What a real one shows is for the suite on
- * a real kernel.
+ * Fake kernel with udmabuf, for tests of a region's own work, whose calls fail if a test sets that. Its dma-buf is a
+ * memfd of its own, which does not show the region's content. The tests on a real kernel check real ones.
  */
 public final class UdmabufKernel {
     private static final int F_SEAL_SHRINK_GROW_SEAL = 0x7;
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
     private static final int MFD_CLOEXEC_ALLOW_SEALING = 0x3;
 
-    /** Whether it is a kernel before 6.11, of which holders can keep the pages of a dma-buf in a pipe. */
+    /** Whether it acts as a kernel before 6.11, whose holders can keep the pages of a dma-buf in a pipe. */
     public volatile boolean lendsPages;
 
-    /** What the last dma-buf was made of: a memfd, and where in it the range begins. */
+    /** Memory of the last dma-buf: the memfd, and the offset of the range in it. */
     public volatile int region;
 
     public volatile long offset;
 
-    /** All calls of any kind that were not answered here. */
+    /** Number of calls that this fake did not answer itself. */
     public final AtomicLong calls = new AtomicLong();
 
-    /** Ranges that were given back to the machine. */
+    /** Number of ranges that were returned to the machine. */
     public final AtomicLong punches = new AtomicLong();
 
-    /** The threads that put memory behind mappings, once for each time. */
+    /** Threads that populated mappings, once for each call. */
     public final Queue<Thread> populated = new ConcurrentLinkedQueue<>();
 
-    /** @param left how often it is answered so */
+    /** @param left number of calls that still get this result */
     private record Answer(long result, AtomicInteger left) {}
 
     private final Map<String, Answer> answers = new ConcurrentHashMap<>();
@@ -89,12 +88,12 @@ public final class UdmabufKernel {
         answers.put(call, new Answer(-errno.number(), new AtomicInteger(1)));
     }
 
-    /** Answers every call from now on. */
+    /** Answers every call with a result from now on. */
     public void answer(String call, long result) {
         answers.put(call, new Answer(result, new AtomicInteger(Integer.MAX_VALUE)));
     }
 
-    /** Takes back every answer. */
+    /** Removes all answers and failures. */
     public void heal() {
         answers.clear();
     }

@@ -9,8 +9,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 
 /**
- * The running kernel's calls, listed as they are made, some answered here instead. The real thing for this is
- * FaultySyscalls of heap-tck, which stands on this bundle and so cannot be used here.
+ * System calls of the running kernel that are recorded, and partly answered here. FaultySyscalls of heap-tck is more
+ * complete, but depends on this bundle and so cannot be used here.
  */
 public final class CountedSyscalls {
     private final List<String> calls = new ArrayList<>();
@@ -28,12 +28,12 @@ public final class CountedSyscalls {
         return calling;
     }
 
-    /** @param result an Integer or a Long, as the call gives it */
+    /** @param result an Integer or a Long, like the result of the call */
     public CountedSyscalls answer(String call, Object result) {
         return answerEach(call, () -> result);
     }
 
-    /** @param result gives an Integer or a Long, as the call does, for each call */
+    /** @param result provides an Integer or a Long, like the result of the call, for each call */
     public CountedSyscalls answerEach(String call, Supplier<Object> result) {
         answers.put(call, result);
         return this;

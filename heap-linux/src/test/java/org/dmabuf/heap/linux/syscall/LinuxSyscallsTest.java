@@ -20,14 +20,14 @@ import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 
-/** Against the running kernel. */
+/** Tests on the running kernel. */
 class LinuxSyscallsTest {
     private static final int F_GETFD = 1;
     private static final int F_DUPFD_CLOEXEC = 1030;
     private static final int F_GET_SEALS = 1034;
     private static final int FD_CLOEXEC = 1;
     private static final int O_RDWR = 0x2;
-    /** No process has this many descriptors. */
+    /** A number that no descriptor has. */
     private static final int NO_FD = 1 << 30;
 
     private final Syscalls linux = Syscalls.linux();
@@ -43,7 +43,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    @SuppressWarnings("restricted") // the segment is the mapping that mmap just gave
+    @SuppressWarnings("restricted") // the segment is the mapping that mmap has just returned
     void a_memfd_is_made_filled_mapped_read_by_another_and_closed() throws IOException {
         int fd = memfd("roundtrip");
         try {
@@ -68,8 +68,8 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    @SuppressWarnings("restricted") // the segment is the mapping that mmap just gave
-    void an_offset_maps_what_begins_there() {
+    @SuppressWarnings("restricted") // the segment is the mapping that mmap has just returned
+    void a_mapping_begins_at_its_offset() {
         int fd = memfd("offset");
         try {
             assertEquals(0, linux.fallocate(fd, 0, 0, 2 * Bytes.PAGE));
@@ -85,7 +85,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void fcntl_passes_its_argument_and_gives_its_result() {
+    void fcntl_passes_its_argument_and_returns_its_result() {
         int fd = memfd("fcntl");
         try {
             assertEquals(FD_CLOEXEC, linux.fcntl(fd, F_GETFD, 0));
@@ -170,12 +170,12 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void a_name_that_is_too_long_is_refused_and_not_cut() {
+    void a_name_that_is_too_long_is_refused_and_not_truncated() {
         int enametoolong = 36;
         assertEquals(-enametoolong, linux.memfdCreate("n".repeat(256), 0));
         assertEquals(-enametoolong, linux.memfdCreate("\u20ac".repeat(86), 0)); // 258 bytes
         assertEquals(-enametoolong, linux.open("/" + "p".repeat(255), Fcntl.O_RDONLY));
-        // The longest that the kernel takes: 249 bytes.
+        // The longest permitted name: 249 bytes.
         int fd = memfd("\u20ac".repeat(83));
         assertEquals(0, linux.close(fd));
     }
@@ -202,7 +202,7 @@ class LinuxSyscallsTest {
     }
 
     @Test
-    void a_file_reports_where_it_ends() {
+    void the_end_of_a_file_is_reported() {
         int fd = memfd("end");
         try {
             assertEquals(0, linux.fallocate(fd, 0, 0, 3 * Bytes.PAGE));
@@ -212,9 +212,9 @@ class LinuxSyscallsTest {
         }
     }
 
-    /** On real ones the suite in the guest makes these calls. */
+    /** The tests in the guest make these calls on real dma-bufs and heaps. */
     @Test
-    void what_is_no_dma_buf_and_no_heap_knows_none_of_their_ioctls() {
+    void a_file_that_is_neither_dma_buf_nor_heap_refuses_their_ioctls() {
         int fd = memfd("none");
         try {
             int enotty = -Errno.ENOTTY.number();

@@ -37,7 +37,7 @@ class BytesTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, Long.MIN_VALUE, Long.MAX_VALUE})
-    void a_size_without_whole_pages_around_it_is_an_error_and_never_a_small_size(long bytes) {
+    void a_size_that_cannot_be_rounded_up_is_an_error_and_never_a_small_size(long bytes) {
         assertThrows(ArithmeticException.class, () -> Bytes.wholePages(bytes));
     }
 
@@ -55,7 +55,7 @@ class BytesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "M", "x", "-1", "1.5M", "1X", "0x10", "4 KiB KiB"})
-    void what_is_no_size_is_refused_with_a_sentence(String text) {
+    void an_invalid_size_is_refused_with_a_sentence(String text) {
         Exception refusal = assertThrows(IllegalArgumentException.class, () -> Bytes.parse(text));
         assertTrue(refusal.getMessage().startsWith("'" + text + "' is not a size"), refusal.getMessage());
     }

@@ -15,7 +15,7 @@ class PrintableTest {
     }
 
     @Test
-    void what_moves_the_cursor_or_ends_the_line_is_escaped() {
+    void characters_that_move_the_cursor_or_end_the_line_are_escaped() {
         assertEquals("a\\u000ab\\u000dc\\u0009d", Printable.of("a\nb\rc\td"));
         assertEquals("\\u001b[31mred\\u0007\\u0000", Printable.of("\u001b[31mred\u0007\0"));
         assertEquals("\\u007f\\u0085\\u009b31m", Printable.of("\u007f\u0085\u009b31m"));
@@ -23,7 +23,7 @@ class PrintableTest {
     }
 
     @Test
-    void what_hides_or_turns_other_text_is_escaped() {
+    void characters_that_hide_or_reorder_other_text_are_escaped() {
         assertEquals("\\u202egnp.exe\\u202c", Printable.of("\u202egnp.exe\u202c"));
         assertEquals(
                 "\\u2066\\u2069\\u200e\\u200f\\u061c\\u200b\\ufeff\\u00ad",
@@ -32,7 +32,7 @@ class PrintableTest {
     }
 
     @Test
-    void half_a_character_is_escaped() {
+    void an_unpaired_surrogate_is_escaped() {
         assertEquals("\\ud800x\\udc00", Printable.of("\ud800x\udc00"));
     }
 
@@ -43,7 +43,7 @@ class PrintableTest {
     }
 
     @Test
-    void no_text_is_the_word_null() {
+    void null_is_shown_as_the_word_null() {
         assertEquals("null", Printable.of(null));
     }
 }

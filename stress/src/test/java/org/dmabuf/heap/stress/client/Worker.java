@@ -211,7 +211,7 @@ final class Worker implements Runnable {
         HeapBroker broker = service == null ? null : context.getService(service);
         if (broker == null) {
             LockSupport.parkNanos(1_000_000); // it is being restarted
-            throw new IllegalStateException("there is no broker");
+            throw new IllegalStateException("the broker is not registered");
         }
         return broker;
     }
@@ -551,8 +551,8 @@ final class Worker implements Runnable {
     }
 
     /**
-     * Compares identities. After a comparison of records by equals, the JVM softly keeps their class, and so this
-     * bundle's class loader, until memory is short.
+     * Compares identities. The JVM keeps a soft reference to the class of the records that it last compared by equals.
+     * This bundle's class loader would then stay until memory is short.
      */
     private void drop(Held one) {
         held.removeIf(each -> each == one);

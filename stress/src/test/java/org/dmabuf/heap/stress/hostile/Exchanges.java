@@ -112,7 +112,7 @@ final class Exchanges implements Runnable {
         HeapBroker broker = service == null ? null : context.getService(service);
         if (broker == null) {
             LockSupport.parkNanos(1_000_000); // it is being restarted
-            throw new IllegalStateException("there is no broker");
+            throw new IllegalStateException("the broker is not registered");
         }
         return broker;
     }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A hostile peer: misuses each descriptor that it gets, and sends what no sender should.
+"""Hostile peer that misuses each received descriptor, and sends invalid messages and descriptors.
 
-Orders come as lines on standard input: 'take SOCKET' and 'give SOCKET'. The argument is the seed. What fails is passed
-over: the gateway and its kernel are under test, and not this process.
+It reads orders as lines from standard input: 'take SOCKET' and 'give SOCKET'. The argument is the seed. It ignores
+errors, because the gateway and its kernel are under test, and not this process.
 """
 import ctypes, fcntl, mmap, os, random, resource, select, signal, socket, sys, threading, time
 
@@ -116,7 +116,7 @@ def misuse_mode(fd):
 
 
 def is_memory(fd):
-    """Whether misuse harms nothing but the memory: other descriptors are of this machine's own files and devices."""
+    """Returns whether misuse affects only the memory. Other descriptors refer to files and devices of this machine."""
     try:
         return fcntl.fcntl(fd, GET_SEALS) >= 0
     except OSError:
@@ -236,7 +236,7 @@ def take(peer):
 def give(peer):
     way = draw.randrange(40)
     if way == 0:
-        return  # and close
+        return  # closes the socket
     if way == 1:
         time.sleep(1)  # longer than the gateway waits
         return

@@ -91,7 +91,6 @@ public final class Conversation implements AutoCloseable {
         return hello;
     }
 
-    /** Sends a frame. */
     void send(Frame frame) throws IOException {
         send(channel, frame);
     }

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The terminal on standard input, set by the command stty. It is restored, even if a signal ends the process.
+ * Terminal on standard input, set by the command stty. It is restored, even if a signal ends the process.
  */
 final class RawTerminal implements AutoCloseable {
     /** Listener for changes of the size. */

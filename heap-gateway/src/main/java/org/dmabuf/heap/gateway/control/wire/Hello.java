@@ -18,7 +18,6 @@ public record Hello(List<String> words) {
     /** Limit of the number of words. */
     private static final int MAX_WORDS = 1024;
 
-    /** Copies the list. */
     public Hello {
         words = List.copyOf(words);
     }

@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Search order for the control socket: the setting {@value #SETTING}; else the folder that the system gives to a
- * service or a user; else the folder for temporary files.
+ * Search order for the control socket. The setting {@value #SETTING} comes first, then the folder that the system gives
+ * to a service or a user, then the folder for temporary files.
  *
  * @param setting the value of {@value #SETTING}; blank if it is not set
  * @param environment of the process
@@ -29,13 +29,11 @@ public record SocketPlaces(String setting, Map<String, String> environment, int 
     private static final String FOLDER = "dmaheap-gateway";
     private static final String FILE = "control";
 
-    /** Copies the environment. */
     public SocketPlaces {
         environment = Map.copyOf(environment);
         setting = setting == null ? "" : setting.strip();
     }
 
-    /** Returns the places of this process. */
     public static SocketPlaces ofThisProcess(String setting) throws IOException {
         return new SocketPlaces(setting, System.getenv(), User.own(), Path.of("/run"), Path.of("/tmp"));
     }

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class FrameReaderTest {
     @Test
-    void frames_come_out_as_they_went_in_byte_by_byte() throws Exception {
+    void decoded_frames_equal_the_encoded_ones_byte_by_byte() throws Exception {
         byte[] bytes = new byte[Frame.MAX_PAYLOAD];
         bytes[4711] = 1;
         Frame text = Frame.of(Frame.Type.SIGNAL, "INT");
@@ -35,7 +35,7 @@ class FrameReaderTest {
 
     @ParameterizedTest
     @ValueSource(ints = {-1, Integer.MIN_VALUE, Frame.MAX_PAYLOAD + 1, Integer.MAX_VALUE})
-    void a_length_that_no_frame_has_is_malformed_and_is_not_allocated(int length) {
+    void an_invalid_length_is_malformed_and_is_not_allocated(int length) {
         ByteBuffer claimed = ByteBuffer.allocate(5).put((byte) 2).putInt(length).flip();
         MalformedFrameException e = assertThrows(
                 MalformedFrameException.class, () -> reader(byteByByte(claimed)).read());
@@ -59,7 +59,7 @@ class FrameReaderTest {
     }
 
     @Test
-    void numbers_of_another_count_are_malformed() {
+    void a_frame_with_another_count_of_numbers_is_malformed() {
         assertThrows(MalformedFrameException.class, () -> Frame.of(Frame.Type.SIZE, 1)
                 .numbers(2));
     }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class RequestTest {
     @Test
-    void a_request_comes_out_as_it_went_in() throws Exception {
+    void a_decoded_request_equals_the_encoded_one() throws Exception {
         Request request = new Request(Request.Verb.SHELL, "xterm", "UTF-8", 132, 50, "grüße \n two");
         assertEquals(request, Request.of(request.frame()));
     }
@@ -26,7 +26,7 @@ class RequestTest {
     }
 
     @Test
-    void a_hello_that_is_invalid_is_malformed() throws Exception {
+    void an_invalid_hello_is_malformed() throws Exception {
         List<Frame> wrong = List.of(
                 Frame.of(Frame.Type.INPUT, "hello"),
                 Frame.of(Frame.Type.HELLO, "x"),
@@ -44,7 +44,7 @@ class RequestTest {
     }
 
     @Test
-    void a_size_that_no_terminal_has_is_bounded() throws Exception {
+    void an_invalid_size_of_a_terminal_is_limited() throws Exception {
         Request request = new Request(Request.Verb.SHELL, "", "", -1, Integer.MAX_VALUE, "");
         assertEquals(0, Request.of(request.frame()).columns());
         assertEquals(10_000, Request.of(request.frame()).rows());

@@ -52,7 +52,7 @@ class SocketPlacesTest {
     }
 
     @Test
-    void the_folder_of_another_user_is_not_taken() throws IOException {
+    void the_folder_of_another_user_is_not_used() throws IOException {
         int another = User.own() + 1;
         SocketPlaces places =
                 new SocketPlaces("", Map.of("XDG_RUNTIME_DIR", "" + folder), another, Path.of("/run"), Path.of("/tmp"));
