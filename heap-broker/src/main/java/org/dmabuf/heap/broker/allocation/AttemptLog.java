@@ -171,9 +171,9 @@ final class AttemptLog {
         return switch (entry) {
             case Unknown(String name) -> Printable.of(name);
             case Unsuitable(RegisteredHeap heap) -> heap.name();
-            case Absent(RegisteredHeap heap, _) -> heap.name();
-            case Refused(RegisteredHeap heap, _) -> heap.name();
-            case Broken(RegisteredHeap heap, _) -> heap.name();
+            case Absent absent -> absent.heap().name();
+            case Refused refused -> refused.heap().name();
+            case Broken broken -> broken.heap().name();
             case NotStarted(UnavailableHeaps.Unavailable heap) -> heap.name();
         };
     }
