@@ -247,8 +247,11 @@ class ConfigurationFolderTest {
                 "invalid line 'size 2' in etc/org.example.acme.cfg, line 2: expected NAME = VALUE; the previous"
                         + " settings stay in force",
                 logged.getFirst());
-        assertTrue(logged.getLast().startsWith("invalid syntax in etc/org.example.typed.config: "), logged.getLast());
-        assertTrue(logged.getLast().endsWith("; the previous settings stay in force"), logged.getLast());
+        String typed = logged.stream()
+                .filter(line -> line.startsWith("invalid syntax in etc/org.example.typed.config: "))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError(logged));
+        assertTrue(typed.endsWith("; the previous settings stay in force"), typed);
         assertEquals(Map.of("size", "1"), configured.settings.get("org.example.acme.cfg"));
         assertEquals(Map.of("size", 3), configured.settings.get("org.example.typed.config"));
         write("org.example.acme.cfg", "size = 2");
