@@ -181,8 +181,8 @@ final class AttemptLog {
     private static Errno errno(Entry entry) {
         return switch (entry) {
             case Unknown _, Unsuitable _, Absent _, NotStarted _ -> Errno.ENODEV;
-            case Refused(_, HeapException by) -> by.errno();
-            case Broken(_, HeapException by) -> by.errno();
+            case Refused refused -> refused.by().errno();
+            case Broken broken -> broken.by().errno();
         };
     }
 
