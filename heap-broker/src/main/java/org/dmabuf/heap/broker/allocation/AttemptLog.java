@@ -226,10 +226,10 @@ final class AttemptLog {
             return switch (entry) {
                 case Unknown(String name) -> whyNot(name);
                 case Unsuitable(RegisteredHeap heap) -> matcher.unmetBy(heap);
-                case Absent(_, String reason) -> reason;
-                case Refused(_, HeapException by) -> by.reason();
-                case Broken(_, HeapException by) ->
-                    "its code failed with " + by.reason() + "; report that to its vendor";
+                case Absent absent -> absent.reason();
+                case Refused refused -> refused.by().reason();
+                case Broken broken ->
+                    "its code failed with " + broken.by().reason() + "; report that to its vendor";
                 case NotStarted(UnavailableHeaps.Unavailable heap) ->
                     (heap.retried() ? "it waits: " : "it failed to start: ") + heap.reason();
             };
