@@ -139,8 +139,8 @@ public final class HeapUsage {
 
     @Override
     public String toString() {
-        StringBuilder text = new StringBuilder("capacity " + text(capacity) + ", free " + text(free)
-                + ", largest free " + text(largestFree) + ", quarantined " + text(quarantined));
+        StringBuilder text = new StringBuilder("capacity " + text(capacity) + ", free " + text(free) + ", largest free "
+                + text(largestFree) + ", quarantined " + text(quarantined));
         fragmentation.ifPresent(share -> text.append(", fragmentation ").append(share));
         pools.forEach(pool -> text.append(", ").append(pool));
         return text.toString();

@@ -39,6 +39,7 @@ final class RegionMemory {
      * Bytes that the headroom counts in full: all except unbacked ranges; 0 on huge pages, which are separate memory.
      */
     private final AtomicLong held = new AtomicLong();
+
     private final String swappable;
 
     private RegionMemory(
@@ -137,15 +138,13 @@ final class RegionMemory {
         int fd;
         try {
             // No seal against writing, because udmabuf does not accept a memfd with one.
-            fd = new Memfd(syscalls)
-                    .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()));
+            fd = new Memfd(syscalls).create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()));
         } catch (HeapException e) {
             if (e.errno() != Errno.ENOMEM || !layout.isOnHugePages()) {
                 throw e;
             }
             hugePages.require(heap, size, layout.pageSize(), heldByDeparted(heap));
-            throw HeapException.of(
-                    Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
+            throw HeapException.of(Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
             MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);

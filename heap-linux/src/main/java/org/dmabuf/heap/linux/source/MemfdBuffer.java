@@ -22,8 +22,7 @@ final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
     private final HeldMemory held;
 
     /** Makes a buffer that owns the descriptor, and begins to count the memory in the headroom. */
-    MemfdBuffer(
-            Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, int fd, long size, boolean exportable) {
+    MemfdBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, int fd, long size, boolean exportable) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.heap = heap;

@@ -82,11 +82,16 @@ public final class MemfdSource implements MemorySource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, "memfd",
-                HeapProperties.DMABUF, false,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                "memfd",
+                HeapProperties.DMABUF,
+                false,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY,
+                validator.grantsReadOnlyExport());
     }
 
     @Override
@@ -134,8 +139,7 @@ public final class MemfdSource implements MemorySource {
                 if (readOnly < 0) {
                     throw KernelError.of(heap, size, "open(/proc/self/fd)", readOnly);
                 }
-                int sealed = syscalls.fcntl(
-                        writable, Memfd.F_ADD_SEALS, Memfd.F_SEAL_FUTURE_WRITE | Memfd.F_SEAL_SEAL);
+                int sealed = syscalls.fcntl(writable, Memfd.F_ADD_SEALS, Memfd.F_SEAL_FUTURE_WRITE | Memfd.F_SEAL_SEAL);
                 if (sealed < 0) {
                     throw KernelError.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
                 }

@@ -29,8 +29,7 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private boolean unmapped;
 
     /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
-    UdmabufBuffer(
-            Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
+    UdmabufBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);

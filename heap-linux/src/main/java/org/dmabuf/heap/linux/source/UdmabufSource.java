@@ -101,11 +101,16 @@ public final class UdmabufSource implements MemorySource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, "udmabuf",
-                HeapProperties.DMABUF, true,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                "udmabuf",
+                HeapProperties.DMABUF,
+                true,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY,
+                validator.grantsReadOnlyExport());
     }
 
     @Override
