@@ -2,6 +2,8 @@
 package org.dmabuf.heap.linux.daemon;
 
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.IMarkerFactory;
@@ -18,6 +20,7 @@ import org.slf4j.spi.SLF4JServiceProvider;
 /** Log that records its lines, so that a test can check them. */
 public final class RecordedLog implements SLF4JServiceProvider {
     private static final List<Line> LINES = new CopyOnWriteArrayList<>();
+    private static final Map<String, Runnable> LISTENERS = new ConcurrentHashMap<>();
     private static volatile boolean failing;
 
     private final IMarkerFactory markers = new BasicMarkerFactory();
@@ -47,6 +50,11 @@ public final class RecordedLog implements SLF4JServiceProvider {
                 .filter(line -> line.logger().equals(logging.getName()))
                 .map(Line::text)
                 .toList();
+    }
+
+    /** Runs an action, which may throw, at each message of a class; null ends that. */
+    static void listen(Class<?> logging, Runnable action) {
+        LISTENERS.compute(logging.getName(), (_, _) -> action);
     }
 
     /** Clears the recorded lines. */
@@ -84,6 +92,7 @@ public final class RecordedLog implements SLF4JServiceProvider {
             }
             String text = MessageFormatter.basicArrayFormat(pattern, arguments);
             LINES.add(new Line(name, level, text, thrown));
+            LISTENERS.getOrDefault(name, () -> {}).run();
         }
 
         @Override
