@@ -112,13 +112,16 @@ public class FoldersIT {
     @Test
     public void a_read_only_mount_may_have_any_mode() throws Exception {
         Path etc = gateway.home().resolve("etc");
-        assumeTrue("only root can mount", Files.getOwner(Path.of("/proc/self")).getName().equals("root"));
+        assumeTrue(
+                "only root can mount",
+                Files.getOwner(Path.of("/proc/self")).getName().equals("root"));
         Files.setPosixFilePermissions(etc, PosixFilePermissions.fromString("rwxrwxrwx"));
         ProcessBuilder builder = gateway.builder("dmaheap:list");
         String mount = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
         builder.command().addAll(0, List.of("unshare", "-m", "sh", "-c", mount, etc.toString()));
         Path out = folder.newFile().toPath();
-        Process list = builder.redirectErrorStream(true).redirectOutput(out.toFile()).start();
+        Process list =
+                builder.redirectErrorStream(true).redirectOutput(out.toFile()).start();
         assertTrue(list.waitFor(120, TimeUnit.SECONDS));
         assertEquals(Files.readString(out), 0, list.exitValue());
     }
