@@ -8,7 +8,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Log of one class that ignores failures: a logger or a message that throws does not affect the caller. Formats are
- * those of SLF4J; a throwable after the last argument is the cause, and a null in its place is none. Control characters
+ * those of SLF4J; a throwable after the last argument is the cause, and a null there is ignored. Control characters
  * of arguments are escaped, because a name in a configuration must not end a line of the log.
  */
 public final class QuietLog {
