@@ -47,8 +47,9 @@ record FolderAccess(Path folder, int mode, int user, UserPrincipal owner, GroupP
 
     /**
      * Requires that only root and this process's user can change a folder's content, which the gateway executes or
-     * obeys. A folder that does not exist yet stands for the one that it will be created in. In a read-only mount, owner
-     * and mode do not matter. No folder above it, nor above a link's target, may let other users rename its entries.
+     * obeys. A folder that does not exist yet stands for the one that it will be created in. In a read-only mount,
+     * owner and mode do not matter. No folder above it, nor above a link's target, may let other users rename its
+     * entries.
      */
     static void requireUnshared(Path folder) throws Failure {
         try {
