@@ -8,9 +8,9 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.PeerRule;
-import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 
 /**
  * Set of processes that may receive a buffer. The kernel's credentials of the process at the other end decide. The

@@ -113,9 +113,7 @@ class NamedBuffersTest {
         CompletableFuture<List<BufferInfo>> listed = Gogo.meanwhile(buffers::list);
         try {
             asked.await();
-            assertEquals(
-                    List.of("one", "other"),
-                    Gogo.meanwhile(buffers::names).get(10, TimeUnit.SECONDS));
+            assertEquals(List.of("one", "other"), Gogo.meanwhile(buffers::names).get(10, TimeUnit.SECONDS));
         } finally {
             hangs.countDown();
         }
