@@ -77,7 +77,7 @@ final class ConfigurationWatch {
         }
     }
 
-    /** Looks, and goes on after any failure: a bundle may leave during the check, and memory may be short for a time. */
+    /** Looks, and goes on after any failure: a bundle may leave meanwhile, and memory may be short for a time. */
     private void attempt() {
         try {
             look();
