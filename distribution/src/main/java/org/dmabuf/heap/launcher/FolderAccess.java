@@ -58,7 +58,8 @@ record FolderAccess(Path folder, int mode, int user, UserPrincipal owner, GroupP
                 existing = existing.getParent();
             }
             FolderAccess access = of(existing);
-            boolean frozen = Files.getFileStore(existing).isReadOnly(); // a mounted ConfigMap has the mode 0777
+            // a mounted ConfigMap has the mode 0777
+            boolean frozen = MountTable.read().isReadOnly(existing.toRealPath());
             if (!frozen && access.isForeign()) {
                 throw access.failure(folder, "belongs to another user", "run chown on it");
             }
