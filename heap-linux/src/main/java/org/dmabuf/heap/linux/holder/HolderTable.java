@@ -301,7 +301,7 @@ final class HolderTable {
         return due == FileTracker.NEVER ? -1 : (int) Math.max(0, TimeUnit.NANOSECONDS.toMillis(due) + 1);
     }
 
-    long told() {
+    long ended() {
         return callbacks.count();
     }
 
