@@ -8,6 +8,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import org.dmabuf.heap.constraint.Demand;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
 
@@ -37,6 +38,8 @@ public final class AllocationRequest {
         private ExportMode export = ExportMode.READ_WRITE;
         private Optional<String> name = Optional.empty();
         private Duration timeout = Duration.ZERO;
+        private List<String> devices = List.of();
+        private List<Demand> demands = List.of();
 
         Terms copy() {
             try {
@@ -211,6 +214,34 @@ public final class AllocationRequest {
         return new AllocationRequest(changed);
     }
 
+    /**
+     * Names the devices that will use the buffer. The broker asks its sources for the demands of each device, and only
+     * a heap that meets all of them serves the request. They restrict it further than names, masks, filters and
+     * {@link #withDemands}. An accepted emulation meets no demand of a device.
+     *
+     * @param devices paths of device files, such as {@code /dev/video0}
+     * @return a request
+     * @throws IllegalArgumentException for a name that has blanks, is empty, or is given twice
+     */
+    public AllocationRequest forDevices(String... devices) {
+        Terms changed = terms.copy();
+        changed.devices = List.of(distinct("device", devices));
+        changed.devices.forEach(RequestChecks::device);
+        return new AllocationRequest(changed);
+    }
+
+    /**
+     * Sets demands of the client on the memory, in addition to those of the devices.
+     *
+     * @param demands only a heap that meets all of them serves the request
+     * @return a request
+     */
+    public AllocationRequest withDemands(Demand... demands) {
+        Terms changed = terms.copy();
+        changed.demands = List.of(demands);
+        return new AllocationRequest(changed);
+    }
+
     private static String[] distinct(String what, String... values) {
         Objects.requireNonNull(values, () -> "invalid " + what + "s = null: expected an array");
         Set<String> seen = new HashSet<>();
@@ -273,6 +304,16 @@ public final class AllocationRequest {
         return terms.timeout;
     }
 
+    /** {@return the devices that will use the buffer} */
+    public List<String> devices() {
+        return terms.devices;
+    }
+
+    /** {@return the demands of the client} */
+    public List<Demand> demands() {
+        return terms.demands;
+    }
+
     @Override
     public String toString() {
         StringBuilder text = new StringBuilder("request of ").append(terms.size).append(" bytes");
@@ -283,6 +324,12 @@ public final class AllocationRequest {
             text.append(" from ").append(String.join(", ", terms.heaps));
         }
         terms.requirement.ifPresent(filter -> text.append(" with ").append(filter));
+        if (!terms.devices.isEmpty()) {
+            text.append(" for ").append(String.join(", ", terms.devices));
+        }
+        if (!terms.demands.isEmpty()) {
+            text.append(" with demands ").append(terms.demands);
+        }
         return text.toString();
     }
 }

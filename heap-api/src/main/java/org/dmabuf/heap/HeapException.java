@@ -4,6 +4,7 @@ package org.dmabuf.heap;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.dmabuf.heap.constraint.DemandConflict;
 
 /**
  * Failure of a request, reported by a heap, the broker or the kernel. The message names the heap, the size, the
@@ -25,8 +26,21 @@ public class HeapException extends RuntimeException {
 
     private final String reason;
     private final Attempt[] attempts;
+    /** Null for a failure without a conflict of demands. */
+    private final DemandConflict conflict;
 
     HeapException(Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
+        this(errno, number, heap, reason, cause, attempts, null);
+    }
+
+    HeapException(
+            Errno errno,
+            int number,
+            String heap,
+            String reason,
+            Throwable cause,
+            List<Attempt> attempts,
+            DemandConflict conflict) {
         // The reason of several attempts already names each heap.
         super(heap == null || attempts.size() > 1 ? reason : "heap '" + heap + "': " + reason, cause);
         this.errno = errno;
@@ -34,6 +48,7 @@ public class HeapException extends RuntimeException {
         this.heap = heap;
         this.reason = reason;
         this.attempts = attempts.toArray(Attempt[]::new);
+        this.conflict = conflict;
     }
 
     /**
@@ -101,6 +116,21 @@ public class HeapException extends RuntimeException {
         return make(errno, number, heap.orElse(null), reason, cause, attempts);
     }
 
+    /**
+     * Returns the failure of a request whose demands no heap meets together, as a broker throws it.
+     *
+     * @param operation the failed operation, such as {@code plan for a buffer of 64 KiB}
+     * @param conflict the demands
+     * @param attempts every heap that was considered, in order
+     * @return the exception to throw; its {@link #errno()} is {@link Errno#EINVAL} for a contradiction, otherwise
+     *     {@link Errno#ENODEV}
+     */
+    public static HeapException ofConflict(String operation, DemandConflict conflict, List<Attempt> attempts) {
+        Errno errno = conflict.isContradiction() ? Errno.EINVAL : Errno.ENODEV;
+        String reason = operation + " failed: " + conflict;
+        return new HeapRefusedException(errno, errno.number(), null, reason, null, attempts, conflict);
+    }
+
     private static HeapException make(
             Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
         Objects.requireNonNull(reason);
@@ -138,5 +168,10 @@ public class HeapException extends RuntimeException {
      */
     public List<Attempt> attempts() {
         return List.of(attempts);
+    }
+
+    /** {@return the demands that no heap meets together, for a request that failed because of them} */
+    public Optional<DemandConflict> conflict() {
+        return Optional.ofNullable(conflict);
     }
 }

@@ -32,6 +32,15 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>largest alignment in bytes that a request may have
  * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>number of address bits: all physical addresses are below 2 to
  *     this power
+ * <tr><td>{@code heap.address.min}, {@code heap.address.max}<td>Long<td>none<td>lowest and highest physical address of
+ *     any byte, both included; two properties, because a filter matches a list if any element of it matches
+ * <tr><td>{@code heap.numa}<td>Integer+<td>none<td>memory nodes from which all pages come
+ * <tr><td>{@code heap.size.max}<td>Long<td>none<td>bytes of the largest buffer that the back end can make, however much
+ *     memory is free
+ * <tr><td>{@code heap.sg.entry}<td>Long<td>none<td>bytes of each entry in the scatter list that the heap's exporter
+ *     gives to a device, a power of two, if they are fixed; each begins at a multiple of it
+ * <tr><td>{@code heap.constraint.kinds}<td>String+<td>none<td>kinds of demand that this heap's own properties answer,
+ *     such as {@code bank one-of acme.bank}, see {@link org.dmabuf.heap.constraint.ConstraintKind}
  * <tr><td>{@code heap.backend}<td>String<td>none<td>back end of the memory: {@code memfd}, {@code udmabuf},
  *     {@code dma-heap}, …
  * <tr><td>{@code heap.emulates}<td>String+<td>none<td>properties that the heap only emulates: {@code contiguous},
@@ -73,6 +82,18 @@ public final class HeapProperties {
     public static final String ALIGNMENT = "heap.alignment";
     /** Physical addresses are below 2 to this power: Integer. */
     public static final String DMA_BITS = "heap.dma.bits";
+    /** Lowest physical address of any byte: Long. */
+    public static final String ADDRESS_MIN = "heap.address.min";
+    /** Highest physical address of any byte: Long. */
+    public static final String ADDRESS_MAX = "heap.address.max";
+    /** Memory nodes from which all pages come: Integer, array or collection of Integer. */
+    public static final String NUMA = "heap.numa";
+    /** Bytes of the largest buffer that the back end can make: Long. */
+    public static final String SIZE_MAX = "heap.size.max";
+    /** Bytes of each entry in a device's scatter list, if they are fixed: Long, a power of two. */
+    public static final String SG_ENTRY = "heap.sg.entry";
+    /** Declarations of kinds of demand: String, array or collection of String. */
+    public static final String CONSTRAINT_KINDS = "heap.constraint.kinds";
     /** Back end of the memory: String. */
     public static final String BACKEND = "heap.backend";
     /** Properties that the heap only emulates: String, array or collection of String. */

@@ -2,6 +2,7 @@
 package org.dmabuf.heap;
 
 import java.util.List;
+import org.dmabuf.heap.constraint.DemandConflict;
 
 /**
  * Refusal of a request because of its contents, a missing permission, or the lack of a suitable heap. The same request
@@ -12,5 +13,16 @@ public final class HeapRefusedException extends HeapException {
 
     HeapRefusedException(Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
         super(errno, number, heap, reason, cause, attempts);
+    }
+
+    HeapRefusedException(
+            Errno errno,
+            int number,
+            String heap,
+            String reason,
+            Throwable cause,
+            List<Attempt> attempts,
+            DemandConflict conflict) {
+        super(errno, number, heap, reason, cause, attempts, conflict);
     }
 }

@@ -44,6 +44,13 @@ final class RequestChecks {
         return name;
     }
 
+    static void device(String path) {
+        if (path.codePoints().anyMatch(c -> Character.isISOControl(c) || Character.isWhitespace(c))) {
+            throw new IllegalArgumentException("invalid device = '" + printable(path)
+                    + "': expected the path of a device file, without blanks");
+        }
+    }
+
     /** Replaces control characters, which could move a terminal's cursor, and shortens a text that would fill a log. */
     static String printable(String text) {
         int shown = Math.min(text.length(), 80);

@@ -21,4 +21,16 @@ class RoomsTest {
                 .resideInAPackage("org.dmabuf.heap.spi")
                 .check(new ClassFileImporter().importPath(Path.of("target/classes")));
     }
+
+    /** Constants are not seen here: the names of the properties are in the client's package. */
+    @Test
+    void the_constraints_use_neither() {
+        noClasses()
+                .that()
+                .resideInAPackage("org.dmabuf.heap.constraint")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.dmabuf.heap", "org.dmabuf.heap.spi")
+                .check(new ClassFileImporter().importPath(Path.of("target/classes")));
+    }
 }

@@ -5,7 +5,7 @@
  * CPU accesses. Most heaps need no HeapBuffer of their own, because the bundle heap-linux has ready-made ones.
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap.spi;
 
 import org.osgi.annotation.bundle.Export;
