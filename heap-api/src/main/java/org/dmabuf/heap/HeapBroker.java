@@ -47,6 +47,19 @@ public interface HeapBroker {
     List<DmaBuf> allocate(AllocationRequest request, int count);
 
     /**
+     * Decides which heaps can serve all devices and demands of a request. The broker asks its sources for the demands
+     * of the devices once, here; the plan's allocations ask no source. {@link #allocate(AllocationRequest)} with devices
+     * or demands uses such a plan as well, and keeps it for the next equal request.
+     *
+     * @param request the size, the devices, the demands, and the terms that every request has
+     * @return a plan for this client
+     * @throws HeapRefusedException when no heap meets all demands, with {@link HeapException#conflict()}; when no source
+     *     knows one of the devices; or when no heap meets the other terms of the request
+     * @throws HeapException {@link Errno#EIO} when a source fails
+     */
+    AllocationPlan plan(AllocationRequest request);
+
+    /**
      * Adopts memory that another process made. The result is a buffer like any other. It is charged in full to the
      * calling client, even if other processes hold it too, and is counted under the heap {@code adopted}.
      *

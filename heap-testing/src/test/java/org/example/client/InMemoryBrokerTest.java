@@ -31,6 +31,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.testing.InMemoryBroker;
 import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.AfterEach;
@@ -68,6 +69,31 @@ class InMemoryBrokerTest {
         assertEquals(
                 Map.of(Errno.ENOMEM, 1L, Errno.EACCES, 1L),
                 broker.monitor().usageByClient().getFirst().failures());
+    }
+
+    @Test
+    void a_device_has_the_demands_that_the_test_adds() {
+        broker.add(InMemoryHeap.of("cma", 4 * SIZE).with(HeapProperties.CONTIGUOUS, true));
+        AllocationRequest request = REQUEST.forDevices("/dev/video0");
+        assertThrows(HeapRefusedException.class, () -> broker.allocate(request));
+        broker.addDemands(
+                Demand.parse("/dev/video0 sg=contiguous"),
+                Demand.parse("/dev/video0 readonly=true"),
+                Demand.parse("/dev/video1 protected=true"));
+        try (DmaBuf buffer = broker.allocate(request)) {
+            assertEquals("cma", buffer.heapName());
+        }
+        assertEquals(
+                "/dev/video1",
+                assertThrows(HeapRefusedException.class, () -> broker.plan(REQUEST.forDevices("/dev/video1")))
+                        .conflict()
+                        .orElseThrow()
+                        .demands()
+                        .getFirst()
+                        .who());
+        HeapException planned = HeapException.of(Errno.ENOMEM, "cma", "planned");
+        broker.failNext(planned);
+        assertSame(planned, assertThrows(HeapException.class, () -> broker.plan(request).allocate()));
     }
 
     @Test

@@ -14,6 +14,8 @@ import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.account.RulesParser;
 import org.dmabuf.heap.broker.allocation.Adoption;
 import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.allocation.DemandSources;
+import org.dmabuf.heap.broker.allocation.Planner;
 import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.event.BrokerEvents;
@@ -35,6 +37,7 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.DeviceDemands;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.annotation.bundle.Capability;
@@ -149,6 +152,7 @@ public final class BrokerComponent {
     private final UnavailableHeaps unavailable = new UnavailableHeaps();
     private final StartFailures failures = new StartFailures();
     private final AbsentHeaps absent = new AbsentHeaps(unavailable, failures);
+    private final DemandSources demandSources = new DemandSources();
     private final HeapChangeReporter changeReporter;
     private final HolderTracker holders = new HolderTracker();
     private final HeapConditions conditions;
@@ -180,9 +184,11 @@ public final class BrokerComponent {
         Descriptors descriptors = new Descriptors(Syscalls.linux());
         BufferServices services = new BufferServices(descriptors, Optional.of(holders), fanOut, leaks.lost());
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
+        Allocator allocator = new Allocator(registry, ledger, services, absent);
         clients = new Clients(new BrokerServices(
                 ledger,
-                new Allocator(registry, ledger, services, absent),
+                allocator,
+                new Planner(registry, absent, allocator, demandSources),
                 adoption,
                 new HeapListing(registry, absent),
                 leaks,
@@ -327,6 +333,32 @@ public final class BrokerComponent {
     /** Ignores a runtime that another one has already replaced. */
     void unsetComponentRuntime(ServiceComponentRuntime runtime) {
         failures.forget(runtime);
+    }
+
+    @Reference(
+            service = DeviceDemands.class,
+            cardinality = ReferenceCardinality.MULTIPLE,
+            policy = ReferencePolicy.DYNAMIC,
+            updated = "changeDeviceDemands")
+    void addDeviceDemands(ServiceReference<DeviceDemands> service) {
+        DeviceDemands source = context.getService(service);
+        Bundle bundle = service.getBundle();
+        if (source != null && bundle != null) { // null if it left before it was bound
+            demandSources.add(id(service), source, Clients.name(bundle));
+        }
+    }
+
+    void changeDeviceDemands(ServiceReference<DeviceDemands> service) {
+        demandSources.changed();
+    }
+
+    void removeDeviceDemands(ServiceReference<DeviceDemands> service) {
+        demandSources.remove(id(service));
+        try {
+            context.ungetService(service);
+        } catch (RuntimeException | LinkageError e) { // from a vendor's service factory
+            LOG.warn("source of demands of devices: failed to unget its service", e);
+        }
     }
 
     @Reference(

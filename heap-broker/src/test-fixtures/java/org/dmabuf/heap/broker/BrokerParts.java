@@ -17,6 +17,8 @@ import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.account.RulesParser;
 import org.dmabuf.heap.broker.allocation.Adoption;
 import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.allocation.DemandSources;
+import org.dmabuf.heap.broker.allocation.Planner;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
@@ -51,6 +53,8 @@ public final class BrokerParts implements AutoCloseable {
     public final Allocator allocator;
     public final UnavailableHeaps unavailable = new UnavailableHeaps();
     public final AbsentHeaps absent = new AbsentHeaps(unavailable, new StartFailures());
+    public final DemandSources sources = new DemandSources();
+    public final Planner planner;
     public final Adoption adoption;
     public final HeapListing listing;
     final BrokerServices brokerServices;
@@ -82,9 +86,10 @@ public final class BrokerParts implements AutoCloseable {
         Descriptors descriptors = new Descriptors(syscalls);
         services = new BufferServices(descriptors, Optional.of(holders), events, leaks.lost());
         allocator = new Allocator(registry, ledger, services, absent);
+        planner = new Planner(registry, absent, allocator, sources);
         adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
         listing = new HeapListing(registry, absent);
-        brokerServices = new BrokerServices(ledger, allocator, adoption, listing, leaks, descriptors);
+        brokerServices = new BrokerServices(ledger, allocator, planner, adoption, listing, leaks, descriptors);
         clients = new Clients(brokerServices);
     }
 

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ClientView;
@@ -52,7 +53,17 @@ abstract class ClientBroker implements HeapBroker {
         if (count < 1 || count > MOST_AT_ONCE) {
             throw new IllegalArgumentException("invalid count = " + count + ": expected 1 to " + MOST_AT_ONCE);
         }
-        return inventory.allocate(this, request, count);
+        return request.devices().isEmpty() && request.demands().isEmpty()
+                ? inventory.allocate(this, request, count)
+                : plan(request).allocate(count);
+    }
+
+    @Override
+    public AllocationPlan plan(AllocationRequest request) {
+        requireActive();
+        InMemoryPlan plan = new InMemoryPlan(this, request, inventory.demands(request));
+        plan.heaps(); // fails if no heap meets the demands
+        return plan;
     }
 
     @Override

@@ -8,6 +8,7 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.PublishedBuffer;
+import org.dmabuf.heap.constraint.Demand;
 
 /**
  * Broker for the unit tests of a client. It needs neither a framework nor Linux nor native access. It routes, charges
@@ -29,6 +30,7 @@ import org.dmabuf.heap.PublishedBuffer;
  *   <li>A detached descriptor stays open until {@code own(number).close()}, which the test's replacement of a native
  *       library calls.
  *   <li>There is no configuration: {@code heap.restricted} has no effect, and any client may open views.
+ *   <li>Demands of devices are those of {@link #addDemands}. Heaps of equal priority are not ordered by scarcity.
  *   <li>A reference that a client loses without closing stays open, so that {@link #requireNothingOpen} reports it.
  *   <li>Mappings are those of a temporary file. Without native access Java does not report the end of an arena, so the
  *       broker notices it only at a later call.
@@ -76,6 +78,15 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
      */
     public void remove(String heap) {
         inventory().remove(heap);
+    }
+
+    /**
+     * Adds demands of devices, as sources of a gateway find them. A request for a device without demands is refused.
+     *
+     * @param demands {@link Demand#who()} of each is the device as a request names it
+     */
+    public void addDemands(Demand... demands) {
+        inventory().add(List.of(demands));
     }
 
     /**

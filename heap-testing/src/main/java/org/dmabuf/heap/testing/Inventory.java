@@ -27,6 +27,7 @@ import org.dmabuf.heap.HeapShortageException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.testing.Account.Key;
 
 /**
@@ -41,6 +42,9 @@ final class Inventory {
     private final Ledger ledger = new Ledger();
     private final Map<Integer, Exported> descriptors = new HashMap<>();
     private final Set<View> views = new LinkedHashSet<>();
+    /** The demands of devices. */
+    private final List<Demand> known = new ArrayList<>();
+
     private final Queue<HeapException> failures = new ArrayDeque<>();
     /** Incremented when a request that failed for lack of memory may succeed. */
     private long chances;
@@ -74,6 +78,34 @@ final class Inventory {
 
     synchronized void failNext(HeapException failure) {
         failures.add(failure);
+    }
+
+    /** Adds demands of devices. */
+    synchronized void add(List<Demand> more) {
+        known.addAll(more);
+    }
+
+    /** {@return the demands of a request and of its devices} */
+    synchronized List<Demand> demands(AllocationRequest request) {
+        List<Demand> all = new ArrayList<>();
+        for (String device : request.devices()) {
+            List<Demand> its =
+                    known.stream().filter(demand -> demand.who().equals(device)).toList();
+            if (its.isEmpty()) {
+                throw HeapException.of(
+                        Errno.ENODEV,
+                        "the demands of device " + device + " are unknown; add them with InMemoryBroker.addDemands");
+            }
+            all.addAll(its);
+        }
+        all.addAll(request.demands());
+        return List.copyOf(all);
+    }
+
+    /** {@return a request without demands, which asks only the heaps that meet these} */
+    synchronized AllocationRequest shape(AllocationRequest request, List<Demand> demands) {
+        List<InMemoryHeap> suitable = new Walk(request, heaps).suitable();
+        return new Demands(demands, request.size()).shape(request, suitable);
     }
 
     synchronized List<DmaBuf> allocate(ClientBroker client, AllocationRequest request, int count) {

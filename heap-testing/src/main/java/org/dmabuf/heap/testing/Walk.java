@@ -71,6 +71,27 @@ final class Walk {
         throw failure();
     }
 
+    /**
+     * Finds all heaps that meet the request, however full they are.
+     *
+     * @return the heaps in the order in which they are asked, at least one
+     * @throws HeapException with every heap that was considered, if none of them meets it
+     */
+    List<InMemoryHeap> suitable() {
+        List<InMemoryHeap> suitable = new ArrayList<>();
+        try {
+            serving(heap -> {
+                suitable.add(heap);
+                return Optional.of("");
+            });
+        } catch (HeapException e) {
+            if (suitable.isEmpty()) {
+                throw e;
+            }
+        }
+        return suitable;
+    }
+
     private boolean isInMask(InMemoryHeap heap) {
         return request.mask().isEmpty()
                 || heap.id().isPresent()

@@ -12,12 +12,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.ClientId;
@@ -38,6 +40,8 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.constraint.DemandConflict;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -213,6 +217,75 @@ public abstract class ClientContract {
         assertTrue(refused.getMessage().contains("withEmulations(\"contiguous\")"), refused.getMessage());
         AllocationRequest accepting = REQUEST.withEmulations("contiguous").withRequirement("(heap.contiguous=true)");
         broker.allocate(accepting).close();
+    }
+
+    private static Map<String, Object> heap(String name, Map<String, Object> more) {
+        Map<String, Object> properties = new HashMap<>(more);
+        properties.put(HeapProperties.NAME, name);
+        return properties;
+    }
+
+    @Test
+    void demands_choose_the_heaps_and_shape_the_buffer() {
+        HeapBroker broker = broker(List.of(
+                heap("plain", Map.of(HeapProperties.PRIORITY, 3)),
+                heap("big", Map.of(HeapProperties.PRIORITY, 2, HeapProperties.CONTIGUOUS, true)),
+                heap("low", Map.of(HeapProperties.PRIORITY, 1, HeapProperties.CONTIGUOUS, true))));
+        AllocationRequest request = REQUEST.withDemands(
+                Demand.parse("camera sg=contiguous"),
+                Demand.parse("camera buffers=3"),
+                Demand.parse("display size.min=64K"),
+                Demand.parse("display granule=192K"),
+                Demand.parse("display buffers=2"));
+        AllocationPlan plan = broker.plan(request);
+        assertEquals(List.of("big", "low"), plan.heaps());
+        assertEquals(3 * SIZE, plan.size());
+        assertEquals(5, plan.buffers());
+        assertEquals(request.demands(), plan.demands());
+        try (DmaBuf planned = plan.allocate();
+                DmaBuf plain = broker.allocate(request)) {
+            assertEquals("big", planned.heapName());
+            assertEquals("big", plain.heapName());
+            assertEquals(3 * SIZE, planned.size());
+        }
+        List<DmaBuf> several = plan.allocate(2);
+        assertEquals(List.of("big", "big"), several.stream().map(DmaBuf::heapName).toList());
+        several.forEach(DmaBuf::close);
+        assertThrows(IllegalArgumentException.class, () -> plan.allocate(0));
+        leave("big");
+        assertEquals(List.of("low"), plan.heaps());
+        leave("low");
+        assertTrue(assertThrows(HeapRefusedException.class, plan::allocate).conflict().isPresent());
+    }
+
+    @Test
+    void a_conflict_is_the_smallest_set_of_demands_with_the_remedies() {
+        HeapBroker broker = broker(List.of(
+                heap("near", Map.of(HeapProperties.NUMA, 0)), heap("far", Map.of(HeapProperties.NUMA, 1))));
+        AllocationRequest request = REQUEST.withDemands(
+                Demand.parse("a numa=0,1"), Demand.parse("b numa=1,2"), Demand.parse("c mappable=true"));
+        assertEquals(List.of("far"), broker.plan(request).heaps());
+        AllocationRequest impossible = REQUEST.withDemands(
+                Demand.parse("a numa=0"), Demand.parse("b numa=1,2"), Demand.parse("c mappable=true"));
+        HeapException refusal = assertThrows(HeapRefusedException.class, () -> broker.allocate(impossible));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        DemandConflict conflict = refusal.conflict().orElseThrow();
+        assertTrue(conflict.isContradiction());
+        assertEquals(impossible.demands().subList(0, 2), conflict.demands());
+        assertEquals(List.of("far"), conflict.servingWithout(conflict.demands().getFirst()));
+        assertEquals(List.of("near"), conflict.servingWithout(conflict.demands().getLast()));
+        AllocationRequest unknown = REQUEST.withDemands(Demand.parse("a bank=0"), Demand.parse("a numa=0"));
+        refusal = assertThrows(HeapRefusedException.class, () -> broker.plan(unknown));
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals("bank", refusal.conflict().orElseThrow().demands().getFirst().kind().name());
+    }
+
+    @Test
+    void a_device_of_which_nothing_is_known_is_refused() {
+        HeapBroker broker = broker(List.of(heap("a", Map.of())));
+        AllocationRequest request = REQUEST.forDevices("/dev/unheard-of");
+        assertEquals(Errno.ENODEV, assertThrows(HeapRefusedException.class, () -> broker.plan(request)).errno());
+        assertEquals(Errno.ENODEV, assertThrows(HeapRefusedException.class, () -> broker.allocate(request)).errno());
     }
 
     @Test

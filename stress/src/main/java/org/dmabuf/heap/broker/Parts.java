@@ -131,7 +131,7 @@ public final class Parts {
 
     public Clients clients() {
         return new Clients(new BrokerServices(
-                ledger, allocator(new HeapRegistry(ledger)), null, null, new LeakDetector(), DESCRIPTORS));
+                ledger, allocator(new HeapRegistry(ledger)), null, null, null, new LeakDetector(), DESCRIPTORS));
     }
 
     /** {@return an allocator over the heaps of a registry} */

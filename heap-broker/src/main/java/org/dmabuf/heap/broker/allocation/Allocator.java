@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.account.Charge;
@@ -87,14 +88,58 @@ public final class Allocator {
     }
 
     /**
+     * Checks the number of buffers of a call.
+     *
+     * @throws IllegalArgumentException for a number outside the limits
+     */
+    public static int requireCount(int count) {
+        if (count < 1 || count > HeapBroker.MOST_AT_ONCE) {
+            throw new IllegalArgumentException(
+                    "invalid count = " + count + ": expected 1 to " + HeapBroker.MOST_AT_ONCE);
+        }
+        return count;
+    }
+
+    /**
+     * Allocates one buffer from a plan for a client.
+     *
+     * @param client the client that gets the reference
+     * @param plan the plan
+     * @param request the request that the client made, whose name and timeout apply
+     * @return the client's reference
+     * @throws HeapException when no heap returned a buffer
+     */
+    BufferReference allocate(Client client, SharedPlan plan, AllocationRequest request) {
+        return allocate(client, plan, request, ONE);
+    }
+
+    /** Allocates several buffers from a plan for a client, all from one heap or none. */
+    BufferReference[] allocate(Client client, SharedPlan plan, AllocationRequest request, int count) {
+        BufferReference[] all = new BufferReference[count];
+        all[0] = allocate(client, plan, request, all);
+        return all;
+    }
+
+    private BufferReference allocate(
+            Client client, SharedPlan plan, AllocationRequest request, BufferReference[] all) {
+        client.requireActive();
+        return serve(new Walk(client, request, plan, plan.current(client), all.length, true), all);
+    }
+
+    /**
      * Allocates as many buffers as the array has elements. {@return the first reference; the others are stored in the
      * array}
      */
     private BufferReference allocate(Client client, AllocationRequest request, BufferReference[] all) {
         client.requireActive();
+        return serve(new Walk(client, request, all.length, true), all);
+    }
+
+    private BufferReference serve(Walk walk, BufferReference[] all) {
+        Client client = walk.client;
+        AllocationRequest request = walk.request;
         BrokerEvents.Allocation record = services.events().allocating();
         String name = request.name().orElse("");
-        Walk walk = new Walk(client, request, all.length, true);
         try {
             Interruption.check();
             Walk served = walk.go() ? walk : goAgain(walk);
@@ -146,7 +191,7 @@ public final class Allocator {
                 first.client.requireActive(); // otherwise the request could outlive its client and the broker
                 Interruption.check();
                 seen = returns.moment();
-                last = new Walk(first.client, first.request, first.count, false);
+                last = first.another();
                 if (last.go()) {
                     return last;
                 }
@@ -166,9 +211,14 @@ public final class Allocator {
     /** One pass of a request over the heaps, with the routes of one moment. */
     private final class Walk extends Acquisition {
         private final AllocationRequest request;
+        /** The plan that the request follows; null for a request without demands. */
+        private final SharedPlan plan;
+        /** The solution of that plan; null for a request without demands. */
+        private final SolvedPlan solved;
+
         private final int count;
         private final HeapRequest wanted;
-        private final RoutingTable routes = registry.routes();
+        private final RoutingTable routes;
         private final RequestMatcher matcher;
         private final AttemptLog attempts;
         /** The buffers if several are requested; empty for a request of one buffer. */
@@ -183,13 +233,45 @@ public final class Allocator {
         private HeapException shortage;
 
         Walk(Client client, AllocationRequest request, int count, boolean patient) {
+            this(client, request, null, null, registry.routes(), count, patient);
+        }
+
+        /** Begins a pass over the heaps of a plan. The solution holds for its own routes. */
+        Walk(
+                Client client,
+                AllocationRequest request,
+                SharedPlan plan,
+                SolvedPlan solved,
+                int count,
+                boolean patient) {
+            this(client, solved.shape(request), plan, solved, solved.routes(), count, patient);
+        }
+
+        private Walk(
+                Client client,
+                AllocationRequest request,
+                SharedPlan plan,
+                SolvedPlan solved,
+                RoutingTable routes,
+                int count,
+                boolean patient) {
             super(client, ledger, patient);
             this.request = request;
+            this.plan = plan;
+            this.solved = solved;
+            this.routes = routes;
             this.count = count;
             several = count == 1 ? NONE : new SharedBuffer[count];
             wanted = HeapRequest.of(request, client.requested());
             matcher = new RequestMatcher(request, routes);
             attempts = new AttemptLog(request, routes, matcher, absent);
+        }
+
+        /** {@return another pass of the same request, with the heaps of this moment} */
+        Walk another() {
+            return plan == null
+                    ? new Walk(client, request, count, false)
+                    : new Walk(client, request, plan, plan.current(client), count, false);
         }
 
         /** {@return whether memory that heaps keep for speed could help} */
@@ -360,6 +442,10 @@ public final class Allocator {
             RequestMatcher then = new RequestMatcher(request, latest);
             if (!then.metBy(now)) {
                 attempts.absent(now, then.unmetBy(now));
+                return null;
+            }
+            if (solved != null && !solved.demands().metBy(now.description().facts())) {
+                attempts.absent(now, "it has changed since the plan, and no longer meets all demands");
                 return null;
             }
             return now;

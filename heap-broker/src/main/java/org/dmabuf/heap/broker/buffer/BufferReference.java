@@ -4,6 +4,8 @@ package org.dmabuf.heap.broker.buffer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import java.util.List;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -80,6 +82,26 @@ public final class BufferReference implements DmaBuf {
                 }
             }
         }
+    }
+
+    /**
+     * Returns references as a list. If the list cannot be made for lack of Java memory, all of them are closed.
+     *
+     * @param references the references
+     * @return the list
+     */
+    public static List<DmaBuf> listed(BufferReference[] references) {
+        List<DmaBuf> all = null;
+        try {
+            all = List.of(references);
+        } finally {
+            if (all == null) {
+                for (BufferReference reference : references) {
+                    reference.close();
+                }
+            }
+        }
+        return all;
     }
 
     /** Drops one hold on each buffer in the array, and clears the array. */

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker.heap;
 
 import java.lang.reflect.Array;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -17,6 +18,8 @@ import java.util.stream.IntStream;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.account.Rules;
+import org.dmabuf.heap.constraint.ConstraintKind;
+import org.dmabuf.heap.constraint.HeapFacts;
 import org.dmabuf.heap.linux.text.Printable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,6 +36,8 @@ import org.slf4j.LoggerFactory;
  * @param restricted whether only clients that the broker's configuration names may use it
  * @param emulates the capabilities that the heap only emulates
  * @param properties every service property of a plain type
+ * @param facts the guarantees with which demands are compared
+ * @param kinds the kinds of demand that it declares
  * @param peers the rule for the processes that may receive a descriptor
  * @param bundle symbolic name of the bundle that announced the heap
  */
@@ -46,6 +51,8 @@ public record HeapDescription(
         boolean restricted,
         Set<String> emulates,
         Map<String, Object> properties,
+        HeapFacts facts,
+        List<ConstraintKind> kinds,
         Optional<PeerRule> peers,
         String bundle) {
 
@@ -108,10 +115,7 @@ public record HeapDescription(
         OptionalInt id = properties.containsKey(HeapProperties.ID)
                 ? OptionalInt.of((int) number(properties, HeapProperties.ID, 0, 0, HIGHEST_ID))
                 : OptionalInt.empty();
-        long alignment = number(properties, HeapProperties.ALIGNMENT, USUAL_ALIGNMENT, 1, Long.MAX_VALUE);
-        if (Long.bitCount(alignment) != 1) {
-            throw new Refused("invalid " + HeapProperties.ALIGNMENT + " = " + alignment + ": expected a power of two");
-        }
+        long alignment = powerOfTwo(properties, HeapProperties.ALIGNMENT, USUAL_ALIGNMENT);
         for (String flag : Set.of(
                 HeapProperties.DMABUF,
                 HeapProperties.CONTIGUOUS,
@@ -122,6 +126,10 @@ public record HeapDescription(
         }
         number(properties, HeapProperties.CONTIGUOUS_MAX, 1, 1, Long.MAX_VALUE);
         number(properties, HeapProperties.DMA_BITS, 1, 1, ADDRESS_BITS);
+        number(properties, HeapProperties.SIZE_MAX, 1, 1, Long.MAX_VALUE);
+        long lowest = number(properties, HeapProperties.ADDRESS_MIN, 0, 0, Long.MAX_VALUE);
+        number(properties, HeapProperties.ADDRESS_MAX, lowest, lowest, Long.MAX_VALUE);
+        powerOfTwo(properties, HeapProperties.SG_ENTRY, 1);
         text(properties, HeapProperties.TYPE);
         text(properties, HeapProperties.BACKEND);
         Map<String, Object> plain = plain(properties, bundle);
@@ -140,6 +148,8 @@ public record HeapDescription(
                 flag(properties, HeapProperties.RESTRICTED),
                 emulations(properties),
                 plain,
+                HeapFacts.of(plain),
+                kinds(plain),
                 PeerRule.of(name(properties), plain.get(HeapProperties.PEERS)),
                 bundle);
     }
@@ -169,6 +179,8 @@ public record HeapDescription(
                 false,
                 Set.of(),
                 properties,
+                HeapFacts.of(properties),
+                List.of(),
                 Optional.empty(),
                 bundle);
     }
@@ -218,6 +230,28 @@ public record HeapDescription(
             throw new Refused("invalid " + key + " = " + number + ": expected " + lowest + " to " + highest);
         }
         return number;
+    }
+
+    private static long powerOfTwo(Map<String, ?> properties, String key, long absent) throws Refused {
+        long number = number(properties, key, absent, 1, Long.MAX_VALUE);
+        if (Long.bitCount(number) != 1) {
+            throw new Refused("invalid " + key + " = " + number + ": expected a power of two");
+        }
+        return number;
+    }
+
+    /** Reads the declared kinds. A declaration that is wrong refuses the heap, because its demands could not be met. */
+    private static List<ConstraintKind> kinds(Map<String, Object> plain) throws Refused {
+        Object value = plain.getOrDefault(HeapProperties.CONSTRAINT_KINDS, List.of());
+        List<ConstraintKind> kinds = new ArrayList<>();
+        try {
+            for (Object declaration : value instanceof List<?> several ? several : List.of(value)) {
+                kinds.add(ConstraintKind.parse(declaration.toString()));
+            }
+        } catch (IllegalArgumentException e) {
+            throw new Refused("invalid " + HeapProperties.CONSTRAINT_KINDS + ": " + e.getMessage());
+        }
+        return List.copyOf(kinds);
     }
 
     private static boolean flag(Map<String, ?> properties, String key) throws Refused {

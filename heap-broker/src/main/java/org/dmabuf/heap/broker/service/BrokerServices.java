@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker.service;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.allocation.Adoption;
 import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.allocation.Planner;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.linux.fd.Descriptors;
 
@@ -12,6 +13,7 @@ import org.dmabuf.heap.linux.fd.Descriptors;
  *
  * @param ledger the accounts
  * @param allocator serves requests
+ * @param planner serves requests with devices or demands
  * @param adoption adopts memory of other processes
  * @param listing lists the heaps
  * @param leaks finds references that clients lose
@@ -20,6 +22,7 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 public record BrokerServices(
         Ledger ledger,
         Allocator allocator,
+        Planner planner,
         Adoption adoption,
         HeapListing listing,
         LeakDetector leaks,

@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.ClientView;
@@ -18,6 +19,8 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.broker.account.ClientAccount;
+import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.allocation.Planner;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.release.Reaper;
@@ -55,27 +58,24 @@ public class ClientBroker implements HeapBroker {
 
     @Override
     public DmaBuf allocate(AllocationRequest request) {
-        return services.allocator().allocate(client, Objects.requireNonNull(request));
+        return Planner.needed(request)
+                ? services.planner().allocate(client, request)
+                : services.allocator().allocate(client, request);
     }
 
     @Override
     public List<DmaBuf> allocate(AllocationRequest request, int count) {
         Objects.requireNonNull(request);
-        if (count < 1 || count > MOST_AT_ONCE) {
-            throw new IllegalArgumentException("invalid count = " + count + ": expected 1 to " + MOST_AT_ONCE);
-        }
-        BufferReference[] references = services.allocator().allocate(client, request, count);
-        List<DmaBuf> all = null;
-        try {
-            all = List.of(references);
-        } finally {
-            if (all == null) { // for lack of Java memory
-                for (BufferReference reference : references) {
-                    reference.close();
-                }
-            }
-        }
-        return all;
+        Allocator.requireCount(count);
+        return BufferReference.listed(
+                Planner.needed(request)
+                        ? services.planner().allocate(client, request, count)
+                        : services.allocator().allocate(client, request, count));
+    }
+
+    @Override
+    public AllocationPlan plan(AllocationRequest request) {
+        return services.planner().plan(client, Objects.requireNonNull(request));
     }
 
     @Override

@@ -25,6 +25,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.FakeHeap;
 import org.dmabuf.heap.broker.account.HeapAccount;
@@ -90,12 +91,21 @@ class HeapDescriptionTest {
         all.put(HeapProperties.DMA_BITS, 32);
         all.put(HeapProperties.BACKEND, "dma-heap");
         all.put(HeapProperties.EMULATES, "protected");
+        all.put(HeapProperties.ADDRESS_MIN, 0x2C00_0000L);
+        all.put(HeapProperties.ADDRESS_MAX, 0x3BFF_FFFFL);
+        all.put(HeapProperties.SIZE_MAX, 1L << 26);
+        all.put(HeapProperties.SG_ENTRY, 4096L);
+        all.put(HeapProperties.NUMA, 0);
+        all.put(HeapProperties.CONSTRAINT_KINDS, "bank one-of acme.bank");
         HeapDescription heap = describe(all);
         assertEquals(OptionalInt.of(63), heap.id());
         assertEquals(-5, heap.priority());
         assertEquals(1L << 30, heap.alignment());
         assertTrue(heap.readOnlyExport());
         assertEquals(Set.of("protected"), heap.emulates());
+        assertEquals(1 << 26, heap.facts().largestSize());
+        assertEquals(0x1000_0000, heap.facts().addressSpan());
+        assertEquals(List.of(ConstraintKind.oneOf("bank", "acme.bank")), heap.kinds());
         all.put(HeapProperties.NAME, "camera");
         assertEquals(all, heap.properties());
     }
@@ -165,6 +175,18 @@ class HeapDescriptionTest {
                 arguments(HeapProperties.DMA_BITS, "32", "of type String: expected an Integer or a Long"),
                 arguments(HeapProperties.DMA_BITS, 0, "= 0: expected 1 to 64"),
                 arguments(HeapProperties.DMA_BITS, 65, "= 65: expected 1 to 64"),
+                arguments(HeapProperties.SIZE_MAX, 0L, "= 0: expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.SG_ENTRY, 4097L, "= 4097: expected a power of two"),
+                arguments(HeapProperties.ADDRESS_MIN, -1L, "= -1: expected 0 to 9223372036854775807"),
+                arguments(HeapProperties.ADDRESS_MAX, "4G", "of type String: expected an Integer or a Long"),
+                arguments(
+                        HeapProperties.CONSTRAINT_KINDS,
+                        "address one-of acme.bank",
+                        "expected another name, because 'address' is a standard kind"),
+                arguments(
+                        HeapProperties.CONSTRAINT_KINDS,
+                        List.of("bank one-of acme.bank", "bank"),
+                        "with one of the operators range, multiple, at-most, at-least, one-of, must"),
                 arguments(HeapProperties.DMABUF, "true", "of type String: expected a Boolean"),
                 arguments(HeapProperties.CONTIGUOUS, 1, "of type Integer: expected a Boolean"),
                 arguments(HeapProperties.CACHED, "false", "of type String: expected a Boolean"),
@@ -188,6 +210,13 @@ class HeapDescriptionTest {
     void an_invalid_value_is_refused_with_its_property(String key, Object value, String reason) {
         String sentence = refusal(key, value);
         assertTrue(sentence.startsWith("invalid " + key) && sentence.endsWith(reason), sentence);
+    }
+
+    @Test
+    void the_highest_address_is_not_below_the_lowest() {
+        String sentence = refusal(Map.of(
+                HeapProperties.NAME, "camera", HeapProperties.ADDRESS_MIN, 8192L, HeapProperties.ADDRESS_MAX, 4096L));
+        assertEquals("invalid heap.address.max = 4096: expected 8192 to 9223372036854775807", sentence);
     }
 
     @Test

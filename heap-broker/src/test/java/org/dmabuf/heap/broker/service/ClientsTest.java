@@ -421,6 +421,7 @@ class ClientsTest {
             final Clients clients = new Clients(new BrokerServices(
                     ledger,
                     new Allocator(registry, ledger, broker.services, broker.absent),
+                    broker.planner,
                     broker.adoption,
                     new HeapListing(registry, broker.absent),
                     broker.leaks,

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.dmabuf.heap.AllocationPlan;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.broker.constraint.Candidate;
+import org.dmabuf.heap.broker.constraint.Solver;
+import org.dmabuf.heap.broker.heap.AbsentHeaps;
+import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.broker.heap.RoutingTable;
+import org.dmabuf.heap.constraint.ConstraintKind;
+import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.constraint.HeapFacts;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Planner of requests with devices or demands: it asks the sources, has the demands solved over the heaps of one moment,
+ * and keeps the plans of requests that are repeated.
+ */
+public final class Planner {
+    /** The number of plans that are kept for repeated requests. */
+    private static final int KEPT = 256;
+
+    /** A plan, and the version of the sources that were asked for it. */
+    private record Kept(SharedPlan plan, long version) {}
+
+    private final HeapRegistry registry;
+    private final AbsentHeaps absent;
+    private final Allocator allocator;
+    private final DemandSources sources;
+    private final Map<PlanKey, Kept> kept = new ConcurrentHashMap<>();
+
+    public Planner(HeapRegistry registry, AbsentHeaps absent, Allocator allocator, DemandSources sources) {
+        this.registry = registry;
+        this.absent = absent;
+        this.allocator = allocator;
+        this.sources = sources;
+    }
+
+    /** {@return whether a request needs a plan} */
+    public static boolean needed(AllocationRequest request) {
+        return !request.devices().isEmpty() || !request.demands().isEmpty();
+    }
+
+    /**
+     * Makes a plan for a client, with the demands that the sources report now.
+     *
+     * @param client the client
+     * @param request the request
+     * @return the plan
+     * @throws HeapException if no heap meets all demands
+     */
+    public AllocationPlan plan(Client client, AllocationRequest request) {
+        client.requireActive();
+        AllocationRequest named = PlanKey.of(request).withoutDemands().withTimeout(request.timeout());
+        SharedPlan plan = new SharedPlan(
+                this, request.name().map(named::withName).orElse(named), demands(client, request));
+        plan.current(client);
+        return new ClientPlan(client, request, plan, allocator);
+    }
+
+    /**
+     * Allocates one buffer for a client.
+     *
+     * @param client the client that gets the reference
+     * @param request a request with devices or demands
+     * @return the client's reference
+     */
+    public BufferReference allocate(Client client, AllocationRequest request) {
+        return allocator.allocate(client, shared(client, request), request);
+    }
+
+    /** Allocates several buffers for a client, all from one heap or none. */
+    public BufferReference[] allocate(Client client, AllocationRequest request, int count) {
+        return allocator.allocate(client, shared(client, request), request, count);
+    }
+
+    private SharedPlan shared(Client client, AllocationRequest request) {
+        client.requireActive();
+        PlanKey key = PlanKey.of(request);
+        long version = sources.version();
+        Kept before = kept.get(key);
+        if (before != null && before.version() == version) {
+            return before.plan();
+        }
+        SharedPlan plan = new SharedPlan(this, key.withoutDemands(), demands(client, request));
+        plan.current(client); // a plan that cannot be solved is not kept
+        if (kept.size() >= KEPT) {
+            kept.clear();
+        }
+        kept.put(key, new Kept(plan, version));
+        return plan;
+    }
+
+    private List<Demand> demands(Client client, AllocationRequest request) {
+        Interruption.check();
+        try {
+            return Stream.concat(sources.demands(request.devices()).stream(), request.demands().stream())
+                    .toList();
+        } catch (HeapException e) {
+            client.account().failures().count(e.errno());
+            throw e;
+        }
+    }
+
+    /** {@return whether the heaps are still those among which a solution was found} */
+    boolean holds(SolvedPlan solved) {
+        return solved.routes() == registry.routes();
+    }
+
+    /**
+     * Solves a plan for the heaps of this moment.
+     *
+     * @param client the client whose failures are counted
+     * @param request the request without devices and demands
+     * @param demands all demands
+     * @throws HeapException if no heap meets the request
+     */
+    SolvedPlan solve(Client client, AllocationRequest request, List<Demand> demands) {
+        try {
+            return solve(request, demands);
+        } catch (HeapException e) {
+            client.account().failures().count(e.errno());
+            throw e;
+        }
+    }
+
+    private SolvedPlan solve(AllocationRequest request, List<Demand> demands) {
+        RoutingTable routes = registry.routes();
+        List<Demand> resolved = DeclaredKinds.of(routes).resolve(demands);
+        List<RegisteredHeap> heaps = suitable(request, routes, resolved);
+        List<Candidate> candidates = IntStream.range(0, heaps.size())
+                .mapToObj(i -> candidate(request, heaps, i))
+                .toList();
+        return switch (Solver.solve(resolved, request.size(), candidates)) {
+            case Solver.Solution solution ->
+                SolvedPlan.of(routes, solution.demands(), solution.heaps(), request);
+            case Solver.Conflict conflict -> throw HeapException.ofConflict(
+                    "plan for a buffer of " + Bytes.text(request.size()),
+                    conflict.conflict(),
+                    heaps.stream().map(heap -> attempt(heap, conflict)).toList());
+        };
+    }
+
+    /** Heaps that the request names keep their order. Others of equal priority are asked by scarcity. */
+    private static Candidate candidate(AllocationRequest request, List<RegisteredHeap> heaps, int turn) {
+        RegisteredHeap heap = heaps.get(turn);
+        boolean ordered = !request.heaps().isEmpty() || request.mask().isPresent();
+        int rank = turn;
+        while (!ordered && rank > 0 && heaps.get(rank - 1).description().priority() == heap.description().priority()) {
+            rank--;
+        }
+        return new Candidate(heap.name(), rank, heap.description().facts());
+    }
+
+    private static Attempt attempt(RegisteredHeap heap, Solver.Conflict conflict) {
+        String unmet = conflict.demands()
+                .map(demands -> demands.unmetBy(heap.description().facts()).stream()
+                        .map(value -> value.kind().name() + "=" + value)
+                        .collect(Collectors.joining(", ", "it does not meet ", "")))
+                .orElse("the demands contradict each other");
+        return new Attempt(heap.name(), Errno.ENODEV, unmet);
+    }
+
+    /**
+     * Returns the heaps that meet the request apart from its demands, in the order in which a request without demands
+     * would ask them.
+     *
+     * @throws HeapException if there are none, with the reason of each
+     */
+    private List<RegisteredHeap> suitable(AllocationRequest request, RoutingTable routes, List<Demand> demands) {
+        RequestMatcher matcher = new RequestMatcher(request, routes);
+        AttemptLog attempts = new AttemptLog(request, routes, matcher, absent);
+        boolean protectedToo = !request.heaps().isEmpty()
+                || request.mask().isPresent()
+                || request.requirement().isPresent()
+                || demands.stream()
+                        .anyMatch(demand -> demand.kind().equals(ConstraintKind.PROTECTED)
+                                && !demand.value().isAny());
+        List<RegisteredHeap> suitable = new ArrayList<>();
+        for (RegisteredHeap heap : asked(request, routes, attempts)) {
+            HeapFacts facts = heap.description().facts();
+            if (!matcher.metBy(heap)) {
+                attempts.unsuitable(heap);
+            } else if (request.size() > facts.largestSize()) {
+                attempts.absent(heap, "its largest buffer is " + Bytes.text(facts.largestSize()));
+            } else if (!protectedToo && facts.flag(HeapProperties.PROTECTED)) {
+                attempts.absent(heap, "it is protected, and serves only requests that demand protected memory");
+            } else {
+                suitable.add(heap);
+            }
+        }
+        if (suitable.isEmpty()) {
+            throw attempts.all();
+        }
+        return suitable;
+    }
+
+    private static List<RegisteredHeap> asked(AllocationRequest request, RoutingTable routes, AttemptLog attempts) {
+        List<RegisteredHeap> asked = new ArrayList<>();
+        if (request.mask().isPresent()) {
+            for (long places = routes.places(request.mask().getAsLong()); places != 0; places &= places - 1) {
+                asked.add(routes.first(places));
+            }
+        } else if (request.heaps().isEmpty()) {
+            for (int turn = 0; turn < routes.size(); turn++) {
+                asked.add(routes.inOrder(turn));
+            }
+        }
+        for (String name : request.heaps()) {
+            RegisteredHeap named = routes.named(name);
+            if (named == null) {
+                attempts.unknown(name);
+            } else {
+                asked.add(named);
+            }
+        }
+        return asked;
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.broker.allocation;
+
+import java.util.List;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.broker.buffer.Client;
+import org.dmabuf.heap.constraint.Demand;
+
+/**
+ * Plan for any client: a request, the demands of its devices, and the latest solution. It is solved again when the heaps
+ * have changed. Two threads may then solve it twice, with the same result.
+ */
+final class SharedPlan {
+    private final Planner planner;
+    private final AllocationRequest request;
+    private final List<Demand> demands;
+    private volatile SolvedPlan latest;
+
+    /**
+     * Creates a plan that is not solved yet.
+     *
+     * @param planner solves it
+     * @param request the request without devices and demands
+     * @param demands the demands of the devices and of the client
+     */
+    SharedPlan(Planner planner, AllocationRequest request, List<Demand> demands) {
+        this.planner = planner;
+        this.request = request;
+        this.demands = demands;
+    }
+
+    List<Demand> demands() {
+        return demands;
+    }
+
+    /**
+     * Returns the solution for the heaps of this moment.
+     *
+     * @param client the client whose failures are counted
+     * @throws HeapException if no heap meets the demands
+     */
+    SolvedPlan current(Client client) {
+        SolvedPlan solved = latest;
+        if (solved == null || !planner.holds(solved)) {
+            solved = planner.solve(client, request, demands);
+            latest = solved;
+        }
+        return solved;
+    }
+}
