@@ -53,6 +53,10 @@ public final class InMemoryHeap {
             entry(HeapProperties.QUOTA, Long.class),
             entry(HeapProperties.ALIGNMENT, Long.class),
             entry(HeapProperties.DMA_BITS, Integer.class),
+            entry(HeapProperties.ADDRESS_MIN, Long.class),
+            entry(HeapProperties.ADDRESS_MAX, Long.class),
+            entry(HeapProperties.SIZE_MAX, Long.class),
+            entry(HeapProperties.SG_ENTRY, Long.class),
             entry(HeapProperties.BACKEND, String.class));
 
     /** Heap under which adopted memory is counted. */

@@ -13,7 +13,7 @@
  * </pre>
  */
 @Export
-@Version("1.0.0")
+@Version("1.1.0")
 package org.dmabuf.heap.spi.propertytypes;
 
 import org.osgi.annotation.bundle.Export;

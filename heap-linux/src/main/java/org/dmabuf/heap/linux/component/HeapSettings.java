@@ -27,9 +27,15 @@ public final class HeapSettings extends Settings {
     private static final String ADOPTED = "adopted";
 
     private static final Set<String> INTEGERS =
-            Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
-    private static final Set<String> SIZES =
-            Set.of(HeapProperties.CONTIGUOUS_MAX, HeapProperties.QUOTA, HeapProperties.ALIGNMENT);
+            Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS, HeapProperties.NUMA);
+    private static final Set<String> SIZES = Set.of(
+            HeapProperties.CONTIGUOUS_MAX,
+            HeapProperties.QUOTA,
+            HeapProperties.ALIGNMENT,
+            HeapProperties.ADDRESS_MIN,
+            HeapProperties.ADDRESS_MAX,
+            HeapProperties.SIZE_MAX,
+            HeapProperties.SG_ENTRY);
     private static final Set<String> FLAGS = Set.of(
             HeapProperties.DMABUF,
             HeapProperties.CONTIGUOUS,

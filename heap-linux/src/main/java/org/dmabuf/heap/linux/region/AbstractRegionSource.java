@@ -8,9 +8,11 @@ import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
 import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.RequestValidator;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
@@ -47,6 +49,17 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
 
     final boolean exportsDmaBufs() {
         return own == null;
+    }
+
+    /** {@return the properties that follow from the machine's memory, and from udmabuf if it exports the buffers} */
+    final Map<String, Object> facts() {
+        return exportsDmaBufs()
+                ? PhysicalMemory.with(Map.of(
+                        HeapProperties.SG_ENTRY,
+                        Bytes.PAGE,
+                        HeapProperties.SIZE_MAX,
+                        region.udmabuf().limit()))
+                : PhysicalMemory.facts();
     }
 
     final boolean grantsReadOnlyExport() {

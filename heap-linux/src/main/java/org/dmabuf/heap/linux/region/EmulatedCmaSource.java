@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.region;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
@@ -74,7 +75,8 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
 
     @Override
     public Map<String, Object> properties() {
-        return Map.of(
+        Map<String, Object> properties = new HashMap<>(facts());
+        properties.putAll(Map.of(
                 HeapProperties.BACKEND,
                 exportsDmaBufs() ? "udmabuf" : "memfd",
                 HeapProperties.DMABUF,
@@ -88,7 +90,8 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
                 HeapProperties.EMULATES,
                 List.of("contiguous"),
                 HeapProperties.EXPORT_READONLY,
-                grantsReadOnlyExport());
+                grantsReadOnlyExport()));
+        return Map.copyOf(properties);
     }
 
     @Override

@@ -111,7 +111,7 @@ public final class RegionSource extends AbstractRegionSource {
 
     @Override
     public Map<String, Object> properties() {
-        Map<String, Object> properties = new HashMap<>();
+        Map<String, Object> properties = new HashMap<>(facts());
         properties.put(HeapProperties.BACKEND, exportsDmaBufs() ? "udmabuf" : "memfd");
         properties.put(HeapProperties.DMABUF, exportsDmaBufs());
         properties.put(HeapProperties.CONTIGUOUS_MAX, region.run());

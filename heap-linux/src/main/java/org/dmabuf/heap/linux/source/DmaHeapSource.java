@@ -18,6 +18,7 @@ import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.kernel.ProcFile;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -193,7 +194,7 @@ public final class DmaHeapSource implements MemorySource {
 
     @Override
     public Map<String, Object> properties() {
-        return Map.of(
+        Map<String, Object> own = Map.of(
                 HeapProperties.BACKEND,
                 "dma-heap",
                 HeapProperties.DMABUF,
@@ -206,6 +207,7 @@ public final class DmaHeapSource implements MemorySource {
                 mappable,
                 HeapProperties.EXPORT_READONLY,
                 validator.grantsReadOnlyExport());
+        return headroom == null ? own : PhysicalMemory.with(own);
     }
 
     @Override

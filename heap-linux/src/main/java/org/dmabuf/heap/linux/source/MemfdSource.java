@@ -13,6 +13,7 @@ import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -81,7 +82,7 @@ public final class MemfdSource implements MemorySource {
 
     @Override
     public Map<String, Object> properties() {
-        return Map.of(
+        return PhysicalMemory.with(Map.of(
                 HeapProperties.BACKEND,
                 "memfd",
                 HeapProperties.DMABUF,
@@ -91,7 +92,7 @@ public final class MemfdSource implements MemorySource {
                 HeapProperties.ALIGNMENT,
                 Bytes.PAGE,
                 HeapProperties.EXPORT_READONLY,
-                validator.grantsReadOnlyExport());
+                validator.grantsReadOnlyExport()));
     }
 
     @Override

@@ -15,6 +15,7 @@ import org.dmabuf.heap.linux.kernel.DmaBufDevices;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -100,7 +101,7 @@ public final class UdmabufSource implements MemorySource {
 
     @Override
     public Map<String, Object> properties() {
-        return Map.of(
+        return PhysicalMemory.with(Map.of(
                 HeapProperties.BACKEND,
                 "udmabuf",
                 HeapProperties.DMABUF,
@@ -109,8 +110,12 @@ public final class UdmabufSource implements MemorySource {
                 Bytes.PAGE,
                 HeapProperties.ALIGNMENT,
                 Bytes.PAGE,
+                HeapProperties.SG_ENTRY,
+                Bytes.PAGE,
+                HeapProperties.SIZE_MAX,
+                udmabuf.limit(),
                 HeapProperties.EXPORT_READONLY,
-                validator.grantsReadOnlyExport());
+                validator.grantsReadOnlyExport()));
     }
 
     @Override

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.source;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,10 +15,12 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
 import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -166,6 +169,23 @@ class DmaBufSourcesTest {
         assertEquals(64 * MIB, source.usage().largestFree().orElseThrow());
         assertEquals(
                 64 * MIB, udmabuf(folder.resolve("none")).usage().largestFree().orElseThrow());
+    }
+
+    @Test
+    void what_devices_must_know_of_the_memory_is_announced(@TempDir Path folder) throws IOException {
+        UdmabufSource udmabuf = udmabuf(Files.writeString(folder.resolve("size_limit_mb"), "2\n"));
+        assertEquals(2L << 20, udmabuf.properties().get(HeapProperties.SIZE_MAX));
+        assertEquals(Bytes.PAGE, udmabuf.properties().get(HeapProperties.SG_ENTRY));
+        openable();
+        DmaHeapSource ordinary = dmaHeap(Path.of("/no/such/parameter"));
+        DmaHeapSource own = DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling());
+        PhysicalMemory.facts().forEach((name, fact) -> {
+            assertEquals(fact, udmabuf.properties().get(name));
+            assertEquals(fact, ordinary.properties().get(name));
+            assertFalse(own.properties().containsKey(name), name);
+        });
+        ordinary.close();
+        own.close();
     }
 
     @Test

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.machine;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.kernel.ProcFile;
+
+/**
+ * Reader of the places of the machine's ordinary memory: its addresses and its nodes. The kernel lists blocks of memory
+ * without their contents, so any process may read them. A kernel without support for memory that is added at run time
+ * does not list blocks. Blocks that are added after the reading are not seen.
+ */
+public final class PhysicalMemory {
+    private static final String BLOCK = "memory";
+    private static final int HEX = 16;
+
+    /** Reads the machine once: a folder has thousands of blocks. */
+    private static final class Machine {
+        private static final Map<String, Object> FACTS = read(Path.of("/sys/devices/system"));
+
+        private Machine() {}
+    }
+
+    private PhysicalMemory() {}
+
+    /**
+     * {@return properties that every heap of ordinary memory has: {@code heap.address.min}, {@code heap.address.max} and
+     * {@code heap.numa}, as far as they are known}
+     */
+    public static Map<String, Object> facts() {
+        return Machine.FACTS;
+    }
+
+    /**
+     * Adds the facts to the properties of a source of ordinary memory.
+     *
+     * @param properties of the source itself
+     * @return all properties
+     */
+    public static Map<String, Object> with(Map<String, Object> properties) {
+        Map<String, Object> all = new HashMap<>(facts());
+        all.putAll(properties);
+        return Map.copyOf(all);
+    }
+
+    /**
+     * Reads the facts.
+     *
+     * @param system the folder {@code /sys/devices/system}
+     */
+    static Map<String, Object> read(Path system) {
+        Map<String, Object> facts = new HashMap<>();
+        OptionalLong size = number(system.resolve("memory/block_size_bytes"));
+        long lowest = Long.MAX_VALUE;
+        long highest = -1;
+        try (DirectoryStream<Path> blocks = Files.newDirectoryStream(system.resolve(BLOCK), BLOCK + "[0-9]*")) {
+            for (Path block : blocks) {
+                long number = Long.parseLong(block.getFileName().toString().substring(BLOCK.length()));
+                lowest = Math.min(lowest, number);
+                highest = Math.max(highest, number);
+            }
+        } catch (IOException | RuntimeException e) { // absent, or not as the kernel writes it
+            highest = -1;
+        }
+        if (size.isPresent() && highest >= 0 && highest < Long.MAX_VALUE / size.getAsLong() - 1) {
+            facts.put(HeapProperties.ADDRESS_MIN, lowest * size.getAsLong());
+            facts.put(HeapProperties.ADDRESS_MAX, (highest + 1) * size.getAsLong() - 1);
+        }
+        List<Integer> nodes = nodes(ProcFile.read(system.resolve("node/has_memory")).orElse(""));
+        if (!nodes.isEmpty()) {
+            facts.put(HeapProperties.NUMA, nodes);
+        }
+        return Map.copyOf(facts);
+    }
+
+    private static OptionalLong number(Path file) {
+        try {
+            long number = Long.parseLong(ProcFile.read(file).orElse("").strip(), HEX);
+            return number > 0 ? OptionalLong.of(number) : OptionalLong.empty();
+        } catch (NumberFormatException e) {
+            return OptionalLong.empty();
+        }
+    }
+
+    /** Parses a list of the kernel, such as {@code 0-1,4}; empty for another text. */
+    private static List<Integer> nodes(String text) {
+        try {
+            return Stream.of(text.strip().split(","))
+                    .flatMap(range -> {
+                        String[] ends = range.split("-", 2);
+                        return IntStream.rangeClosed(Integer.parseInt(ends[0]), Integer.parseInt(ends[ends.length - 1]))
+                                .boxed();
+                    })
+                    .toList();
+        } catch (NumberFormatException e) {
+            return List.of();
+        }
+    }
+}
