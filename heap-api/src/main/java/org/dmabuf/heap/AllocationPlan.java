@@ -56,7 +56,8 @@ public interface AllocationPlan {
     DmaBuf allocate();
 
     /**
-     * Allocates several equal buffers, all from one heap or none, as {@link HeapBroker#allocate(AllocationRequest, int)}.
+     * Allocates several equal buffers, all from one heap or none, as
+     * {@link HeapBroker#allocate(AllocationRequest, int)}.
      *
      * @param count number of buffers, 1 to {@value HeapBroker#MOST_AT_ONCE}
      * @return {@code count} buffers; the caller closes each

@@ -48,13 +48,13 @@ public interface HeapBroker {
 
     /**
      * Decides which heaps can serve all devices and demands of a request. The broker asks its sources for the demands
-     * of the devices once, here; the plan's allocations ask no source. {@link #allocate(AllocationRequest)} with devices
-     * or demands uses such a plan as well, and keeps it for the next equal request.
+     * of the devices once, here; the plan's allocations ask no source. {@link #allocate(AllocationRequest)} with
+     * devices or demands uses such a plan as well, and keeps it for the next equal request.
      *
      * @param request the size, the devices, the demands, and the terms that every request has
      * @return a plan for this client
-     * @throws HeapRefusedException when no heap meets all demands, with {@link HeapException#conflict()}; when no source
-     *     knows one of the devices; or when no heap meets the other terms of the request
+     * @throws HeapRefusedException when no heap meets all demands, with {@link HeapException#conflict()}; when no
+     *     source knows one of the devices; or when no heap meets the other terms of the request
      * @throws HeapException {@link Errno#EIO} when a source fails
      */
     AllocationPlan plan(AllocationRequest request);

@@ -36,6 +36,7 @@ public final class SelfCheck implements Callable<Map<String, String>> {
         new BufferChecks(gateway).run(report);
         new ShortageChecks(gateway).run(report);
         new RefusalChecks(gateway).run(report);
+        new DemandChecks(gateway).run(report);
         new DescriptorChecks(gateway).run(report);
         new PublicationChecks(gateway).run(report);
         new AccountChecks(gateway).run(report);

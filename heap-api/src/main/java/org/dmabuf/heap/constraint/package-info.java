@@ -28,8 +28,8 @@
  * <tr><td>{@code one-of}<td>words separated by {@code ,}<td>the intersection; none if it is empty<td>all of its words
  *     are in the set
  * <tr><td>{@code must}<td>{@code true}<td>both<td>it has the property
- * <tr><td>{@code lists}<td>{@code contiguous}, or pairs {@code ENTRIESxBYTES} separated by {@code ,}<td>both<td>for each
- *     pair, so many entries of at most so many bytes hold the buffer
+ * <tr><td>{@code lists}<td>{@code contiguous}, or pairs {@code ENTRIESxBYTES} separated by {@code ,}<td>both<td>for
+ *     each pair, so many entries of at most so many bytes hold the buffer
  * </table>
  *
  * <p>A number is decimal, hexadecimal with {@code 0x}, or decimal with the suffix K, M, G or T.

@@ -8,8 +8,8 @@ import java.lang.annotation.Target;
 import org.osgi.service.component.annotations.ComponentPropertyType;
 
 /**
- * Declarations of kinds of demand that the heap's own properties answer. The component property {@code heap.constraint.kinds}, see
- * {@link org.dmabuf.heap.HeapProperties#CONSTRAINT_KINDS}.
+ * Declarations of kinds of demand that the heap's own properties answer. The component property
+ * {@code heap.constraint.kinds}, see {@link org.dmabuf.heap.HeapProperties#CONSTRAINT_KINDS}.
  */
 @ComponentPropertyType
 @Retention(RetentionPolicy.CLASS)

@@ -28,8 +28,8 @@ import org.dmabuf.heap.constraint.HeapFacts;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
- * Planner of requests with devices or demands: it asks the sources, has the demands solved over the heaps of one moment,
- * and keeps the plans of requests that are repeated.
+ * Planner of requests with devices or demands: it asks the sources, has the demands solved over the heaps of one
+ * moment, and keeps the plans of requests that are repeated.
  */
 public final class Planner {
     /** The number of plans that are kept for repeated requests. */

@@ -8,8 +8,8 @@ import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.constraint.Demand;
 
 /**
- * Plan for any client: a request, the demands of its devices, and the latest solution. It is solved again when the heaps
- * have changed. Two threads may then solve it twice, with the same result.
+ * Plan for any client: a request, the demands of its devices, and the latest solution. It is solved again when the
+ * heaps have changed. Two threads may then solve it twice, with the same result.
  */
 final class SharedPlan {
     private final Planner planner;

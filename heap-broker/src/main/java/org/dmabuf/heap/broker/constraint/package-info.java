@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Solver of demands: which heaps meet all of them, and which demands are in conflict. Pure, without input or output. */
+/** Solver of demands: the heaps that meet all of them, or the demands in conflict. Pure, without input or output. */
 package org.dmabuf.heap.broker.constraint;

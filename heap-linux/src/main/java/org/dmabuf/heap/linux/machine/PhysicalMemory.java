@@ -33,8 +33,8 @@ public final class PhysicalMemory {
     private PhysicalMemory() {}
 
     /**
-     * {@return properties that every heap of ordinary memory has: {@code heap.address.min}, {@code heap.address.max} and
-     * {@code heap.numa}, as far as they are known}
+     * {@return properties that every heap of ordinary memory has: {@code heap.address.min}, {@code heap.address.max}
+     * and {@code heap.numa}, as far as they are known}
      */
     public static Map<String, Object> facts() {
         return Machine.FACTS;
