@@ -46,8 +46,8 @@ final class RequestChecks {
 
     static void device(String path) {
         if (path.codePoints().anyMatch(c -> Character.isISOControl(c) || Character.isWhitespace(c))) {
-            throw new IllegalArgumentException("invalid device = '" + printable(path)
-                    + "': expected the path of a device file, without blanks");
+            throw new IllegalArgumentException(
+                    "invalid device = '" + printable(path) + "': expected the path of a device file, without blanks");
         }
     }
 

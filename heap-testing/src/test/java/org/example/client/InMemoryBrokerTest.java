@@ -93,7 +93,9 @@ class InMemoryBrokerTest {
                         .who());
         HeapException planned = HeapException.of(Errno.ENOMEM, "cma", "planned");
         broker.failNext(planned);
-        assertSame(planned, assertThrows(HeapException.class, () -> broker.plan(request).allocate()));
+        assertSame(
+                planned,
+                assertThrows(HeapException.class, () -> broker.plan(request).allocate()));
     }
 
     @Test

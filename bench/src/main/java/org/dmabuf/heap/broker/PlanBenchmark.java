@@ -114,7 +114,8 @@ public class PlanBenchmark {
             .toList();
     private final AllocationRequest plain = AllocationRequest.of(SIZE).withHeaps("heap-7");
     private final AllocationRequest forDevices = AllocationRequest.of(SIZE)
-            .forDevices(IntStream.range(0, DEVICES).mapToObj(PlanBenchmark::device).toArray(String[]::new));
+            .forDevices(
+                    IntStream.range(0, DEVICES).mapToObj(PlanBenchmark::device).toArray(String[]::new));
 
     private Allocator allocator;
     private Planner planner;

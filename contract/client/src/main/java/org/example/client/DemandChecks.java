@@ -44,7 +44,9 @@ final class DemandChecks {
         Expect.same(ConstraintKind.ADDRESS, demand.kind());
         Expect.same("a file", demand.why());
         Expect.same(demand, Demand.parse("/dev/video0 address=32bit a file"));
-        Expect.same(demand.toString(), Demand.of(demand.who(), demand.value(), demand.why()).toString());
+        Expect.same(
+                demand.toString(),
+                Demand.of(demand.who(), demand.value(), demand.why()).toString());
         Expect.failure(IllegalArgumentException.class, () -> Demand.parse("/dev/video0"));
     }
 
@@ -59,7 +61,9 @@ final class DemandChecks {
             Expect.same(kind, ConstraintKind.parse(kind.toString()));
             Expect.yes(!kind.isUnknown());
             Expect.yes(ConstraintKind.named(kind.name()).isUnknown());
-            Expect.same(kind, Demand.parse("x " + kind.name() + "=any", List.of(kind)).kind());
+            Expect.same(
+                    kind,
+                    Demand.parse("x " + kind.name() + "=any", List.of(kind)).kind());
         }
         for (ConstraintKind kind : List.of(
                 ConstraintKind.ADDRESS,
@@ -96,13 +100,13 @@ final class DemandChecks {
     }
 
     private void aPlanServesADevice() {
-        AllocationRequest request =
-                REQUEST.forDevices("/dev/kept").withDemands(Demand.parse("client size.min=4K"));
+        AllocationRequest request = REQUEST.forDevices("/dev/kept").withDemands(Demand.parse("client size.min=4K"));
         AllocationPlan plan = broker.plan(request);
         Expect.same(request, plan.request());
         Expect.same(List.of("/dev/kept"), request.devices());
         Expect.same(1, request.demands().size());
-        Expect.same(List.of("/dev/kept mappable=true kept", "/dev/kept buffers=2 kept", "client size.min=4K"),
+        Expect.same(
+                List.of("/dev/kept mappable=true kept", "/dev/kept buffers=2 kept", "client size.min=4K"),
                 plan.demands().stream().map(Demand::toString).toList());
         Expect.same(4096L, plan.size());
         Expect.same(2L, plan.buffers());

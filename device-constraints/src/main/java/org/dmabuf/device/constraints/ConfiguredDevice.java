@@ -47,7 +47,10 @@ public final class ConfiguredDevice implements DeviceDemands {
         Object path = properties.get(DEVICE);
         device = path instanceof String text ? text.strip() : "";
         if (device.isEmpty()) {
-            LOG.error("{}", settings.absent(DEVICE, "the path of a device file, such as /dev/video0").reason());
+            LOG.error(
+                    "{}",
+                    settings.absent(DEVICE, "the path of a device file, such as /dev/video0")
+                            .reason());
             return;
         }
         new TreeMap<>(properties).forEach((kind, value) -> {

@@ -65,8 +65,7 @@ public class SysfsDevices implements DeviceDemands {
             Path link = root.resolve("sys/dev/char/" + major + ":" + minor + "/device");
             return Files.exists(link) ? Optional.of(link.toRealPath()) : Optional.empty();
         } catch (IOException e) {
-            throw HeapException.of(
-                    Errno.EIO, "reading the kernel's description of device " + device + " failed: " + e);
+            throw HeapException.of(Errno.EIO, "reading the kernel's description of device " + device + " failed: " + e);
         }
     }
 

@@ -28,7 +28,9 @@ class ConfiguredDeviceTest {
         List<Demand> demands = new ConfiguredDevice(CAMERA).demands("/dev/video0");
         assertEquals(
                 List.of("/dev/video0 address=32bit", "/dev/video0 bank=2", "/dev/video0 sg=contiguous"),
-                demands.stream().map(demand -> demand.toString().replaceAll(" \\S+ in etc/.*", "")).toList());
+                demands.stream()
+                        .map(demand -> demand.toString().replaceAll(" \\S+ in etc/.*", ""))
+                        .toList());
         assertTrue(
                 demands.getFirst().why().contains("etc/org.dmabuf.device.constraints-camera.cfg"),
                 demands.getFirst()::why);
@@ -42,12 +44,15 @@ class ConfiguredDeviceTest {
 
     @Test
     void a_wrong_value_fails_every_request_for_the_device_and_no_other() {
-        ConfiguredDevice device = new ConfiguredDevice(
-                Map.of("device", "/dev/video0", "address", "33bits", "dmabuf", "true"));
+        ConfiguredDevice device =
+                new ConfiguredDevice(Map.of("device", "/dev/video0", "address", "33bits", "dmabuf", "true"));
         HeapException refusal = assertThrows(HeapException.class, () -> device.demands("/dev/video0"));
         assertEquals(Errno.EINVAL, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("invalid address = 33bits in org.dmabuf.device.constraints: expected"
-                + " a range such as"), refusal::getMessage);
+        assertTrue(
+                refusal.getMessage()
+                        .startsWith("invalid address = 33bits in org.dmabuf.device.constraints: expected"
+                                + " a range such as"),
+                refusal::getMessage);
         assertEquals(List.of(), device.demands("/dev/video1"));
     }
 

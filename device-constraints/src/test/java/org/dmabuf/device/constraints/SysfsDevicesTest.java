@@ -71,7 +71,9 @@ class SysfsDevicesTest {
     void a_device_behind_a_controller_has_the_bits_of_the_controller() throws IOException {
         link(PCI + "/usb1/1-1");
         write(PCI + "/dma_mask_bits", "40\n");
-        assertEquals("/dev/video0 address=40bit /" + PCI + "/dma_mask_bits", demands().getLast());
+        assertEquals(
+                "/dev/video0 address=40bit /" + PCI + "/dma_mask_bits",
+                demands().getLast());
     }
 
     @ParameterizedTest

@@ -76,8 +76,9 @@ public final class DemandConflict implements Serializable {
         parts.add((contradiction ? "no heap can meet " : "no serving heap meets ")
                 + demands().stream().map(DemandConflict::text).collect(joining(" and ")));
         for (int i = 0; i < demands.length; i++) {
-            String without = demands.length == 1 ? "without it" : "without " + demands[i].kind().name() + " of "
-                    + demands[i].who();
+            String without = demands.length == 1
+                    ? "without it"
+                    : "without " + demands[i].kind().name() + " of " + demands[i].who();
             parts.add(without + ": "
                     + (remedies[i].length == 0 ? "no serving heap either" : String.join(", ", remedies[i])));
         }

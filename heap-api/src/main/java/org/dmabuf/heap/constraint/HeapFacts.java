@@ -21,10 +21,14 @@ import org.dmabuf.heap.HeapProperties;
 public final class HeapFacts {
     /** The defaults that {@link HeapProperties} documents. */
     private static final Map<String, Object> ABSENT = Map.of(
-            HeapProperties.CONTIGUOUS_MAX, 4096L,
-            HeapProperties.ALIGNMENT, 4096L,
-            HeapProperties.CACHED, true,
-            HeapProperties.MAPPABLE, true);
+            HeapProperties.CONTIGUOUS_MAX,
+            4096L,
+            HeapProperties.ALIGNMENT,
+            4096L,
+            HeapProperties.CACHED,
+            true,
+            HeapProperties.MAPPABLE,
+            true);
 
     private static final int LONG_BITS = 63;
 
@@ -120,7 +124,8 @@ public final class HeapFacts {
             case null -> Stream.of();
             case Collection<?> several -> several.stream();
             case Object[] several -> Arrays.stream(several);
-            case Object array when array.getClass().isArray() ->
+            case Object array
+            when array.getClass().isArray() ->
                 IntStream.range(0, Array.getLength(array)).mapToObj(i -> Array.get(array, i));
             default -> Stream.of(value);
         };
@@ -135,10 +140,7 @@ public final class HeapFacts {
     }
 
     private static boolean isIntegral(Number number) {
-        return number instanceof Long
-                || number instanceof Integer
-                || number instanceof Short
-                || number instanceof Byte;
+        return number instanceof Long || number instanceof Integer || number instanceof Short || number instanceof Byte;
     }
 
     /** {@return bytes of a buffer up to which it is one physical run} */

@@ -33,16 +33,12 @@ final class ListsValue extends ConstraintValue {
         }
 
         boolean metBy(HeapFacts facts, long size) {
-            return isContiguous()
-                    ? size <= facts.run()
-                    : Math.ceilDiv(size, Math.min(facts.entry(), bytes)) <= entries;
+            return isContiguous() ? size <= facts.run() : Math.ceilDiv(size, Math.min(facts.entry(), bytes)) <= entries;
         }
 
         @Override
         public String toString() {
-            return isContiguous()
-                    ? CONTIGUOUS
-                    : entries + "x" + (bytes == Long.MAX_VALUE ? ANY : Numbers.text(bytes));
+            return isContiguous() ? CONTIGUOUS : entries + "x" + (bytes == Long.MAX_VALUE ? ANY : Numbers.text(bytes));
         }
     }
 
@@ -63,7 +59,8 @@ final class ListsValue extends ConstraintValue {
 
     static ListsValue read(ConstraintKind kind, String text) {
         return new ListsValue(
-                kind, text.equals(ANY) ? Stream.of() : Stream.of(text.split(",", -1)).map(ListsValue::limit));
+                kind,
+                text.equals(ANY) ? Stream.of() : Stream.of(text.split(",", -1)).map(ListsValue::limit));
     }
 
     private static Limit limit(String text) {

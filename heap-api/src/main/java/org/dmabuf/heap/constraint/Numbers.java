@@ -32,7 +32,8 @@ final class Numbers {
             return number;
         }
         long number = Long.parseLong(matcher.group(2));
-        int shift = UNIT_BITS * (UNITS.indexOf(matcher.group(3)) + (matcher.group(3).isEmpty() ? 0 : 1));
+        int shift =
+                UNIT_BITS * (UNITS.indexOf(matcher.group(3)) + (matcher.group(3).isEmpty() ? 0 : 1));
         if (number > Long.MAX_VALUE >> shift) {
             throw new IllegalArgumentException();
         }

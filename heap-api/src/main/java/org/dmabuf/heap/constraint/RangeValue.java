@@ -62,8 +62,6 @@ final class RangeValue extends ConstraintValue {
     @Override
     String text() {
         boolean bits = low == 0 && high > 0 && Long.bitCount(high + 1) == 1;
-        return bits
-                ? Long.numberOfTrailingZeros(high + 1) + "bit"
-                : Numbers.hex(low) + "-" + Numbers.hex(high);
+        return bits ? Long.numberOfTrailingZeros(high + 1) + "bit" : Numbers.hex(low) + "-" + Numbers.hex(high);
     }
 }

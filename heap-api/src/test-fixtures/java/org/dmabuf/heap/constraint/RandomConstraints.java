@@ -25,8 +25,8 @@ public final class RandomConstraints {
     /** The standard kinds, those of the vendor, and an unknown one. */
     public static final List<ConstraintKind> KINDS = kinds();
 
-    private static final List<String> DEVICES =
-            List.of("/dev/video0", "/dev/video1", "/dev/dri/card0", "/dev/npu", "/dev/dsp", "encoder", "gpu", "display");
+    private static final List<String> DEVICES = List.of(
+            "/dev/video0", "/dev/video1", "/dev/dri/card0", "/dev/npu", "/dev/dsp", "encoder", "gpu", "display");
 
     private final Random random;
 
@@ -85,7 +85,8 @@ public final class RandomConstraints {
         }
         return switch (kind.operator()) {
             case RANGE -> range();
-            case MULTIPLE -> one(List.of("1", "3", "4K", "48K", "64K", "1M", "2M", "2305843009213693951", "1099511627776"));
+            case MULTIPLE ->
+                one(List.of("1", "3", "4K", "48K", "64K", "1M", "2M", "2305843009213693951", "1099511627776"));
             case AT_MOST, AT_LEAST ->
                 kind.equals(ConstraintKind.BOUNDARY)
                         ? one(List.of("1", "4K", "64K", "1M", "0x100000000"))

@@ -109,7 +109,9 @@ class ConstraintLawsTest {
             ConstraintValue value = random.value(kind);
             ConstraintValue merged = value.merge(random.value(kind)).orElse(value);
             assertEquals(merged, ConstraintValue.parse(kind, merged.toString()));
-            assertEquals(merged.toString(), ConstraintValue.parse(kind, merged.toString()).toString());
+            assertEquals(
+                    merged.toString(),
+                    ConstraintValue.parse(kind, merged.toString()).toString());
             assertFalse(merged.toString().matches(".*\\s.*"), merged::toString);
         }
     }

@@ -77,23 +77,29 @@ class ConstraintValueTest {
                 "sg=4x0 | expected 'contiguous'",
             })
     void another_form_is_refused_with_the_expected_one(String text, String expected) {
-        String message = assertThrows(IllegalArgumentException.class, () -> value(text)).getMessage();
+        String message =
+                assertThrows(IllegalArgumentException.class, () -> value(text)).getMessage();
         assertTrue(message.startsWith("invalid " + text.replace("=", " = '") + "': "), message);
         assertTrue(message.contains(expected), message);
     }
 
     @Test
     void a_least_common_multiple_that_overflows_has_no_value_instead_of_a_wrong_one() {
+        assertEquals(Optional.empty(), value("alignment=2305843009213693951").merge(value("alignment=1099511627776")));
         assertEquals(
-                Optional.empty(), value("alignment=2305843009213693951").merge(value("alignment=1099511627776")));
-        assertEquals("192K", value("granule=48K").merge(value("granule=64K")).orElseThrow().toString());
-        assertEquals("64K", value("granule=64K").merge(value("granule=64K")).orElseThrow().toString());
+                "192K",
+                value("granule=48K").merge(value("granule=64K")).orElseThrow().toString());
+        assertEquals(
+                "64K",
+                value("granule=64K").merge(value("granule=64K")).orElseThrow().toString());
     }
 
     @Test
     void values_of_two_kinds_cannot_be_merged() {
-        ConstraintValue most = Demand.of("d", ConstraintKind.atMost("bank", "acme.bank"), "4", "").value();
-        ConstraintValue least = Demand.of("d", ConstraintKind.atLeast("bank", "acme.bank"), "4", "").value();
+        ConstraintValue most = Demand.of("d", ConstraintKind.atMost("bank", "acme.bank"), "4", "")
+                .value();
+        ConstraintValue least = Demand.of("d", ConstraintKind.atLeast("bank", "acme.bank"), "4", "")
+                .value();
         assertThrows(IllegalArgumentException.class, () -> most.merge(least));
     }
 
@@ -123,12 +129,7 @@ class ConstraintValueTest {
         assertTrue(met("protected=true", heap, FRAME));
         for (Object emulated : List.of(List.of("contiguous", "protected"), new String[] {"protected", "contiguous"})) {
             Map<String, Object> emulating = Map.of(
-                    HeapProperties.CONTIGUOUS,
-                    true,
-                    HeapProperties.PROTECTED,
-                    true,
-                    HeapProperties.EMULATES,
-                    emulated);
+                    HeapProperties.CONTIGUOUS, true, HeapProperties.PROTECTED, true, HeapProperties.EMULATES, emulated);
             assertFalse(met("sg=contiguous", emulating, FRAME));
             assertFalse(met("protected=true", emulating, FRAME));
         }
@@ -136,7 +137,8 @@ class ConstraintValueTest {
 
     @Test
     void the_range_of_a_heap_follows_from_its_ends_and_from_its_address_bits() {
-        Map<String, Object> cma = Map.of(HeapProperties.ADDRESS_MIN, 0x2C00_0000L, HeapProperties.ADDRESS_MAX, 0x3BFF_FFFFL);
+        Map<String, Object> cma =
+                Map.of(HeapProperties.ADDRESS_MIN, 0x2C00_0000L, HeapProperties.ADDRESS_MAX, 0x3BFF_FFFFL);
         assertTrue(met("address=30bit", cma, 1));
         assertTrue(met("address=0x2c000000-0x3bffffff", cma, 1));
         assertFalse(met("address=0x2c000001-0x3bffffff", cma, 1));

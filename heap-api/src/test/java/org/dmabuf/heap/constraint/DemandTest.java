@@ -35,7 +35,9 @@ class DemandTest {
         assertEquals("/sys/class/video4linux/video0/device/dma_mask_bits", demand.why());
         assertEquals(demand, Demand.of("/dev/video0", ConstraintKind.ADDRESS, "0-0xffffffff", demand.why()));
         assertNotEquals(demand, Demand.parse("/dev/video0 address=32bit"));
-        assertEquals("/dev/video0 address=32bit", Demand.parse(" /dev/video0  address=32bit ").toString());
+        assertEquals(
+                "/dev/video0 address=32bit",
+                Demand.parse(" /dev/video0  address=32bit ").toString());
     }
 
     @ParameterizedTest
@@ -96,8 +98,7 @@ class DemandTest {
     void a_conflict_states_the_demands_and_the_remedies() {
         Demand cached = Demand.parse("reader cpu=cached");
         Demand uncached = Demand.parse("scanout cpu=uncached etc/scanout.cfg");
-        DemandConflict conflict =
-                DemandConflict.of(true, List.of(cached, uncached), List.of(List.of("wc"), List.of()));
+        DemandConflict conflict = DemandConflict.of(true, List.of(cached, uncached), List.of(List.of("wc"), List.of()));
         assertEquals(
                 "no heap can meet cpu=cached of reader and cpu=uncached of scanout (etc/scanout.cfg); without cpu of"
                         + " reader: wc; without cpu of scanout: no serving heap either",
@@ -124,7 +125,9 @@ class DemandTest {
         assertFalse(copy.isContradiction());
         assertTrue(HeapException.of(Errno.ENOMEM, "no").conflict().isEmpty());
         conflict = DemandConflict.of(true, List.of(Demand.parse(BITS)), List.of(List.of()));
-        assertEquals(Errno.EINVAL, HeapException.ofConflict("plan", conflict, List.of()).errno());
+        assertEquals(
+                Errno.EINVAL,
+                HeapException.ofConflict("plan", conflict, List.of()).errno());
     }
 
     private static Object copy(Object original) throws IOException, ClassNotFoundException {

@@ -100,9 +100,7 @@ final class Demands {
                 .withAlignment(Math.max(request.alignment(), alignment))
                 .withHeaps(serving.toArray(String[]::new))
                 .withExport(
-                        readOnly && request.export() == ExportMode.READ_WRITE
-                                ? ExportMode.READ_ONLY
-                                : request.export())
+                        readOnly && request.export() == ExportMode.READ_WRITE ? ExportMode.READ_ONLY : request.export())
                 .forDevices()
                 .withDemands();
     }
@@ -112,8 +110,9 @@ final class Demands {
         Demands core = this;
         for (Demand demand : all) {
             Demands rest = core.without(demand);
-            boolean impossible =
-                    contradiction ? rest.merged().isEmpty() : rest.serving(heaps).findAny().isEmpty();
+            boolean impossible = contradiction
+                    ? rest.merged().isEmpty()
+                    : rest.serving(heaps).findAny().isEmpty();
             core = impossible ? rest : core;
         }
         List<List<String>> remedies = core.all.stream()

@@ -249,19 +249,22 @@ public abstract class ClientContract {
             assertEquals(3 * SIZE, planned.size());
         }
         List<DmaBuf> several = plan.allocate(2);
-        assertEquals(List.of("big", "big"), several.stream().map(DmaBuf::heapName).toList());
+        assertEquals(
+                List.of("big", "big"), several.stream().map(DmaBuf::heapName).toList());
         several.forEach(DmaBuf::close);
         assertThrows(IllegalArgumentException.class, () -> plan.allocate(0));
         leave("big");
         assertEquals(List.of("low"), plan.heaps());
         leave("low");
-        assertTrue(assertThrows(HeapRefusedException.class, plan::allocate).conflict().isPresent());
+        assertTrue(assertThrows(HeapRefusedException.class, plan::allocate)
+                .conflict()
+                .isPresent());
     }
 
     @Test
     void a_conflict_is_the_smallest_set_of_demands_with_the_remedies() {
-        HeapBroker broker = broker(List.of(
-                heap("near", Map.of(HeapProperties.NUMA, 0)), heap("far", Map.of(HeapProperties.NUMA, 1))));
+        HeapBroker broker = broker(
+                List.of(heap("near", Map.of(HeapProperties.NUMA, 0)), heap("far", Map.of(HeapProperties.NUMA, 1))));
         AllocationRequest request = REQUEST.withDemands(
                 Demand.parse("a numa=0,1"), Demand.parse("b numa=1,2"), Demand.parse("c mappable=true"));
         assertEquals(List.of("far"), broker.plan(request).heaps());
@@ -277,15 +280,23 @@ public abstract class ClientContract {
         AllocationRequest unknown = REQUEST.withDemands(Demand.parse("a bank=0"), Demand.parse("a numa=0"));
         refusal = assertThrows(HeapRefusedException.class, () -> broker.plan(unknown));
         assertEquals(Errno.ENODEV, refusal.errno());
-        assertEquals("bank", refusal.conflict().orElseThrow().demands().getFirst().kind().name());
+        assertEquals(
+                "bank",
+                refusal.conflict().orElseThrow().demands().getFirst().kind().name());
     }
 
     @Test
     void a_device_of_which_nothing_is_known_is_refused() {
         HeapBroker broker = broker(List.of(heap("a", Map.of())));
         AllocationRequest request = REQUEST.forDevices("/dev/unheard-of");
-        assertEquals(Errno.ENODEV, assertThrows(HeapRefusedException.class, () -> broker.plan(request)).errno());
-        assertEquals(Errno.ENODEV, assertThrows(HeapRefusedException.class, () -> broker.allocate(request)).errno());
+        assertEquals(
+                Errno.ENODEV,
+                assertThrows(HeapRefusedException.class, () -> broker.plan(request))
+                        .errno());
+        assertEquals(
+                Errno.ENODEV,
+                assertThrows(HeapRefusedException.class, () -> broker.allocate(request))
+                        .errno());
     }
 
     @Test

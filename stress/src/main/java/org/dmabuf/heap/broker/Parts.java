@@ -21,6 +21,8 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.Rules;
 import org.dmabuf.heap.broker.allocation.Allocator;
+import org.dmabuf.heap.broker.allocation.DemandSources;
+import org.dmabuf.heap.broker.allocation.Planner;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.BufferServices;
 import org.dmabuf.heap.broker.buffer.Client;
@@ -136,7 +138,16 @@ public final class Parts {
 
     /** {@return an allocator over the heaps of a registry} */
     public Allocator allocator(HeapRegistry registry) {
-        return new Allocator(registry, ledger, services, new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
+        return new Allocator(registry, ledger, services, absent());
+    }
+
+    /** {@return a planner over the heaps of a registry, without sources of demands} */
+    public Planner planner(HeapRegistry registry) {
+        return new Planner(registry, absent(), allocator(registry), new DemandSources());
+    }
+
+    private static AbsentHeaps absent() {
+        return new AbsentHeaps(new UnavailableHeaps(), new StartFailures());
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */

@@ -120,8 +120,7 @@ public final class Allocator {
         return all;
     }
 
-    private BufferReference allocate(
-            Client client, SharedPlan plan, AllocationRequest request, BufferReference[] all) {
+    private BufferReference allocate(Client client, SharedPlan plan, AllocationRequest request, BufferReference[] all) {
         client.requireActive();
         return serve(new Walk(client, request, plan, plan.current(client), all.length, true), all);
     }
@@ -237,13 +236,7 @@ public final class Allocator {
         }
 
         /** Begins a pass over the heaps of a plan. The solution holds for its own routes. */
-        Walk(
-                Client client,
-                AllocationRequest request,
-                SharedPlan plan,
-                SolvedPlan solved,
-                int count,
-                boolean patient) {
+        Walk(Client client, AllocationRequest request, SharedPlan plan, SolvedPlan solved, int count, boolean patient) {
             this(client, solved.shape(request), plan, solved, solved.routes(), count, patient);
         }
 

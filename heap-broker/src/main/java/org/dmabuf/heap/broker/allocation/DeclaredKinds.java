@@ -55,10 +55,7 @@ final class DeclaredKinds {
         }
         try {
             return Demand.of(
-                    demand.who(),
-                    declared.iterator().next(),
-                    demand.value().toString(),
-                    demand.why());
+                    demand.who(), declared.iterator().next(), demand.value().toString(), demand.why());
         } catch (IllegalArgumentException e) {
             return because(demand, e.getMessage());
         }

@@ -67,8 +67,8 @@ public final class Planner {
     public AllocationPlan plan(Client client, AllocationRequest request) {
         client.requireActive();
         AllocationRequest named = PlanKey.of(request).withoutDemands().withTimeout(request.timeout());
-        SharedPlan plan = new SharedPlan(
-                this, request.name().map(named::withName).orElse(named), demands(client, request));
+        SharedPlan plan =
+                new SharedPlan(this, request.name().map(named::withName).orElse(named), demands(client, request));
         plan.current(client);
         return new ClientPlan(client, request, plan, allocator);
     }
@@ -147,12 +147,12 @@ public final class Planner {
                 .mapToObj(i -> candidate(request, heaps, i))
                 .toList();
         return switch (Solver.solve(resolved, request.size(), candidates)) {
-            case Solver.Solution solution ->
-                SolvedPlan.of(routes, solution.demands(), solution.heaps(), request);
-            case Solver.Conflict conflict -> throw HeapException.ofConflict(
-                    "plan for a buffer of " + Bytes.text(request.size()),
-                    conflict.conflict(),
-                    heaps.stream().map(heap -> attempt(heap, conflict)).toList());
+            case Solver.Solution solution -> SolvedPlan.of(routes, solution.demands(), solution.heaps(), request);
+            case Solver.Conflict conflict ->
+                throw HeapException.ofConflict(
+                        "plan for a buffer of " + Bytes.text(request.size()),
+                        conflict.conflict(),
+                        heaps.stream().map(heap -> attempt(heap, conflict)).toList());
         };
     }
 
@@ -161,7 +161,10 @@ public final class Planner {
         RegisteredHeap heap = heaps.get(turn);
         boolean ordered = !request.heaps().isEmpty() || request.mask().isPresent();
         int rank = turn;
-        while (!ordered && rank > 0 && heaps.get(rank - 1).description().priority() == heap.description().priority()) {
+        while (!ordered
+                && rank > 0
+                && heaps.get(rank - 1).description().priority()
+                        == heap.description().priority()) {
             rank--;
         }
         return new Candidate(heap.name(), rank, heap.description().facts());

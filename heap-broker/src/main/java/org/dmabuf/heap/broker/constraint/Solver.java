@@ -43,8 +43,9 @@ public final class Solver {
 
     private static final Comparator<Candidate> ORDER = Comparator.comparingInt(Candidate::rank)
             .thenComparingInt(heap -> scarcity(heap.facts()))
-            .thenComparing(Comparator.comparingLong((Candidate heap) -> heap.facts().addressSpan())
-                    .reversed());
+            .thenComparing(
+                    Comparator.comparingLong((Candidate heap) -> heap.facts().addressSpan())
+                            .reversed());
 
     private final long size;
     private final List<Candidate> heaps;
@@ -80,7 +81,11 @@ public final class Solver {
         Map<Key, Demand> distinct = new LinkedHashMap<>();
         for (Demand demand : demands) {
             distinct.putIfAbsent(
-                    new Key(demand.who(), demand.kind().toString(), demand.value().toString()), demand);
+                    new Key(
+                            demand.who(),
+                            demand.kind().toString(),
+                            demand.value().toString()),
+                    demand);
         }
         return new ArrayList<>(distinct.values());
     }
@@ -97,8 +102,9 @@ public final class Solver {
     }
 
     private DemandConflict conflict(List<Demand> demands, boolean contradiction) {
-        Predicate<List<Demand>> impossible =
-                contradiction ? some -> MergedDemands.of(some, size).isEmpty() : some -> serving(some).isEmpty();
+        Predicate<List<Demand>> impossible = contradiction
+                ? some -> MergedDemands.of(some, size).isEmpty()
+                : some -> serving(some).isEmpty();
         List<Demand> core = core(demands, impossible);
         List<List<String>> remedies =
                 core.stream().map(demand -> serving(without(demands, demand))).toList();

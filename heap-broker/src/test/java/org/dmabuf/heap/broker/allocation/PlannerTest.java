@@ -40,8 +40,8 @@ class PlannerTest {
     private static final String CAMERA = "org.example.camera";
 
     private static final Map<String, Object> DMABUF = Map.of(HeapProperties.DMABUF, true);
-    private static final Map<String, Object> CONTIGUOUS = Map.of(
-            HeapProperties.DMABUF, true, HeapProperties.CONTIGUOUS, true, HeapProperties.ALIGNMENT, 1L << 20);
+    private static final Map<String, Object> CONTIGUOUS =
+            Map.of(HeapProperties.DMABUF, true, HeapProperties.CONTIGUOUS, true, HeapProperties.ALIGNMENT, 1L << 20);
 
     private final BrokerParts broker = new BrokerParts();
     private final Map<String, List<Demand>> known = new HashMap<>();
@@ -212,7 +212,9 @@ class PlannerTest {
                         + " readonly of peer: system",
                 refusal.getMessage());
         assertEquals(
-                List.of("memfd: ENODEV, it does not meet dmabuf=true", "system: ENODEV, it does not meet readonly=true"),
+                List.of(
+                        "memfd: ENODEV, it does not meet dmabuf=true",
+                        "system: ENODEV, it does not meet readonly=true"),
                 refusal.attempts().stream().map(Object::toString).sorted().toList());
         assertEquals(2, broker.client.account().failures().byCause().get(Errno.ENODEV));
     }
@@ -224,7 +226,9 @@ class PlannerTest {
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.EINVAL, refusal.errno());
         assertTrue(refusal.conflict().orElseThrow().isContradiction());
-        assertEquals("the demands contradict each other", refusal.attempts().getFirst().reason());
+        assertEquals(
+                "the demands contradict each other",
+                refusal.attempts().getFirst().reason());
     }
 
     @Test
@@ -298,10 +302,13 @@ class PlannerTest {
         numbered.put(HeapProperties.ID, 2);
         broker.heap("b", new FakeHeap(), numbered);
         importing();
-        assertEquals(List.of("b", "a"), plan(REQUEST.withHeaps("b", "memfd", "a", "unknown")).heaps());
+        assertEquals(
+                List.of("b", "a"),
+                plan(REQUEST.withHeaps("b", "memfd", "a", "unknown")).heaps());
         assertEquals(List.of("b"), plan(REQUEST.withMask(0b110)).heaps());
         assertEquals(
-                List.of("b"), plan(REQUEST.withRequirement("(heap.contiguous=true)")).heaps());
+                List.of("b"),
+                plan(REQUEST.withRequirement("(heap.contiguous=true)")).heaps());
         HeapException refusal = refusal(REQUEST.withHeaps("unknown"));
         assertTrue(refusal.conflict().isEmpty());
         assertTrue(refusal.getMessage().contains("there is no such heap"), refusal::getMessage);
@@ -357,8 +364,8 @@ class PlannerTest {
         RegisteredHeap heap = broker.heap("acme", new FakeHeap(), acme);
         AllocationPlan plan = plan(REQUEST);
         assertEquals("acme", servedBy(plan));
-        RegisteredHeap other = broker.heap(
-                "other", new FakeHeap(), Map.of(HeapProperties.CONSTRAINT_KINDS, "bank at-most acme.bank"));
+        RegisteredHeap other =
+                broker.heap("other", new FakeHeap(), Map.of(HeapProperties.CONSTRAINT_KINDS, "bank at-most acme.bank"));
         assertTrue(refusal(REQUEST).getMessage().contains("heaps declare the kind bank differently: "));
         broker.remove(other);
         assertEquals("acme", servedBy(plan));
@@ -377,14 +384,17 @@ class PlannerTest {
         try (DmaBuf held = plan.allocate()) {
             broker.ledger.apply(BrokerParts.rules(
                     new String[] {"system=" + held.size()}, new String[0], new String[0], new String[0]));
-            assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, plan::allocate).errno());
+            assertEquals(
+                    Errno.ENOMEM,
+                    assertThrows(HeapException.class, plan::allocate).errno());
         }
         assertEquals("system", servedBy(plan));
         broker.ledger.apply(BrokerParts.rules(
                 new String[0], new String[0], new String[0], new String[] {"system=org.example.other"}));
-        assertEquals(Errno.EACCES, assertThrows(HeapException.class, plan::allocate).errno());
-        broker.ledger.apply(BrokerParts.rules(
-                new String[0], new String[0], new String[0], new String[] {"system=" + CAMERA}));
+        assertEquals(
+                Errno.EACCES, assertThrows(HeapException.class, plan::allocate).errno());
+        broker.ledger.apply(
+                BrokerParts.rules(new String[0], new String[0], new String[0], new String[] {"system=" + CAMERA}));
         assertEquals("system", servedBy(plan));
     }
 
@@ -395,7 +405,8 @@ class PlannerTest {
         broker.heap("cma", FakeHeap.refusing(Errno.ENOMEM, "cma", "it is full"), CONTIGUOUS);
         importing();
         AllocationPlan plan = plan(REQUEST);
-        assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, plan::allocate).errno());
+        assertEquals(
+                Errno.ENOMEM, assertThrows(HeapException.class, plan::allocate).errno());
         assertEquals(List.of(), memfd.asked());
         broker.heap("system", new FakeHeap(), DMABUF);
         assertEquals("system", servedBy(plan));
@@ -458,7 +469,9 @@ class PlannerTest {
         importing();
         Thread.currentThread().interrupt();
         try {
-            assertEquals(Errno.EINTR, assertThrows(HeapException.class, () -> plan(REQUEST)).errno());
+            assertEquals(
+                    Errno.EINTR,
+                    assertThrows(HeapException.class, () -> plan(REQUEST)).errno());
         } finally {
             assertTrue(Thread.interrupted());
         }

@@ -46,9 +46,7 @@ class SolverExamplesTest {
                                     HeapProperties.ALIGNMENT, 65_536L),
                             0x3000_0000L,
                             0x3400_0000L)),
-            heap(
-                    "huge2m",
-                    Map.of(HeapProperties.DMABUF, true, HeapProperties.CONTIGUOUS_MAX, 2 * MIB)),
+            heap("huge2m", Map.of(HeapProperties.DMABUF, true, HeapProperties.CONTIGUOUS_MAX, 2 * MIB)),
             heap("memfd", Map.of(HeapProperties.EXPORT_READONLY, true)),
             heap(
                     "secure",
@@ -111,7 +109,8 @@ class SolverExamplesTest {
 
     @Test
     void example_2_two_devices_behind_an_iommu() {
-        List<String> heaps = served(FRAME_4K, "video0 dmabuf=true", "card0 dmabuf=true").heaps();
+        List<String> heaps =
+                served(FRAME_4K, "video0 dmabuf=true", "card0 dmabuf=true").heaps();
         assertEquals("system", heaps.getFirst());
         assertFalse(heaps.contains("memfd"));
     }
@@ -178,8 +177,7 @@ class SolverExamplesTest {
 
     @Test
     void example_11_two_windows_without_a_common_address() {
-        DemandConflict conflict =
-                refused(true, HEAPS, MIB, "isp address=0x80000000-0x8fffffff", "card0 address=30bit");
+        DemandConflict conflict = refused(true, HEAPS, MIB, "isp address=0x80000000-0x8fffffff", "card0 address=30bit");
         assertEquals(Set.of("isp", "card0"), who(conflict));
     }
 
@@ -210,8 +208,7 @@ class SolverExamplesTest {
                 .filter(heap -> Set.of("system", "huge2m", "memfd").contains(heap.name()))
                 .toList();
         Solution solution = assertInstanceOf(
-                Solution.class,
-                Solver.solve(demands("video1 sg=contiguous", "video1 dmabuf=true"), FRAME, withoutCma));
+                Solution.class, Solver.solve(demands("video1 sg=contiguous", "video1 dmabuf=true"), FRAME, withoutCma));
         assertEquals(List.of("huge2m"), solution.heaps());
     }
 
@@ -230,8 +227,7 @@ class SolverExamplesTest {
     void a_kind_that_two_bundles_declare_differently_is_a_contradiction() {
         Demand most = Demand.of("a", ConstraintKind.atMost("bank", "acme.bank"), "4", "");
         Demand least = Demand.of("b", ConstraintKind.oneOf("bank", "acme.bank"), "4", "");
-        Conflict conflict =
-                assertInstanceOf(Conflict.class, Solver.solve(List.of(most, least), MIB, HEAPS));
+        Conflict conflict = assertInstanceOf(Conflict.class, Solver.solve(List.of(most, least), MIB, HEAPS));
         assertTrue(conflict.conflict().isContradiction());
         assertEquals(List.of(most, least), conflict.conflict().demands());
     }
@@ -239,34 +235,38 @@ class SolverExamplesTest {
     @Test
     void a_demand_of_an_unknown_kind_is_met_by_no_heap() {
         DemandConflict conflict = refused(false, HEAPS, MIB, "npu bank=2", "npu dmabuf=true");
-        assertEquals(Set.of("bank"), Set.copyOf(conflict.demands().stream()
-                .map(demand -> demand.kind().name())
-                .toList()));
+        assertEquals(
+                Set.of("bank"),
+                Set.copyOf(conflict.demands().stream()
+                        .map(demand -> demand.kind().name())
+                        .toList()));
     }
 
     @Test
     void one_demand_that_two_sources_report_is_one_demand() {
-        DemandConflict conflict = refused(
-                true, HEAPS, MIB, "a cpu=cached here", "a cpu=cached there", "b cpu=uncached here");
-        assertEquals(List.of("a cpu=cached here", "b cpu=uncached here"), conflict.demands().stream()
-                .map(Demand::toString)
-                .toList());
+        DemandConflict conflict =
+                refused(true, HEAPS, MIB, "a cpu=cached here", "a cpu=cached there", "b cpu=uncached here");
+        assertEquals(
+                List.of("a cpu=cached here", "b cpu=uncached here"),
+                conflict.demands().stream().map(Demand::toString).toList());
         assertEquals("system", without(conflict, "b").getFirst());
     }
 
     @Test
     void the_buffers_of_all_devices_are_added_and_those_of_two_sources_are_not() {
-        MergedDemands merged = served(MIB, "a buffers=4 driver", "a buffers=3 file", "b buffers=2").demands();
+        MergedDemands merged = served(MIB, "a buffers=4 driver", "a buffers=3 file", "b buffers=2")
+                .demands();
         assertEquals(6, merged.buffers());
         assertEquals(
                 Long.MAX_VALUE,
-                served(MIB, "a buffers=9223372036854775807", "b buffers=2").demands().buffers());
+                served(MIB, "a buffers=9223372036854775807", "b buffers=2")
+                        .demands()
+                        .buffers());
     }
 
     @Test
     void the_request_gets_the_size_the_alignment_and_the_export_that_are_demanded() {
-        MergedDemands merged = served(
-                        MIB - 1, "a alignment=16K", "b alignment=64K", "a size.min=1M", "b granule=4K")
+        MergedDemands merged = served(MIB - 1, "a alignment=16K", "b alignment=64K", "a size.min=1M", "b granule=4K")
                 .demands();
         assertEquals(65_536, merged.alignment());
         assertEquals(MIB, merged.size());
@@ -277,9 +277,9 @@ class SolverExamplesTest {
     @Test
     void a_limit_of_the_back_end_excludes_the_heap() {
         List<Candidate> heaps = List.of(
-                heap("udmabuf", Map.of(HeapProperties.SIZE_MAX, MIB)), heap("other", Map.of(HeapProperties.DMABUF, true)));
-        Solution solution =
-                assertInstanceOf(Solution.class, Solver.solve(demands("a size.min=2M"), 4096, heaps));
+                heap("udmabuf", Map.of(HeapProperties.SIZE_MAX, MIB)),
+                heap("other", Map.of(HeapProperties.DMABUF, true)));
+        Solution solution = assertInstanceOf(Solution.class, Solver.solve(demands("a size.min=2M"), 4096, heaps));
         assertEquals(List.of("other"), solution.heaps());
     }
 
@@ -290,7 +290,6 @@ class SolverExamplesTest {
             heaps.add(new Candidate(HEAPS.get(i).name(), -i, HEAPS.get(i).facts()));
         }
         Solution solution = assertInstanceOf(Solution.class, Solver.solve(List.of(), MIB, heaps));
-        assertEquals(
-                HEAPS.stream().map(Candidate::name).toList().reversed(), solution.heaps());
+        assertEquals(HEAPS.stream().map(Candidate::name).toList().reversed(), solution.heaps());
     }
 }

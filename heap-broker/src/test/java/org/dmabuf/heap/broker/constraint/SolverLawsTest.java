@@ -78,8 +78,9 @@ class SolverLawsTest {
     }
 
     private static Outcome solve(List<Demand> demands, long size, List<Candidate> heaps) {
-        List<Candidate> fitting =
-                heaps.stream().filter(heap -> size <= heap.facts().largestSize()).toList();
+        List<Candidate> fitting = heaps.stream()
+                .filter(heap -> size <= heap.facts().largestSize())
+                .toList();
         boolean possible = MergedDemands.of(demands, size).isPresent();
         return fitting.isEmpty() && possible ? new Solution(null, List.of()) : Solver.solve(demands, size, fitting);
     }
@@ -202,8 +203,10 @@ class SolverLawsTest {
             more.add(random.demand());
             long size = random.size();
             HeapFacts heap = HeapFacts.of(random.heap());
-            boolean fewer = MergedDemands.of(demands, size).filter(m -> m.metBy(heap)).isPresent();
-            boolean all = MergedDemands.of(more, size).filter(m -> m.metBy(heap)).isPresent();
+            boolean fewer =
+                    MergedDemands.of(demands, size).filter(m -> m.metBy(heap)).isPresent();
+            boolean all =
+                    MergedDemands.of(more, size).filter(m -> m.metBy(heap)).isPresent();
             assertTrue(fewer || !all, more::toString);
         }
     }

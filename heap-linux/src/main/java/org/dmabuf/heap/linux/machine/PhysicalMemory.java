@@ -75,7 +75,8 @@ public final class PhysicalMemory {
             facts.put(HeapProperties.ADDRESS_MIN, lowest * size.getAsLong());
             facts.put(HeapProperties.ADDRESS_MAX, (highest + 1) * size.getAsLong() - 1);
         }
-        List<Integer> nodes = nodes(ProcFile.read(system.resolve("node/has_memory")).orElse(""));
+        List<Integer> nodes =
+                nodes(ProcFile.read(system.resolve("node/has_memory")).orElse(""));
         if (!nodes.isEmpty()) {
             facts.put(HeapProperties.NUMA, nodes);
         }
