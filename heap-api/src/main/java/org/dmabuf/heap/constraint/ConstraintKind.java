@@ -80,6 +80,7 @@ public final class ConstraintKind implements Serializable {
     private final Operator operator;
     private final String fact;
     /** The permitted words; empty if all are permitted. */
+    @SuppressWarnings("serial") // an immutable set
     private final Set<String> words;
 
     private ConstraintKind(String name, Operator operator, String fact) {

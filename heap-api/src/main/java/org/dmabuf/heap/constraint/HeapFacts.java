@@ -45,7 +45,7 @@ public final class HeapFacts {
                 : Math.max(1, number(HeapProperties.CONTIGUOUS_MAX).orElse(1));
         entry = Math.clamp(number(HeapProperties.SG_ENTRY).orElse(run), 1, run);
         lowest = number(HeapProperties.ADDRESS_MIN).orElse(0);
-        int bits = (int) Math.clamp(number(HeapProperties.DMA_BITS).orElse(LONG_BITS), 0, LONG_BITS);
+        int bits = Math.clamp(number(HeapProperties.DMA_BITS).orElse(LONG_BITS), 0, LONG_BITS);
         highest = Math.min(
                 number(HeapProperties.ADDRESS_MAX).orElse(Long.MAX_VALUE),
                 bits == LONG_BITS ? Long.MAX_VALUE : (1L << bits) - 1);
