@@ -122,7 +122,14 @@ public final class Allocator {
 
     private BufferReference allocate(Client client, SharedPlan plan, AllocationRequest request, BufferReference[] all) {
         client.requireActive();
-        return serve(new Walk(client, request, plan, plan.current(client), all.length, true), all);
+        SolvedPlan solved;
+        try {
+            solved = plan.current();
+        } catch (HeapException e) {
+            client.account().failures().count(e.errno());
+            throw e;
+        }
+        return serve(new Walk(client, request, plan, solved, all.length, true), all);
     }
 
     /**
@@ -264,7 +271,7 @@ public final class Allocator {
         Walk another() {
             return plan == null
                     ? new Walk(client, request, count, false)
-                    : new Walk(client, request, plan, plan.current(client), count, false);
+                    : new Walk(client, request, plan, plan.current(), count, false);
         }
 
         /** {@return whether memory that heaps keep for speed could help} */

@@ -35,17 +35,17 @@ final class ClientPlan implements AllocationPlan {
 
     @Override
     public long size() {
-        return plan.current(client).demands().size();
+        return plan.current().demands().size();
     }
 
     @Override
     public long buffers() {
-        return plan.current(client).demands().buffers();
+        return plan.current().demands().buffers();
     }
 
     @Override
     public List<String> heaps() {
-        return plan.current(client).heaps();
+        return plan.current().heaps();
     }
 
     @Override

@@ -65,11 +65,8 @@ public final class Planner {
      * @throws HeapException if no heap meets all demands
      */
     public AllocationPlan plan(Client client, AllocationRequest request) {
-        client.requireActive();
         AllocationRequest named = PlanKey.of(request).withoutDemands().withTimeout(request.timeout());
-        SharedPlan plan =
-                new SharedPlan(this, request.name().map(named::withName).orElse(named), demands(client, request));
-        plan.current(client);
+        SharedPlan plan = solved(client, request, request.name().map(named::withName).orElse(named));
         return new ClientPlan(client, request, plan, allocator);
     }
 
@@ -90,15 +87,13 @@ public final class Planner {
     }
 
     private SharedPlan shared(Client client, AllocationRequest request) {
-        client.requireActive();
         PlanKey key = PlanKey.of(request);
         long version = sources.version();
         Kept before = kept.get(key);
         if (before != null && before.version() == version) {
             return before.plan();
         }
-        SharedPlan plan = new SharedPlan(this, key.withoutDemands(), demands(client, request));
-        plan.current(client); // a plan that cannot be solved is not kept
+        SharedPlan plan = solved(client, request, key.withoutDemands()); // a plan that cannot be solved is not kept
         if (kept.size() >= KEPT) {
             kept.clear();
         }
@@ -106,11 +101,17 @@ public final class Planner {
         return plan;
     }
 
-    private List<Demand> demands(Client client, AllocationRequest request) {
-        Interruption.check();
+    /** Asks the sources, and solves a plan for the first time. */
+    private SharedPlan solved(Client client, AllocationRequest request, AllocationRequest withoutDemands) {
+        client.requireActive();
         try {
-            return Stream.concat(sources.demands(request.devices()).stream(), request.demands().stream())
+            Interruption.check();
+            List<Demand> demands = Stream.concat(
+                            sources.demands(request.devices()).stream(), request.demands().stream())
                     .toList();
+            SharedPlan plan = new SharedPlan(this, withoutDemands, demands);
+            plan.current();
+            return plan;
         } catch (HeapException e) {
             client.account().failures().count(e.errno());
             throw e;
@@ -125,21 +126,11 @@ public final class Planner {
     /**
      * Solves a plan for the heaps of this moment.
      *
-     * @param client the client whose failures are counted
      * @param request the request without devices and demands
      * @param demands all demands
      * @throws HeapException if no heap meets the request
      */
-    SolvedPlan solve(Client client, AllocationRequest request, List<Demand> demands) {
-        try {
-            return solve(request, demands);
-        } catch (HeapException e) {
-            client.account().failures().count(e.errno());
-            throw e;
-        }
-    }
-
-    private SolvedPlan solve(AllocationRequest request, List<Demand> demands) {
+    SolvedPlan solve(AllocationRequest request, List<Demand> demands) {
         RoutingTable routes = registry.routes();
         List<Demand> resolved = DeclaredKinds.of(routes).resolve(demands);
         List<RegisteredHeap> heaps = suitable(request, routes, resolved);

@@ -4,7 +4,6 @@ package org.dmabuf.heap.broker.allocation;
 import java.util.List;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.constraint.Demand;
 
 /**
@@ -37,13 +36,12 @@ final class SharedPlan {
     /**
      * Returns the solution for the heaps of this moment.
      *
-     * @param client the client whose failures are counted
      * @throws HeapException if no heap meets the demands
      */
-    SolvedPlan current(Client client) {
+    SolvedPlan current() {
         SolvedPlan solved = latest;
         if (solved == null || !planner.holds(solved)) {
-            solved = planner.solve(client, request, demands);
+            solved = planner.solve(request, demands);
             latest = solved;
         }
         return solved;

@@ -448,6 +448,25 @@ class PlannerTest {
         assertEquals("late", servedBy(plan(REQUEST.withTimeout(Duration.ofSeconds(20)))));
     }
 
+    @Test
+    void a_wait_whose_heaps_no_longer_meet_the_demands_fails_once_with_the_conflict() {
+        BufferReference held = broker.allocate(AllocationRequest.of(4096).withHeaps(memory("held")));
+        AtomicReference<RegisteredHeap> full = new AtomicReference<>();
+        full.set(broker.heap(
+                "full",
+                new FakeHeap(request -> {
+                    broker.registry.changed(full.get().service(), () -> Map.of(HeapProperties.NAME, "full"));
+                    held.close();
+                    throw HeapException.of(Errno.ENOMEM, "full", "it is full");
+                }),
+                DMABUF));
+        importing();
+        AllocationPlan plan = plan(REQUEST.withTimeout(Duration.ofSeconds(20)));
+        HeapException refusal = assertThrows(HeapException.class, plan::allocate);
+        assertTrue(refusal.conflict().isPresent());
+        assertEquals(Map.of(Errno.ENODEV, 1L), broker.client.account().failures().byCause());
+    }
+
     private String memory(String name) {
         broker.heap(name, new FakeHeap(request -> new FakeMemory(request.size())));
         return name;
