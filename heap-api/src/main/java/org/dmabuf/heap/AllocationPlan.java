@@ -47,6 +47,15 @@ public interface AllocationPlan {
     List<String> heaps();
 
     /**
+     * Returns the other heaps that a request without demands would ask, for a report to a person. A client that only
+     * allocates does not need them.
+     *
+     * @return each heap with the reason why the plan does not use it
+     * @throws HeapRefusedException when no heap meets all demands any longer
+     */
+    List<Attempt> refusals();
+
+    /**
      * Allocates one buffer, as {@link HeapBroker#allocate(AllocationRequest)}. Permissions and quotas are checked with
      * each call. No device and no source is asked.
      *

@@ -2,6 +2,7 @@
 package org.dmabuf.heap;
 
 import java.util.List;
+import org.dmabuf.heap.constraint.Demand;
 import org.osgi.annotation.versioning.ProviderType;
 
 /**
@@ -58,6 +59,16 @@ public interface HeapBroker {
      * @throws HeapException {@link Errno#EIO} when a source fails
      */
     AllocationPlan plan(AllocationRequest request);
+
+    /**
+     * Asks the sources for the demands of one device, as {@link #plan} does. A demand of a kind that a serving heap
+     * declares has that kind.
+     *
+     * @param device path of a device file
+     * @return the demands of the device; empty if no source knows it
+     * @throws HeapException when a source fails
+     */
+    List<Demand> demandsOf(String device);
 
     /**
      * Adopts memory that another process made. The result is a buffer like any other. It is charged in full to the

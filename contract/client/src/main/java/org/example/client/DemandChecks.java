@@ -111,6 +111,9 @@ final class DemandChecks {
         Expect.same(4096L, plan.size());
         Expect.same(2L, plan.buffers());
         Expect.same(List.of(OWN), plan.heaps());
+        Expect.same(2, broker.demandsOf("/dev/kept").size());
+        Expect.same(List.of(), broker.demandsOf("/dev/kept-absent"));
+        Expect.yes(plan.refusals().stream().noneMatch(refusal -> refusal.heap().equals(OWN)));
         try (DmaBuf one = plan.allocate()) {
             Expect.same(OWN, one.heapName());
         }

@@ -55,6 +55,8 @@ public final class BufferCommands implements CommandSet {
             Option.valued('e', "emulated", "KINDS", "accepted emulations, such as contiguous");
     private static final Option NAME = Option.valued('n', "name", "NAME", "the buffer's name");
     private static final Option ALIGN = Option.valued('a', "align", "BYTES", "alignment, such as 64K");
+    private static final Option FOR =
+            Option.valued('f', "for", "DEVICES", "devices that will use it, separated by commas");
     private static final Option READ_ONLY = Option.flag("read-only", "holders of a descriptor can only read");
     private static final Option NO_EXPORT = Option.flag("no-export", "the buffer cannot be exported");
     private static final Option ALL = Option.flag('a', "all", "all buffers");
@@ -64,7 +66,7 @@ public final class BufferCommands implements CommandSet {
     private static final Syntax ALLOC_SYNTAX = Syntax.of(
                     "alloc", "Allocates a buffer; the shell holds it until it is freed")
             .taking("SIZE", 1, 1)
-            .with(HEAP, MASK, REQUIRING, EMULATED, NAME, ALIGN, READ_ONLY, NO_EXPORT, Option.JSON)
+            .with(HEAP, MASK, REQUIRING, EMULATED, NAME, ALIGN, FOR, READ_ONLY, NO_EXPORT, Option.JSON)
             .noting("SIZE is in bytes, or ends in K, M, G or T: dmaheap:alloc -h camera -n frame 8M");
     private static final Syntax LOAD_SYNTAX = Syntax.of(
                     "load", "Loads a file into a new buffer and verifies it by mapping and by descriptor")
@@ -144,7 +146,8 @@ public final class BufferCommands implements CommandSet {
             buffers.requireFree(own);
             buffers.expectFrom(session);
             AllocationRequest request = request(line, Bytes.parse(line.argument(0)), own)
-                    .withAlignment(Bytes.parse(line.value(ALIGN).orElse("1")));
+                    .withAlignment(Bytes.parse(line.value(ALIGN).orElse("1")))
+                    .forDevices(devices(line));
             BufferInfo made;
             try (CtrlC _ = CtrlC.interrupting(session);
                     Progress _ =
@@ -313,6 +316,11 @@ public final class BufferCommands implements CommandSet {
                 HexDump.of(memory.asSlice(range.offset(), range.length()), range.offset(), out::print);
             }
         });
+    }
+
+    private String[] devices(Line line) {
+        return DeviceNames.known(
+                broker, line.value(FOR).map(names -> List.of(names.split(","))).orElse(List.of()));
     }
 
     private static AllocationRequest request(Line line, long bytes, String name) {

@@ -59,7 +59,8 @@ class CompletionTest {
                                 .build(),
                         HeapInfo.of("camera", HeapState.FAILED).build());
             });
-    private final Completion completion = new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null)));
+    private final Completion completion = new Completion(
+            broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker)));
 
     /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {
@@ -106,13 +107,17 @@ class CompletionTest {
         assertEquals(List.of("a file"), offered("share", "frame", "/tm"));
         assertEquals(List.of(), offered("share", "frame", "/tmp/x", ""));
         assertEquals(List.of("frame"), offered("free", "one", "two", "--", ""));
+        assertEquals(List.of("a file"), offered("constraints", "/dev/video0", "/dev/d"));
+        assertEquals(List.of(), offered("constraints", "--size", ""));
+        assertEquals(List.of("a file"), offered("alloc", "--for", "/dev/v"));
         assertEquals(List.of(), offered("list", ""));
         assertEquals(List.of(), offered("another", ""));
     }
 
     @Test
     void gogos_own_help_of_a_command_refers_to_its_options() throws Exception {
-        for (CommandSet set : List.of(new ListingCommands(broker, null), new MapCommand(null))) {
+        for (CommandSet set :
+                List.of(new ListingCommands(broker, null), new MapCommand(null), new DeviceCommands(broker))) {
             for (Syntax syntax : set.syntaxes()) {
                 String name = syntax.command().substring("dmaheap:".length());
                 String message = set.getClass()
@@ -126,7 +131,8 @@ class CompletionTest {
 
     @Test
     void the_help_of_every_command_fits_80_columns() {
-        for (CommandSet set : List.of(new ListingCommands(broker, null), new MapCommand(null))) {
+        for (CommandSet set :
+                List.of(new ListingCommands(broker, null), new MapCommand(null), new DeviceCommands(broker))) {
             for (Syntax syntax : set.syntaxes()) {
                 syntax.help().lines().forEach(line -> assertTrue(line.length() <= 80, line));
             }

@@ -17,7 +17,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.impl.DumbTerminal;
 
-/** Session of the real Gogo, with the commands on buffers. */
+/** Session of the real Gogo, with the commands on buffers and devices. */
 final class Gogo implements AutoCloseable {
     private final CommandProcessorImpl processor = new CommandProcessorImpl();
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -37,6 +37,7 @@ final class Gogo implements AutoCloseable {
         for (String name : new String[] {"share", "send", "receive"}) {
             processor.addCommand("dmaheap", handOver, name);
         }
+        processor.addCommand("dmaheap", new DeviceCommands(broker), "constraints");
         session = processor.createSession(
                 new ByteArrayInputStream(new byte[0]), new PrintStream(out, true), new PrintStream(err, true));
     }

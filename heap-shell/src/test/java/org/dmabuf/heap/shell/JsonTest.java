@@ -22,12 +22,16 @@ import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
+import org.dmabuf.heap.testing.InMemoryBroker;
+import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.Test;
 
 /** Tests that the JSON of the commands has the names that the README lists as stable. */
@@ -97,6 +101,23 @@ class JsonTest {
     }
 
     @Test
+    void the_names_of_a_report_on_devices_are_those_of_the_readme() throws IOException {
+        try (InMemoryBroker broker = InMemoryBroker.of(
+                InMemoryHeap.of("cma", 4096).with(HeapProperties.CONTIGUOUS, true), InMemoryHeap.of("system", 4096))) {
+            broker.addDemands(
+                    Demand.parse("/dev/one sg=contiguous a file"),
+                    Demand.parse("/dev/one buffers=2"),
+                    Demand.parse("/dev/two sg=contiguous"),
+                    Demand.parse("/dev/two bank=2"));
+            Set<String> names = new TreeSet<>();
+            for (String[] devices : new String[][] {{"/dev/one"}, {"/dev/one", "/dev/two"}, {"/dev/absent"}}) {
+                names.addAll(names(DeviceReport.of(broker, devices, 8192).toMap()));
+            }
+            assertEquals(documented("constraints"), names);
+        }
+    }
+
+    @Test
     void each_state_of_a_heap_is_in_the_readme() throws IOException {
         String section = section("list, info");
         for (HeapState state : HeapState.values()) {
@@ -155,7 +176,7 @@ class JsonTest {
     private static void collect(String path, Map<?, ?> object, Set<String> names) {
         object.forEach((key, value) -> {
             String name = path + key;
-            if (name.equals("charged") || name.equals("failures")) {
+            if (name.equals("charged") || name.equals("failures") || name.equals("together")) {
                 names.add(name + ".*");
             } else if (name.equals("properties")) {
                 names.add(name + ".heap.*");

@@ -14,6 +14,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
+import org.dmabuf.heap.constraint.Demand;
 
 /** Broker for one client. */
 abstract class ClientBroker implements HeapBroker {
@@ -64,6 +65,12 @@ abstract class ClientBroker implements HeapBroker {
         InMemoryPlan plan = new InMemoryPlan(this, request, inventory.demands(request));
         plan.heaps(); // fails if no heap meets the demands
         return plan;
+    }
+
+    @Override
+    public List<Demand> demandsOf(String device) {
+        requireActive();
+        return inventory.demandsOf(device);
     }
 
     @Override

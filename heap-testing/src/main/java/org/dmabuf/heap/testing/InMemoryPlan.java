@@ -4,7 +4,10 @@ package org.dmabuf.heap.testing;
 import java.util.List;
 import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.constraint.Demand;
 
 /** Plan of one client. Each call solves it with the heaps of that moment, and with the demands of its beginning. */
@@ -46,6 +49,16 @@ final class InMemoryPlan implements AllocationPlan {
     @Override
     public List<String> heaps() {
         return shaped().heaps();
+    }
+
+    @Override
+    public List<Attempt> refusals() {
+        List<String> used = heaps();
+        return client.heaps().stream()
+                .map(HeapInfo::name)
+                .filter(heap -> !used.contains(heap))
+                .map(heap -> new Attempt(heap, Errno.ENODEV, "it does not meet the request and all demands"))
+                .toList();
     }
 
     @Override

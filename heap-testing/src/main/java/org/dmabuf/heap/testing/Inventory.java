@@ -85,12 +85,16 @@ final class Inventory {
         known.addAll(more);
     }
 
+    /** {@return the demands of a device, empty if it is not known} */
+    synchronized List<Demand> demandsOf(String device) {
+        return known.stream().filter(demand -> demand.who().equals(device)).toList();
+    }
+
     /** {@return the demands of a request and of its devices} */
     synchronized List<Demand> demands(AllocationRequest request) {
         List<Demand> all = new ArrayList<>();
         for (String device : request.devices()) {
-            List<Demand> its =
-                    known.stream().filter(demand -> demand.who().equals(device)).toList();
+            List<Demand> its = demandsOf(device);
             if (its.isEmpty()) {
                 throw HeapException.of(
                         Errno.ENODEV,

@@ -94,6 +94,11 @@ final class AttemptLog {
         return all.size();
     }
 
+    /** {@return the attempts with their reasons, and the heaps that have not started} */
+    List<Attempt> attempts() {
+        return summary().attempts();
+    }
+
     private void note(Entry entry) {
         if (all.isEmpty()) {
             all = new ArrayList<>();

@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker.allocation;
 import java.util.List;
 import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.Client;
@@ -46,6 +47,11 @@ final class ClientPlan implements AllocationPlan {
     @Override
     public List<String> heaps() {
         return plan.current().heaps();
+    }
+
+    @Override
+    public List<Attempt> refusals() {
+        return plan.refusals();
     }
 
     @Override

@@ -62,16 +62,29 @@ public final class DemandSources {
     List<Demand> demands(List<String> devices) {
         List<Demand> all = new ArrayList<>();
         for (String device : devices) {
-            int before = all.size();
-            for (Source source : sources) {
-                all.addAll(ask(source, device));
-            }
-            if (all.size() == before) {
+            List<Demand> its = of(device);
+            if (its.isEmpty()) {
                 throw HeapException.of(
                         Errno.ENODEV,
                         "the demands of device " + Printable.of(device) + " are unknown; install a bundle that knows"
                                 + " it, or write them to a file of org.dmabuf.device.constraints");
             }
+            all.addAll(its);
+        }
+        return List.copyOf(all);
+    }
+
+    /**
+     * Asks every source about one device.
+     *
+     * @param device path of a device file
+     * @return its demands, empty if no source knows it
+     * @throws HeapException if a source fails
+     */
+    List<Demand> of(String device) {
+        List<Demand> all = new ArrayList<>();
+        for (Source source : sources) {
+            all.addAll(ask(source, device));
         }
         return List.copyOf(all);
     }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker.allocation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -17,6 +18,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.constraint.Candidate;
+import org.dmabuf.heap.broker.constraint.MergedDemands;
 import org.dmabuf.heap.broker.constraint.Solver;
 import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
@@ -118,6 +120,19 @@ public final class Planner {
         }
     }
 
+    /**
+     * Asks the sources for the demands of one device.
+     *
+     * @param client the client
+     * @param device path of a device file
+     * @return its demands, with the kinds that the serving heaps declare; empty if no source knows it
+     */
+    public List<Demand> demands(Client client, String device) {
+        client.requireActive();
+        Interruption.check();
+        return DeclaredKinds.of(registry.routes()).resolve(sources.of(device));
+    }
+
     /** {@return whether the heaps are still those among which a solution was found} */
     boolean holds(SolvedPlan solved) {
         return solved.routes() == registry.routes();
@@ -133,7 +148,11 @@ public final class Planner {
     SolvedPlan solve(AllocationRequest request, List<Demand> demands) {
         RoutingTable routes = registry.routes();
         List<Demand> resolved = DeclaredKinds.of(routes).resolve(demands);
-        List<RegisteredHeap> heaps = suitable(request, routes, resolved);
+        AttemptLog attempts = attempts(request, routes);
+        List<RegisteredHeap> heaps = suitable(request, routes, resolved, attempts);
+        if (heaps.isEmpty()) {
+            throw attempts.all();
+        }
         List<Candidate> candidates = IntStream.range(0, heaps.size())
                 .mapToObj(i -> candidate(request, heaps, i))
                 .toList();
@@ -143,8 +162,29 @@ public final class Planner {
                 throw HeapException.ofConflict(
                         "plan for a buffer of " + Bytes.text(request.size()),
                         conflict.conflict(),
-                        heaps.stream().map(heap -> attempt(heap, conflict)).toList());
+                        refusals(attempts, heaps.stream(), conflict.demands()));
         };
+    }
+
+    /** {@return the heaps that a solution does not use, each with the reason} */
+    List<Attempt> refusals(AllocationRequest request, List<Demand> demands, SolvedPlan solved) {
+        RoutingTable routes = solved.routes();
+        AttemptLog attempts = attempts(request, routes);
+        List<RegisteredHeap> heaps =
+                suitable(request, routes, DeclaredKinds.of(routes).resolve(demands), attempts);
+        Stream<RegisteredHeap> unused =
+                heaps.stream().filter(heap -> !solved.heaps().contains(heap.name()));
+        return refusals(attempts, unused, Optional.of(solved.demands()));
+    }
+
+    private AttemptLog attempts(AllocationRequest request, RoutingTable routes) {
+        return new AttemptLog(request, routes, new RequestMatcher(request, routes), absent);
+    }
+
+    private static List<Attempt> refusals(
+            AttemptLog before, Stream<RegisteredHeap> heaps, Optional<MergedDemands> demands) {
+        return Stream.concat(before.attempts().stream(), heaps.map(heap -> attempt(heap, demands)))
+                .toList();
     }
 
     /** Heaps that the request names keep their order. Others of equal priority are asked by scarcity. */
@@ -161,24 +201,28 @@ public final class Planner {
         return new Candidate(heap.name(), rank, heap.description().facts());
     }
 
-    private static Attempt attempt(RegisteredHeap heap, Solver.Conflict conflict) {
-        String unmet = conflict.demands()
-                .map(demands -> demands.unmetBy(heap.description().facts()).stream()
-                        .map(value -> value.kind().name() + "=" + value)
-                        .collect(Collectors.joining(", ", "it does not meet ", "")))
+    private static Attempt attempt(RegisteredHeap heap, Optional<MergedDemands> merged) {
+        HeapFacts facts = heap.description().facts();
+        String reason = merged.map(demands -> demands.size() > facts.largestSize()
+                        ? tooLarge(facts)
+                        : demands.unmetBy(facts).stream()
+                                .map(value -> value.kind().name() + "=" + value)
+                                .collect(Collectors.joining(", ", "it does not meet ", "")))
                 .orElse("the demands contradict each other");
-        return new Attempt(heap.name(), Errno.ENODEV, unmet);
+        return new Attempt(heap.name(), Errno.ENODEV, reason);
+    }
+
+    private static String tooLarge(HeapFacts facts) {
+        return "its largest buffer is " + Bytes.text(facts.largestSize());
     }
 
     /**
      * Returns the heaps that meet the request apart from its demands, in the order in which a request without demands
-     * would ask them.
-     *
-     * @throws HeapException if there are none, with the reason of each
+     * would ask them, and notes the others.
      */
-    private List<RegisteredHeap> suitable(AllocationRequest request, RoutingTable routes, List<Demand> demands) {
+    private static List<RegisteredHeap> suitable(
+            AllocationRequest request, RoutingTable routes, List<Demand> demands, AttemptLog attempts) {
         RequestMatcher matcher = new RequestMatcher(request, routes);
-        AttemptLog attempts = new AttemptLog(request, routes, matcher, absent);
         boolean protectedToo = !request.heaps().isEmpty()
                 || request.mask().isPresent()
                 || request.requirement().isPresent()
@@ -191,15 +235,12 @@ public final class Planner {
             if (!matcher.metBy(heap)) {
                 attempts.unsuitable(heap);
             } else if (request.size() > facts.largestSize()) {
-                attempts.absent(heap, "its largest buffer is " + Bytes.text(facts.largestSize()));
+                attempts.absent(heap, tooLarge(facts));
             } else if (!protectedToo && facts.flag(HeapProperties.PROTECTED)) {
                 attempts.absent(heap, "it is protected, and serves only requests that demand protected memory");
             } else {
                 suitable.add(heap);
             }
-        }
-        if (suitable.isEmpty()) {
-            throw attempts.all();
         }
         return suitable;
     }

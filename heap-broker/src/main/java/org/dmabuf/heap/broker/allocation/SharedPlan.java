@@ -3,6 +3,7 @@ package org.dmabuf.heap.broker.allocation;
 
 import java.util.List;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.constraint.Demand;
 
@@ -45,5 +46,10 @@ final class SharedPlan {
             latest = solved;
         }
         return solved;
+    }
+
+    /** {@return the heaps that the solution for this moment does not use, each with the reason} */
+    List<Attempt> refusals() {
+        return planner.refusals(request, demands, current());
     }
 }

@@ -24,6 +24,7 @@ import org.dmabuf.heap.broker.allocation.Planner;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.buffer.Client;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.constraint.Demand;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
@@ -76,6 +77,11 @@ public class ClientBroker implements HeapBroker {
     @Override
     public AllocationPlan plan(AllocationRequest request) {
         return services.planner().plan(client, Objects.requireNonNull(request));
+    }
+
+    @Override
+    public List<Demand> demandsOf(String device) {
+        return services.planner().demands(client, Objects.requireNonNull(device));
     }
 
     @Override

@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
@@ -217,6 +218,44 @@ class PlannerTest {
                         "system: ENODEV, it does not meet readonly=true"),
                 refusal.attempts().stream().map(Object::toString).sorted().toList());
         assertEquals(2, broker.client.account().failures().byCause().get(Errno.ENODEV));
+    }
+
+    @Test
+    void a_plan_lists_the_heaps_that_it_does_not_use_with_the_reasons() {
+        broker.heap("memfd", new FakeHeap());
+        broker.heap("system", new FakeHeap(), DMABUF);
+        broker.heap("small", new FakeHeap(), Map.of(HeapProperties.DMABUF, true, HeapProperties.SIZE_MAX, 4096L));
+        broker.heap("limited", new FakeHeap(), Map.of(HeapProperties.DMABUF, true, HeapProperties.SIZE_MAX, 1L << 20));
+        broker.heap("secure", new FakeHeap(), Map.of(HeapProperties.PROTECTED, true));
+        devices("/dev/video0 dmabuf=true", "/dev/dri/card0 size.min=2M");
+        assertEquals(
+                List.of(
+                        "limited: ENODEV, its largest buffer is 1 MiB",
+                        "memfd: ENODEV, it does not meet dmabuf=true",
+                        "secure: ENODEV, it is protected, and serves only requests that demand protected memory",
+                        "small: ENODEV, its largest buffer is 4 KiB"),
+                plan(REQUEST).refusals().stream().map(Object::toString).sorted().toList());
+    }
+
+    @Test
+    void a_refusal_lists_the_heaps_that_the_request_excludes_too() {
+        broker.heap("system", new FakeHeap(), DMABUF);
+        broker.heap("secure", new FakeHeap(), Map.of(HeapProperties.PROTECTED, true));
+        devices("/dev/video0 sg=contiguous", "/dev/dri/card0 dmabuf=true");
+        assertEquals(
+                List.of("secure", "system"),
+                refusal(REQUEST).attempts().stream().map(Attempt::heap).toList());
+    }
+
+    @Test
+    void the_demands_of_a_device_have_the_kinds_that_heaps_declare() {
+        broker.heap("banked", new FakeHeap(), Map.of(HeapProperties.CONSTRAINT_KINDS, "bank one-of acme.bank"));
+        devices("/dev/video0 bank=2", "/dev/video0 tile=7");
+        List<Demand> demands = broker.planner.demands(broker.client, "/dev/video0");
+        assertEquals(
+                List.of(false, true),
+                demands.stream().map(demand -> demand.kind().isUnknown()).toList());
+        assertEquals(List.of(), broker.planner.demands(broker.client, "/dev/video1"));
     }
 
     @Test

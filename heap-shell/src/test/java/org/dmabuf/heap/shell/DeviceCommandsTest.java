@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.testing.InMemoryBroker;
+import org.dmabuf.heap.testing.InMemoryHeap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DeviceCommandsTest {
+    private static final String BITS = "/sys/devices/pci0000:00/0000:00:1f.6/0000:03:00.0/dma_mask_bits";
+
+    private final InMemoryBroker broker = InMemoryBroker.of(
+            InMemoryHeap.of("system", 8L << 20),
+            InMemoryHeap.of("cma", 8L << 20)
+                    .with(HeapProperties.CONTIGUOUS, true)
+                    .with(HeapProperties.DMA_BITS, 30));
+    private final Gogo gogo = new Gogo(broker);
+
+    @BeforeEach
+    void devices() {
+        broker.addDemands(
+                Demand.parse("/dev/video0 address=32bit " + BITS),
+                Demand.parse("/dev/video0 buffers=4 VIDIOC_G_FMT"),
+                Demand.parse("/dev/dri/card0 address=30bit"),
+                Demand.parse("/dev/dri/card0 sg=contiguous sg in etc/org.dmabuf.device.constraints-card.cfg"),
+                Demand.parse("/dev/dri/card0 size.min=2M"),
+                Demand.parse("/dev/old address=0x80000000-0xffffffff board.cfg"));
+    }
+
+    @AfterEach
+    void close() {
+        gogo.close();
+        broker.close();
+    }
+
+    @Test
+    void demands_and_their_places_are_listed_with_the_heaps_and_the_reasons_of_the_others() throws Exception {
+        assertEquals("""
+                DEVICE          KIND      VALUE       READ FROM
+                /dev/video0     address   32bit       …0000:00:1f.6/0000:03:00.0/dma_mask_bits
+                /dev/video0     buffers   4           VIDIOC_G_FMT
+                /dev/dri/card0  address   30bit
+                /dev/dri/card0  sg        contiguous  …etc/org.dmabuf.device.constraints-card.cfg
+                /dev/dri/card0  size.min  2M
+
+                together              address=30bit, sg=contiguous, size.min=2M
+                size                  2097152 bytes (2 MiB)
+                buffers               at least 4
+                heaps                 cma
+
+                system: it does not meet the request and all demands""".replaceAll("…\\S+", "…"), gogo.run(
+                        "dmaheap:constraints /dev/video0 /dev/dri/card0")
+                .replaceAll("…\\S+", "…"));
+        assertTrue(gogo.run("dmaheap:constraints --wide /dev/video0").contains(" " + BITS + "\n"));
+    }
+
+    @Test
+    void each_line_fits_80_columns() throws Exception {
+        for (String line : new String[] {"/dev/video0 /dev/dri/card0", "/dev/old /dev/dri/card0", "/dev/null"}) {
+            gogo.run("dmaheap:constraints " + line)
+                    .lines()
+                    .forEach(printed -> assertTrue(printed.length() <= 80, printed));
+        }
+    }
+
+    @Test
+    void a_contradiction_names_both_devices_and_nothing_is_listed_as_together() throws Exception {
+        String printed = gogo.run("dmaheap:constraints /dev/old /dev/dri/card0");
+        assertFalse(printed.contains("\ntogether"), printed);
+        String text = printed.replaceAll("\\s+", " ");
+        assertTrue(
+                text.contains("heaps none: plan for a buffer of 1048576 bytes failed: no heap can meet"
+                        + " address=0x80000000-0xffffffff of /dev/old (board.cfg) and address=30bit of /dev/dri/card0"),
+                text);
+    }
+
+    @Test
+    void the_size_decides_as_well() throws Exception {
+        broker.addDemands(Demand.parse("/dev/sg sg=2x4K"));
+        assertTrue(gogo.run("dmaheap:constraints -s 8K /dev/sg").contains("\nheaps                 system, cma"));
+        assertTrue(gogo.run("dmaheap:constraints -s 12K /dev/sg").contains("\nheaps                 none: "));
+    }
+
+    @Test
+    void a_device_of_which_nothing_is_known_is_listed_as_unknown(@TempDir Path folder) throws Exception {
+        Path file = Files.createFile(folder.resolve("device"));
+        String printed = gogo.run("dmaheap:constraints /dev/video0 " + file);
+        assertTrue(printed.contains("unknown"), printed);
+        assertTrue(printed.contains("\nheaps                 none: the demands of device "), printed);
+        String json = gogo.run("dmaheap:constraints --json /dev/video0 " + file);
+        assertTrue(json.contains("\"unknown\":[\"" + file + "\"]"), json);
+    }
+
+    @Test
+    void a_wrong_name_is_refused_with_a_sentence() {
+        String sentence = "unknown device '/dev/vdeo0': expected the path of a device file such as /dev/video0, or a"
+                + " device that an installed bundle knows";
+        assertEquals(sentence, gogo.refusal("dmaheap:constraints /dev/video0 /dev/vdeo0"));
+        assertEquals(sentence, gogo.refusal("dmaheap:alloc --for /dev/video0,/dev/vdeo0 4K"));
+        assertTrue(gogo.refusal("dmaheap:constraints /dev/video0 /dev/video0").contains("twice"));
+        assertTrue(gogo.refusal("dmaheap:constraints").startsWith("usage: dmaheap:constraints [options] DEVICE..."));
+        assertTrue(gogo.refusal("dmaheap:constraints -s x /dev/video0").startsWith("invalid "));
+    }
+
+    @Test
+    void a_source_that_fails_ends_the_command() {
+        HeapException failure = HeapException.of(Errno.EIO, "reading the address bits of device /dev/video0 failed");
+        HeapBroker failing = (HeapBroker) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (_, _, _) -> {
+                    throw failure;
+                });
+        try (Gogo other = new Gogo(failing)) {
+            assertEquals(failure.getMessage(), other.refusal("dmaheap:constraints /dev/video0"));
+        }
+    }
+
+    @Test
+    void a_buffer_for_devices_comes_from_a_heap_that_meets_their_demands() throws Exception {
+        assertTrue(gogo.run("dmaheap:alloc -n one 4K").contains("system"));
+        String made = gogo.run("dmaheap:alloc --json -n two --for /dev/video0,/dev/dri/card0 4K");
+        assertTrue(made.startsWith("{\"name\":\"two\",\"size\":2097152,\"content\":2097152,\"heap\":\"cma\""), made);
+        String refusal = gogo.refusal("dmaheap:alloc -f /dev/old,/dev/video0 4K");
+        assertTrue(refusal.contains("no serving heap meets address="), refusal);
+    }
+}
