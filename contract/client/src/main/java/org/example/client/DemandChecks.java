@@ -76,6 +76,7 @@ final class DemandChecks {
                 ConstraintKind.BUFFERS,
                 ConstraintKind.CPU,
                 ConstraintKind.NUMA,
+                ConstraintKind.HEAP,
                 ConstraintKind.DMABUF,
                 ConstraintKind.PROTECTED,
                 ConstraintKind.READONLY,

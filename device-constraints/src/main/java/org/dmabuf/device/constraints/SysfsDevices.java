@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -16,15 +17,20 @@ import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 
 /**
- * Demands of character devices, as far as sysfs shows them. It reads the number of address bits of a device on the PCI
- * bus. Behind an IOMMU that translates, a device reaches every address. For other devices the kernel shows neither, so
- * this source does not know them. The kernel does not show either whether a driver needs contiguous memory; a
- * configuration states it.
+ * Demands of character and block devices, as far as sysfs and the device tree show them.
+ *
+ * <p>For a device on the PCI bus they are its address bits. In the device tree they are the addresses that the buses
+ * pass, and the memory that is set aside for the device. Behind an IOMMU that translates, a device reaches every
+ * address. The kernel does not show the address bits of other devices, and not whether a driver needs contiguous
+ * memory. A configuration states them.
+ *
+ * <p>A block device reads and writes the memory of a mapping, in whole blocks. The kernel divides a request that has
+ * more segments than the device takes, so the limits of segments are no demands.
  */
 @Component
 public class SysfsDevices implements DeviceDemands {
-    private static final int CHARACTER_DEVICE = 0x2000;
     private static final int FILE_TYPE = 0xF000;
+    private static final Map<Integer, String> FOLDERS = Map.of(0x2000, "char", 0x6000, "block");
     private static final int LOW_BYTE = 0xFF;
     private static final int MAJOR_BITS = 0xFFF;
     private static final int MAJOR_SHIFT = 8;
@@ -32,6 +38,7 @@ public class SysfsDevices implements DeviceDemands {
     private static final int ALL_BITS = 64;
 
     private final Path root;
+    private final DeviceTree tree;
 
     @Activate
     public SysfsDevices() {
@@ -41,77 +48,118 @@ public class SysfsDevices implements DeviceDemands {
     /** @param root the root of all files */
     SysfsDevices(Path root) {
         this.root = root;
+        tree = new DeviceTree(root.resolve("sys/firmware/devicetree/base"));
     }
 
     @Override
     public List<Demand> demands(String device) {
         Path file = root.resolve(Path.of("/").relativize(Path.of("/").resolve(device)));
-        Optional<Path> folder = folder(device, file);
-        return folder.isEmpty() ? List.of() : demands(device, folder.get());
-    }
-
-    /** {@return the folder of the device in sysfs, empty for a file that is no character device of a bus} */
-    private Optional<Path> folder(String device, Path file) {
         try {
-            if (!Files.exists(file)) {
-                return Optional.empty(); // another source may know the name
+            Optional<String> number = Files.exists(file) ? number(file) : Optional.empty(); // else perhaps known elsewhere
+            Path entry = root.resolve("sys/dev/" + number.orElse(""));
+            if (number.isEmpty() || !Files.exists(entry)) {
+                return List.of();
             }
-            long number = number(file);
-            if (number < 0) {
-                return Optional.empty();
-            }
-            long major = number >>> MAJOR_SHIFT & MAJOR_BITS;
-            long minor = number & LOW_BYTE | number >>> MINOR_SHIFT & ~LOW_BYTE;
-            Path link = root.resolve("sys/dev/char/" + major + ":" + minor + "/device");
-            return Files.exists(link) ? Optional.of(link.toRealPath()) : Optional.empty();
+            return number.get().startsWith("block/")
+                    ? ofBlocks(device, entry.toRealPath())
+                    : ofCharacters(device, entry.resolve("device"));
         } catch (IOException e) {
             throw HeapException.of(Errno.EIO, "reading the kernel's description of device " + device + " failed: " + e);
         }
     }
 
-    /** {@return the number of a character device, negative for another file} */
-    long number(Path file) throws IOException {
-        int mode = (int) Files.getAttribute(file, "unix:mode");
-        return (mode & FILE_TYPE) == CHARACTER_DEVICE
-                ? ((Number) Files.getAttribute(file, "unix:rdev")).longValue()
-                : -1;
+    /** {@return the device's place in /sys/dev, such as {@code char/81:0}; empty for a file that is no device} */
+    Optional<String> number(Path file) throws IOException {
+        String folder = FOLDERS.get((int) Files.getAttribute(file, "unix:mode") & FILE_TYPE);
+        return folder == null
+                ? Optional.empty()
+                : Optional.of(folder + "/" + number(((Number) Files.getAttribute(file, "unix:rdev")).longValue()));
     }
 
-    private List<Demand> demands(String device, Path folder) {
-        List<Demand> demands = new ArrayList<>();
-        for (Path up = folder; up.startsWith(root.resolve("sys/devices")); up = up.getParent()) {
-            Optional<String> iommu = read(up.resolve("iommu_group/type"));
-            if (iommu.filter(type -> type.startsWith("DMA")).isPresent()) {
-                demands.add(importing(device, up.resolve("iommu_group/type")));
-                return demands;
-            }
-            Optional<String> bits = read(up.resolve("dma_mask_bits"));
-            if (bits.isPresent()) {
-                Path where = up.resolve("dma_mask_bits");
-                demands.add(importing(device, where));
-                demands.add(Demand.of(device, ConstraintKind.ADDRESS, bits(device, bits.get(), where), shown(where)));
-                return demands;
-            }
+    /** {@return a number of a device as the kernel writes it, {@code MAJOR:MINOR}} */
+    static String number(long device) {
+        return (device >>> MAJOR_SHIFT & MAJOR_BITS) + ":" + (device & LOW_BYTE | device >>> MINOR_SHIFT & ~LOW_BYTE);
+    }
+
+    private List<Demand> ofCharacters(String device, Path link) throws IOException {
+        if (!Files.exists(link)) {
+            return List.of(); // on no bus
+        }
+        List<Demand> demands = new ArrayList<>(ofBus(device, link.toRealPath()));
+        if (!demands.isEmpty()) {
+            String why = "the device reads memory itself";
+            demands.addFirst(Demand.of(device, ConstraintKind.DMABUF, "true", why));
         }
         return demands;
     }
 
-    private Demand importing(String device, Path where) {
-        return Demand.of(device, ConstraintKind.DMABUF, "true", "the device reads memory itself, " + shown(where));
+    private List<Demand> ofBlocks(String device, Path folder) throws IOException {
+        Path own = folder.resolve("queue");
+        Path queue = Files.exists(own) ? own : folder.resolveSibling("queue"); // of a partition, that of the disk
+        List<Demand> demands = new ArrayList<>();
+        String why = "the kernel reads and writes a mapping";
+        demands.add(Demand.of(device, ConstraintKind.MAPPABLE, "true", why));
+        add(demands, device, ConstraintKind.GRANULE, queue.resolve("logical_block_size"), 0);
+        add(demands, device, ConstraintKind.ALIGNMENT, queue.resolve("dma_alignment"), 1); // the file has a mask
+        demands.addAll(ofBus(device, folder));
+        return demands;
     }
 
-    private String bits(String device, String text, Path where) {
+    private void add(List<Demand> demands, String device, ConstraintKind kind, Path file, int more) {
+        read(file).ifPresent(text -> {
+            long number = number(device, file, text, 1L << 31) + more;
+            demands.add(Demand.of(device, kind, Long.toString(number), shown(file)));
+        });
+    }
+
+    /** Returns the demands of the nearest device in the path that has any: that device makes the accesses. */
+    private List<Demand> ofBus(String device, Path folder) throws IOException {
+        for (Path up = folder; up.startsWith(root.resolve("sys/devices")); up = up.getParent()) {
+            boolean translated = read(up.resolve("iommu_group/type"))
+                    .filter(type -> type.startsWith("DMA"))
+                    .isPresent();
+            List<Demand> demands = new ArrayList<>();
+            Path bits = up.resolve("dma_mask_bits");
+            if (translated) {
+                demands.add(Demand.of(device, ConstraintKind.ADDRESS, "any", shown(up.resolve("iommu_group/type"))));
+            } else if (Files.exists(bits)) {
+                long number = number(device, bits, read(bits).orElse(""), ALL_BITS);
+                demands.add(Demand.of(device, ConstraintKind.ADDRESS, number + "bit", shown(bits)));
+            }
+            if (Files.exists(up.resolve("of_node"))) {
+                addTree(demands, device, up.resolve("of_node").toRealPath(), translated);
+            }
+            if (!demands.isEmpty()) {
+                return demands;
+            }
+        }
+        return List.of();
+    }
+
+    private void addTree(List<Demand> demands, String device, Path node, boolean translated) throws IOException {
+        if (!translated) {
+            tree.addresses(node)
+                    .ifPresent(range -> demands.add(Demand.of(
+                            device, ConstraintKind.ADDRESS, range, "dma-ranges of the buses of " + shown(node))));
+        }
+        List<String> regions = tree.regions(node);
+        if (!regions.isEmpty()) {
+            String why = shown(node.resolve("memory-region"));
+            demands.add(Demand.of(device, ConstraintKind.HEAP, String.join(",", regions), why));
+        }
+    }
+
+    private long number(String device, Path file, String text, long most) {
         try {
-            int bits = Integer.parseInt(text);
-            if (bits > 0 && bits <= ALL_BITS) {
-                return bits + "bit";
+            long number = Long.parseLong(text);
+            if (number > 0 && number <= most) {
+                return number;
             }
         } catch (NumberFormatException e) {
             // Reported below.
         }
         throw HeapException.of(
-                Errno.EIO,
-                "reading the address bits of device " + device + " failed: " + shown(where) + " has '" + text + "'");
+                Errno.EIO, "reading the limits of device " + device + " failed: " + shown(file) + " has '" + text + "'");
     }
 
     private String shown(Path file) {

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.constraint.Demand;
@@ -21,8 +22,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SysfsDevicesTest {
     private static final String VIDEO = "/dev/video0";
     private static final String PCI = "sys/devices/pci0000:00/0000:00:02.0";
-    /** The number of major 81, minor 300. */
-    private static final long NUMBER = 81 << 8 | 300 & 0xFF | (300L & ~0xFF) << 12;
 
     @TempDir
     private Path root;
@@ -34,11 +33,11 @@ class SysfsDevicesTest {
         root = root.toRealPath();
         devices = new SysfsDevices(root) {
             @Override
-            long number(Path file) throws IOException {
-                return Files.readString(file).isEmpty() ? -1 : NUMBER;
+            Optional<String> number(Path file) throws IOException {
+                return Optional.of(Files.readString(file)).filter(text -> !text.isEmpty());
             }
         };
-        write("dev/video0", "c");
+        write("dev/video0", "char/81:300");
         Files.createDirectories(root.resolve(PCI + "/usb1/1-1"));
         Files.createDirectories(root.resolve("sys/dev/char/81:300"));
     }
@@ -56,13 +55,50 @@ class SysfsDevicesTest {
         return devices.demands(VIDEO).stream().map(Demand::toString).toList();
     }
 
+    private static final String DISK = PCI + "/ata1/block/sda";
+
+    private void disk() throws IOException {
+        write("dev/sda", "block/8:0");
+        write("dev/sda1", "block/8:1");
+        write(DISK + "/queue/logical_block_size", "4096\n");
+        write(DISK + "/queue/dma_alignment", "511\n");
+        write(DISK + "/queue/max_segments", "168\n");
+        write(DISK + "/sda1/start", "2048\n");
+        Files.createDirectories(root.resolve("sys/dev/block"));
+        Files.createSymbolicLink(root.resolve("sys/dev/block/8:0"), root.resolve(DISK));
+        Files.createSymbolicLink(root.resolve("sys/dev/block/8:1"), root.resolve(DISK + "/sda1"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/dev/sda", "/dev/sda1"})
+    void a_disk_and_its_partition_need_a_mapping_and_whole_blocks(String device) throws IOException {
+        disk();
+        write(PCI + "/dma_mask_bits", "64\n");
+        assertEquals(
+                List.of(
+                        device + " mappable=true the kernel reads and writes a mapping",
+                        device + " granule=4K /" + DISK + "/queue/logical_block_size",
+                        device + " alignment=512 /" + DISK + "/queue/dma_alignment",
+                        device + " address=any /" + PCI + "/dma_mask_bits"),
+                devices.demands(device).stream().map(Demand::toString).toList());
+    }
+
+    @Test
+    void a_limit_of_a_disk_that_is_no_number_fails_the_request() throws IOException {
+        disk();
+        write(DISK + "/queue/dma_alignment", "many\n");
+        String message =
+                assertThrows(HeapException.class, () -> devices.demands("/dev/sda")).getMessage();
+        assertTrue(message.endsWith("/queue/dma_alignment has 'many'"), message);
+    }
+
     @Test
     void a_device_on_the_pci_bus_reaches_so_many_address_bits() throws IOException {
         link(PCI);
         write(PCI + "/dma_mask_bits", "32\n");
         assertEquals(
                 List.of(
-                        "/dev/video0 dmabuf=true the device reads memory itself, /" + PCI + "/dma_mask_bits",
+                        "/dev/video0 dmabuf=true the device reads memory itself",
                         "/dev/video0 address=32bit /" + PCI + "/dma_mask_bits"),
                 demands());
     }
@@ -83,7 +119,9 @@ class SysfsDevicesTest {
         write(PCI + "/dma_mask_bits", "32\n");
         write(PCI + "/iommu_group/type", type + "\n");
         assertEquals(
-                List.of("/dev/video0 dmabuf=true the device reads memory itself, /" + PCI + "/iommu_group/type"),
+                List.of(
+                        "/dev/video0 dmabuf=true the device reads memory itself",
+                        "/dev/video0 address=any /" + PCI + "/iommu_group/type"),
                 demands());
     }
 
@@ -119,8 +157,9 @@ class SysfsDevicesTest {
     @Test
     void the_numbers_of_real_files_are_read() throws IOException {
         SysfsDevices real = new SysfsDevices();
-        assertEquals(1 << 8 | 3, real.number(Path.of("/dev/null")));
-        assertEquals(-1, real.number(Path.of("/proc/self/status")));
+        assertEquals(Optional.of("char/1:3"), real.number(Path.of("/dev/null")));
+        assertEquals(Optional.empty(), real.number(Path.of("/proc/self/status")));
         assertEquals(List.of(), real.demands("/dev/null"));
+        assertEquals("81:300", SysfsDevices.number(81 << 8 | 300 & 0xFF | (300L & ~0xFF) << 12));
     }
 }

@@ -54,6 +54,8 @@ public final class ConstraintKind implements Serializable {
             new ConstraintKind("cpu", Operator.ONE_OF, CPU_ACCESS, Set.of("cached", "uncached", "none"));
     /** Memory nodes that hold the buffer. */
     public static final ConstraintKind NUMA = new ConstraintKind("numa", Operator.ONE_OF, HeapProperties.NUMA);
+    /** Names of heaps: the device uses memory that is set aside for it. */
+    public static final ConstraintKind HEAP = new ConstraintKind("heap", Operator.ONE_OF, HeapProperties.NAME);
     /** The device imports the descriptor, which must be a dma-buf. */
     public static final ConstraintKind DMABUF = new ConstraintKind("dmabuf", Operator.MUST, HeapProperties.DMABUF);
     /** The hardware keeps the CPU out of the memory. */
@@ -67,8 +69,8 @@ public final class ConstraintKind implements Serializable {
             new ConstraintKind("mappable", Operator.MUST, HeapProperties.MAPPABLE);
 
     private static final Map<String, ConstraintKind> STANDARD = Stream.of(
-                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, DMABUF,
-                    PROTECTED, READONLY, MAPPABLE)
+                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP,
+                    DMABUF, PROTECTED, READONLY, MAPPABLE)
             .collect(Collectors.toUnmodifiableMap(kind -> kind.name, Function.identity()));
 
     /** Operators that a vendor can choose. */

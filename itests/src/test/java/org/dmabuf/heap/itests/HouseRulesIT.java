@@ -52,7 +52,7 @@ public class HouseRulesIT {
             "heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
             "heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
             "heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall"),
-            "heap-shell.jar", andRooms("fd", "socket", "syscall", "text"),
+            "heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text")),
             "heap-gateway.jar", andRooms("component", "text"));
 
     /** Packages of heap-linux that are exported only for the broker: an import must have {@code scope=broker}. */
