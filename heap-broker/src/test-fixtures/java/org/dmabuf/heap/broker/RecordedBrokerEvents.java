@@ -21,12 +21,15 @@ public final class RecordedBrokerEvents implements BrokerEvents {
 
     public record Short(String heap, String client, long size, String reason) {}
 
+    public record PlanRefused(String client, List<String> devices, long size, String error, String reason) {}
+
     public final List<Ended> allocations = new CopyOnWriteArrayList<>();
     public final List<Released> releases = new CopyOnWriteArrayList<>();
     public final List<Leaked> leaks = new CopyOnWriteArrayList<>();
     public final List<LeakedMore> sums = new CopyOnWriteArrayList<>();
     public final List<Changed> changes = new CopyOnWriteArrayList<>();
     public final List<Short> shortages = new CopyOnWriteArrayList<>();
+    public final List<PlanRefused> refusedPlans = new CopyOnWriteArrayList<>();
 
     /** Whether {@link #leaked} throws, as an Event Admin does during its stop. */
     public volatile boolean leakFails;
@@ -69,5 +72,10 @@ public final class RecordedBrokerEvents implements BrokerEvents {
     @Override
     public void lowMemory(String heap, ClientId client, long size, String reason) {
         shortages.add(new Short(heap, client.toString(), size, reason));
+    }
+
+    @Override
+    public void planRefused(ClientId client, List<String> devices, long size, String error, String reason) {
+        refusedPlans.add(new PlanRefused(client.toString(), devices, size, error, reason));
     }
 }

@@ -126,10 +126,24 @@ public final class Allocator {
         try {
             solved = plan.current();
         } catch (HeapException e) {
-            client.account().failures().count(e.errno());
+            countRefusal(client, request, e);
             throw e;
         }
         return serve(new Walk(client, request, plan, solved, all.length, true), all);
+    }
+
+    /** Counts and records a request for which no plan was possible. */
+    void countRefusal(Client client, AllocationRequest request, HeapException refusal) {
+        client.account().failures().count(refusal.errno());
+        if (refusal.errno() != Errno.EINTR) {
+            services.events()
+                    .planRefused(
+                            client.id(),
+                            request.devices(),
+                            request.size(),
+                            refusal.errno().name(),
+                            refusal.getMessage());
+        }
     }
 
     /**

@@ -115,7 +115,7 @@ public final class Planner {
             plan.current();
             return plan;
         } catch (HeapException e) {
-            client.account().failures().count(e.errno());
+            allocator.countRefusal(client, request, e);
             throw e;
         }
     }

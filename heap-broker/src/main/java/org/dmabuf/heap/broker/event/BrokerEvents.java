@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker.event;
 
+import java.util.List;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 
@@ -81,6 +82,17 @@ public interface BrokerEvents {
      * @param reason the message of the client's exception
      */
     default void lowMemory(String heap, ClientId client, long size, String reason) {}
+
+    /**
+     * Reports that no plan was possible for a request with devices or demands.
+     *
+     * @param client the client that asked
+     * @param devices the devices of the request
+     * @param size requested bytes
+     * @param error the name of the error
+     * @param reason the message of the client's exception
+     */
+    default void planRefused(ClientId client, List<String> devices, long size, String error, String reason) {}
 
     /** Ends the receiver. No event follows. */
     default void close() {}

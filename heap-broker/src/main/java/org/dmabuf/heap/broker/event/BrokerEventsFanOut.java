@@ -89,6 +89,11 @@ public final class BrokerEventsFanOut implements BrokerEvents {
         toAll(events -> events.lowMemory(heap, client, size, reason));
     }
 
+    @Override
+    public void planRefused(ClientId client, List<String> devices, long size, String error, String reason) {
+        toAll(events -> events.planRefused(client, devices, size, error, reason));
+    }
+
     private void toAll(Consumer<BrokerEvents> event) {
         for (BrokerEvents events : all) {
             try {

@@ -82,6 +82,17 @@ public final class FlightRecorderEvents implements BrokerEvents {
             text("state", "State"),
             new ValueDescriptor(long.class, "buffers", List.of(label("Live buffers"))));
 
+    private final Kind plan = kind(
+            "PlanRefusal",
+            "Refused Plan",
+            "No heap meets all demands of the devices of a request, or the demands could not be found",
+            WITH_STACK,
+            text("client", "Client that asked"),
+            text("devices", "Devices"),
+            bytes("size", "Requested size"),
+            text("error", "Error"),
+            text("reason", "Demands in conflict, where they were read, and the heaps without each"));
+
     private Kind kind(String name, String label, String description, boolean withStack, ValueDescriptor... fields) {
         EventFactory factory = EventFactory.create(
                 List.of(
@@ -145,6 +156,13 @@ public final class FlightRecorderEvents implements BrokerEvents {
     public void changed(String changed, String bundle, HeapState state, long buffers) {
         if (heap.enabled()) {
             commit(heap.event(), changed, bundle, state.toString(), buffers);
+        }
+    }
+
+    @Override
+    public void planRefused(ClientId client, List<String> devices, long size, String error, String reason) {
+        if (plan.enabled()) {
+            commit(plan.event(), client.toString(), String.join(", ", devices), size, error, reason);
         }
     }
 

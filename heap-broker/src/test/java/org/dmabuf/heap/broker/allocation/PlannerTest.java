@@ -26,6 +26,7 @@ import org.dmabuf.heap.HeapRefusedException;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.FakeHeap;
 import org.dmabuf.heap.broker.FakeMemory;
+import org.dmabuf.heap.broker.RecordedBrokerEvents;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.constraint.Demand;
@@ -256,6 +257,24 @@ class PlannerTest {
                 List.of(false, true),
                 demands.stream().map(demand -> demand.kind().isUnknown()).toList());
         assertEquals(List.of(), broker.planner.demands(broker.client, "/dev/video1"));
+    }
+
+    @Test
+    void a_refused_plan_is_recorded_when_it_is_made_and_when_it_is_solved_again() {
+        RegisteredHeap heap = broker.heap("system", new FakeHeap(), DMABUF);
+        importing();
+        AllocationPlan plan = plan(REQUEST);
+        assertEquals(List.of(), broker.events.refusedPlans);
+        broker.remove(heap);
+        HeapException again = assertThrows(HeapException.class, plan::allocate);
+        HeapException first = assertThrows(HeapException.class, () -> plan(REQUEST));
+        assertEquals(
+                List.of(again.getMessage(), first.getMessage()),
+                broker.events.refusedPlans.stream()
+                        .map(RecordedBrokerEvents.PlanRefused::reason)
+                        .toList());
+        assertEquals(REQUEST.devices(), broker.events.refusedPlans.getFirst().devices());
+        assertEquals("ENODEV", broker.events.refusedPlans.getFirst().error());
     }
 
     @Test

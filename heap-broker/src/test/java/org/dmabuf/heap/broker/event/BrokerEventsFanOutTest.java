@@ -41,6 +41,11 @@ class BrokerEventsFanOutTest {
         public void lowMemory(String heap, ClientId client, long size, String reason) {
             throw new IllegalStateException("made up");
         }
+
+        @Override
+        public void planRefused(ClientId client, List<String> devices, long size, String error, String reason) {
+            throw new IllegalStateException("made up");
+        }
     }
 
     private final BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
@@ -61,13 +66,15 @@ class BrokerEventsFanOutTest {
         eventsFanOut.leaked("heap", CLIENT, "name", 1, "");
         eventsFanOut.changed("heap", "bundle", HeapState.SERVING, 0);
         eventsFanOut.lowMemory("heap", CLIENT, 1, "full");
+        eventsFanOut.planRefused(CLIENT, List.of("/dev/a"), 1, "ENODEV", "conflict");
 
         assertEquals(1, recorded.allocations.size());
         assertEquals(1, recorded.releases.size());
         assertEquals(1, recorded.leaks.size());
         assertEquals(1, recorded.changes.size());
         assertEquals(1, recorded.shortages.size());
-        assertEquals(5, RecordedLog.lines().size(), RecordedLog.lines().toString());
+        assertEquals(1, recorded.refusedPlans.size());
+        assertEquals(6, RecordedLog.lines().size(), RecordedLog.lines().toString());
         assertTrue(RecordedLog.lines().stream().allMatch(line -> line.startsWith("WARN ")));
     }
 

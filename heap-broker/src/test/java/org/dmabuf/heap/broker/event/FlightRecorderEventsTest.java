@@ -89,6 +89,19 @@ class FlightRecorderEventsTest {
         assertEquals(3, event.getLong("buffers"));
     }
 
+    @Test
+    void a_refused_plan_is_recorded_with_the_conflict() throws IOException {
+        RecordedEvent event = recorded(
+                "PlanRefusal",
+                () -> journal.planRefused(CAMERA, List.of("/dev/a", "/dev/b"), 4096, "ENODEV", "no serving heap"));
+
+        assertEquals("org.example.camera", event.getString("client"));
+        assertEquals("/dev/a, /dev/b", event.getString("devices"));
+        assertEquals(4096, event.getLong("size"));
+        assertEquals("ENODEV", event.getString("error"));
+        assertEquals("no serving heap", event.getString("reason"));
+    }
+
     /** The brokers of other tests have journals of their own. */
     @Test
     void the_event_types_are_unregistered_when_the_journal_closes() {
@@ -96,7 +109,7 @@ class FlightRecorderEventsTest {
 
         journal.close();
 
-        assertEquals(with - 4, known());
+        assertEquals(with - 5, known());
     }
 
     private static long known() {

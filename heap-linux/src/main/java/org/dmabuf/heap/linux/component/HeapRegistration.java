@@ -18,14 +18,20 @@ final class HeapRegistration {
 
     private final BundleContext context;
     private final Map<String, Object> announced;
+    private final FactsWatch watch;
 
     /**
      * @param context the heap's
      * @param announced configured properties; those of the memory override them
      */
     HeapRegistration(BundleContext context, Map<String, Object> announced) {
+        this(context, announced, FactsWatch.MACHINE);
+    }
+
+    HeapRegistration(BundleContext context, Map<String, Object> announced, FactsWatch watch) {
         this.context = context;
         this.announced = announced;
+        this.watch = watch;
     }
 
     /** Registers an {@link UnavailableHeap} for the heap. */
@@ -41,18 +47,20 @@ final class HeapRegistration {
         if (opened.isNone()) {
             return NOTHING;
         }
-        Registered registered = null;
+        Registered made = null;
+        boolean registered = false;
         try {
-            Map<String, Object> properties = new HashMap<>(announced);
-            properties.putAll(opened.properties());
-            // The withdrawing object is made before the registration, because nothing may fail after it.
-            Registered made = new Registered(opened.source());
-            made.registration =
-                    context.registerService(types(made.source), made.source, FrameworkUtil.asDictionary(properties));
-            registered = made;
+            // The withdrawing object is made and watched before the registration, because nothing may fail after it.
+            made = new Registered(opened);
+            watch.add(made.renewal);
+            made.register();
+            registered = true;
             return made;
         } finally {
-            if (registered == null) {
+            if (!registered) {
+                if (made != null) {
+                    watch.remove(made.renewal);
+                }
                 opened.source().close();
             }
         }
@@ -68,19 +76,50 @@ final class HeapRegistration {
         }
     }
 
-    /** Withdrawal of a registered heap. */
-    private static final class Registered implements Runnable {
-        private final MemorySource source;
-        private ServiceRegistration<?> registration;
+    /** Withdrawal of a registered heap, and renewal of its properties. */
+    private final class Registered implements Runnable {
+        private final OpenedHeap opened;
+        private final Runnable renewal = this::renew;
+        private Map<String, Object> properties;
+        /** Null before the registration. */
+        private volatile ServiceRegistration<?> registration;
 
-        Registered(MemorySource source) {
-            this.source = source;
+        Registered(OpenedHeap opened) {
+            this.opened = opened;
+            properties = properties();
+        }
+
+        private Map<String, Object> properties() {
+            Map<String, Object> all = new HashMap<>(announced);
+            all.putAll(opened.properties());
+            return all;
+        }
+
+        void register() {
+            MemorySource source = opened.source();
+            registration = context.registerService(types(source), source, FrameworkUtil.asDictionary(properties));
+        }
+
+        /** Announces properties that have changed. Only the thread of the watch calls it. */
+        private void renew() {
+            ServiceRegistration<?> current = registration;
+            Map<String, Object> now = properties();
+            if (current == null || now.equals(properties)) {
+                return;
+            }
+            properties = now;
+            try {
+                current.setProperties(FrameworkUtil.asDictionary(now));
+            } catch (IllegalStateException e) {
+                // The heap leaves.
+            }
         }
 
         @Override
         public void run() {
+            watch.remove(renewal);
             registration.unregister(); // waits for allocations in progress, up to a limit
-            source.close();
+            opened.source().close();
         }
     }
 

@@ -41,8 +41,9 @@ public final class Udmabuf implements AutoCloseable {
         return new Udmabuf(heap, syscalls, DeviceNode.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
     }
 
-    /** {@return the size limit of one dma-buf in bytes, from its last reading} */
+    /** {@return the size limit of one dma-buf in bytes, read again, because an operator can change it} */
     public long limit() {
+        limit = readLimit(limitFile);
         return limit;
     }
 

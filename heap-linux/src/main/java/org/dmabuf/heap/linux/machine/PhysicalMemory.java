@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapProperties;
@@ -17,18 +18,19 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
 /**
  * Reader of the places of the machine's ordinary memory: its addresses and its nodes. The kernel lists blocks of memory
  * without their contents, so any process may read them. A kernel without support for memory that is added at run time
- * does not list blocks. Blocks that are added after the reading are not seen.
+ * does not list blocks.
  */
 public final class PhysicalMemory {
     private static final String BLOCK = "memory";
     private static final int HEX = 16;
 
-    /** Reads the machine once: a folder has thousands of blocks. */
-    private static final class Machine {
-        private static final Map<String, Object> FACTS = read(Path.of("/sys/devices/system"));
+    /** A reading serves all heaps for so long, because the folder can have thousands of blocks. */
+    private static final long KEPT_NANOS = TimeUnit.SECONDS.toNanos(5);
 
-        private Machine() {}
-    }
+    private record Reading(Map<String, Object> facts, long nanoTime) {}
+
+    /** Null before the first reading. Two threads may read at a time, with the same result. */
+    private static volatile Reading latest;
 
     private PhysicalMemory() {}
 
@@ -37,7 +39,12 @@ public final class PhysicalMemory {
      * and {@code heap.numa}, as far as they are known}
      */
     public static Map<String, Object> facts() {
-        return Machine.FACTS;
+        Reading reading = latest;
+        if (reading == null || System.nanoTime() - reading.nanoTime() > KEPT_NANOS) {
+            reading = new Reading(read(Path.of("/sys/devices/system")), System.nanoTime());
+            latest = reading;
+        }
+        return reading.facts();
     }
 
     /**

@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.component;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.Arrays;
 import java.util.Dictionary;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.spi.RegionMap;
 import org.junit.jupiter.api.Test;
@@ -23,7 +25,8 @@ class HeapRegistrationTest {
     /** Recorded steps, in order. */
     private final List<String> steps = new ArrayList<>();
 
-    private Dictionary<?, ?> properties;
+    private volatile Dictionary<?, ?> properties;
+    private volatile long limit = 1;
     private boolean refuses;
 
     private final BundleContext context = proxy(BundleContext.class, arguments -> {
@@ -32,8 +35,12 @@ class HeapRegistrationTest {
         }
         steps.add("register " + (arguments[0] instanceof String[] types ? Arrays.toString(types) : arguments[0]));
         properties = (Dictionary<?, ?>) arguments[2];
-        return proxy(ServiceRegistration.class, _ -> {
-            steps.add("unregister");
+        return proxy(ServiceRegistration.class, call -> {
+            if (call == null) {
+                steps.add("unregister");
+            } else {
+                properties = (Dictionary<?, ?>) call[0];
+            }
             return null;
         });
     });
@@ -52,7 +59,7 @@ class HeapRegistrationTest {
     private <T extends MemorySource> T source(Class<T> type) {
         return type.cast(Proxy.newProxyInstance(
                 type.getClassLoader(), new Class<?>[] {type}, (_, method, _) -> switch (method.getName()) {
-                    case "properties" -> Map.of("heap.dmabuf", true);
+                    case "properties" -> Map.of("heap.dmabuf", true, "heap.size.max", limit);
                     case "close" -> {
                         steps.add("close");
                         yield null;
@@ -70,6 +77,32 @@ class HeapRegistrationTest {
         assertEquals(true, properties.get("heap.protected"));
         withdrawal.run();
         assertEquals(List.of("register [org.dmabuf.heap.spi.HeapExporter]", "unregister", "close"), steps);
+    }
+
+    @Test
+    void a_fact_that_changes_is_announced_again_until_the_heap_is_withdrawn() throws InterruptedException {
+        long threads = threads();
+        Runnable withdrawal = new HeapRegistration(context, Map.of("heap.name", "camera"), new FactsWatch(1_000_000))
+                .register(OpenedHeap.of(source(MemorySource.class)));
+        limit = 2;
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (!properties.get("heap.size.max").equals(2L)) {
+            assertTrue(System.nanoTime() - deadline < 0, properties::toString);
+            Thread.sleep(1);
+        }
+        assertEquals("camera", properties.get("heap.name"));
+        withdrawal.run();
+        while (threads() > threads) {
+            assertTrue(System.nanoTime() - deadline < 0, "the thread ends with the last heap");
+            Thread.sleep(1);
+        }
+    }
+
+    /** {@return the number of threads that watch facts; heaps of other tests have one, too} */
+    private static long threads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("dmaheap-facts"))
+                .count();
     }
 
     @Test

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.component;
+
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.linux.daemon.DaemonLoop;
+
+/**
+ * Watch over facts that an operator or the machine changes while heaps serve: memory that is added, and udmabuf's limit.
+ * The kernel announces neither to a process without privileges, so a thread reads them again from time to time. A plan
+ * for devices can use the former facts until then.
+ */
+final class FactsWatch {
+    /** The watch over all heaps of this process. */
+    static final FactsWatch MACHINE = new FactsWatch(TimeUnit.SECONDS.toNanos(10));
+
+    private final long periodNanos;
+    /** Actions that announce a heap's facts again if they have changed. */
+    private final List<Runnable> renewals = new CopyOnWriteArrayList<>();
+    /** Null without a heap. Guarded by this. */
+    private Thread thread;
+
+    /** @param periodNanos time between two readings */
+    FactsWatch(long periodNanos) {
+        this.periodNanos = periodNanos;
+    }
+
+    synchronized void add(Runnable renewal) {
+        if (thread == null) {
+            Thread made =
+                    DaemonLoop.thread("dmaheap-facts", "reading the facts of heaps failed", periodNanos, this::step);
+            made.start();
+            thread = made; // after the start, which can fail for lack of memory
+        }
+        renewals.add(renewal);
+    }
+
+    synchronized void remove(Runnable renewal) {
+        renewals.remove(renewal);
+        if (renewals.isEmpty()) {
+            LockSupport.unpark(thread); // it ends
+        }
+    }
+
+    private boolean step() {
+        LockSupport.parkNanos(this, periodNanos);
+        synchronized (this) {
+            if (renewals.isEmpty()) {
+                thread = null;
+                return false;
+            }
+        }
+        renewals.forEach(Runnable::run);
+        return true;
+    }
+}
