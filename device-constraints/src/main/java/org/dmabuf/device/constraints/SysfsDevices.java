@@ -55,10 +55,10 @@ public class SysfsDevices implements DeviceDemands {
     public List<Demand> demands(String device) {
         Path file = root.resolve(Path.of("/").relativize(Path.of("/").resolve(device)));
         try {
-            Optional<String> number = Files.exists(file) ? number(file) : Optional.empty(); // else perhaps known elsewhere
+            Optional<String> number = Files.exists(file) ? number(file) : Optional.empty();
             Path entry = root.resolve("sys/dev/" + number.orElse(""));
             if (number.isEmpty() || !Files.exists(entry)) {
-                return List.of();
+                return List.of(); // another source may know the name
             }
             return number.get().startsWith("block/")
                     ? ofBlocks(device, entry.toRealPath())
@@ -159,7 +159,8 @@ public class SysfsDevices implements DeviceDemands {
             // Reported below.
         }
         throw HeapException.of(
-                Errno.EIO, "reading the limits of device " + device + " failed: " + shown(file) + " has '" + text + "'");
+                Errno.EIO,
+                "reading the limits of device " + device + " failed: " + shown(file) + " has '" + text + "'");
     }
 
     private String shown(Path file) {

@@ -239,6 +239,9 @@ public abstract class ClientContract {
                 Demand.parse("display buffers=2"));
         AllocationPlan plan = broker.plan(request);
         assertEquals(List.of("big", "low"), plan.heaps());
+        assertEquals(
+                List.of("plain"), plan.refusals().stream().map(Attempt::heap).toList());
+        assertEquals(List.of(), broker.demandsOf("/dev/absent"));
         assertEquals(3 * SIZE, plan.size());
         assertEquals(5, plan.buffers());
         assertEquals(request.demands(), plan.demands());

@@ -8,9 +8,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
 
 /**
- * Watch over facts that an operator or the machine changes while heaps serve: memory that is added, and udmabuf's limit.
- * The kernel announces neither to a process without privileges, so a thread reads them again from time to time. A plan
- * for devices can use the former facts until then.
+ * Watch over facts that change while heaps serve: memory that is added to the machine, and udmabuf's limit, which an
+ * operator sets. The kernel announces neither to a process without privileges, so a thread reads them again from time
+ * to time. Until then, a plan for devices can use the former facts.
  */
 final class FactsWatch {
     /** The watch over all heaps of this process. */
