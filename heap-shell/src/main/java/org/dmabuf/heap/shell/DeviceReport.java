@@ -74,7 +74,7 @@ final class DeviceReport {
 
     /** {@return the report in lines of at most 80 characters} */
     String narrow() {
-        return table().titledWithin(Table.WIDTH) + answer();
+        return table().within(Table.WIDTH) + answer();
     }
 
     /** {@return the report with each place in full} */

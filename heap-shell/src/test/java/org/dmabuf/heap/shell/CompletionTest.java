@@ -26,6 +26,7 @@ class CompletionTest {
                     Option.valued('h', "heap", "NAMES", "heaps to ask"),
                     Option.valued('e', "emulated", "NAMES", "what's emulated"),
                     Option.valued('n', "name", "NAME", "its name"),
+                    Option.valued("for", "DEVICES", "devices that use it"),
                     Option.flag("read-only", "receivers only read"));
     private static final Syntax SHARE = Syntax.of("share", "Shares").taking("NAME SOCKET", 2, 2);
     private static final Syntax FREE = Syntax.of("free", "Frees").taking("NAME...", 1, Integer.MAX_VALUE);

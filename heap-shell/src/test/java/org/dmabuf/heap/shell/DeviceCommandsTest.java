@@ -51,10 +51,10 @@ class DeviceCommandsTest {
     void demands_and_their_places_are_listed_with_the_heaps_and_the_reasons_of_the_others() throws Exception {
         assertEquals("""
                 DEVICE          KIND      VALUE       READ FROM
-                /dev/video0     address   32bit       …0000:00:1f.6/0000:03:00.0/dma_mask_bits
+                /dev/video0     address   32bit       …0/0000:00:1f.6/0000:03:00.0/dma_mask_bits
                 /dev/video0     buffers   4           VIDIOC_G_FMT
                 /dev/dri/card0  address   30bit
-                /dev/dri/card0  sg        contiguous  …etc/org.dmabuf.device.constraints-card.cfg
+                /dev/dri/card0  sg        contiguous  …tc/org.dmabuf.device.constraints-card.cfg
                 /dev/dri/card0  size.min  2M
 
                 together              address=30bit, sg=contiguous, size.min=2M
@@ -62,9 +62,7 @@ class DeviceCommandsTest {
                 buffers               at least 4
                 heaps                 cma
 
-                system: it does not meet the request and all demands""".replaceAll("…\\S+", "…"), gogo.run(
-                        "dmaheap:constraints /dev/video0 /dev/dri/card0")
-                .replaceAll("…\\S+", "…"));
+                system: it does not meet the request and all demands""", gogo.run("dmaheap:constraints /dev/video0 /dev/dri/card0"));
         assertTrue(gogo.run("dmaheap:constraints --wide /dev/video0").contains(" " + BITS + "\n"));
     }
 
@@ -100,9 +98,9 @@ class DeviceCommandsTest {
         Path file = Files.createFile(folder.resolve("device"));
         String printed = gogo.run("dmaheap:constraints /dev/video0 " + file);
         assertTrue(printed.contains("unknown"), printed);
-        assertTrue(printed.contains("\nheaps                 none: the demands of device "), printed);
+        assertTrue(printed.contains("\nheaps                 none: the demands of device"), printed);
         String json = gogo.run("dmaheap:constraints --json /dev/video0 " + file);
-        assertTrue(json.contains("\"unknown\":[\"" + file + "\"]"), json);
+        assertTrue(json.contains("\"unknown\":[\"" + file.toString().replace("/", "\\/") + "\"]"), json);
     }
 
     @Test
@@ -111,9 +109,9 @@ class DeviceCommandsTest {
                 + " device that an installed bundle knows";
         assertEquals(sentence, gogo.refusal("dmaheap:constraints /dev/video0 /dev/vdeo0"));
         assertEquals(sentence, gogo.refusal("dmaheap:alloc --for /dev/video0,/dev/vdeo0 4K"));
-        assertTrue(gogo.refusal("dmaheap:constraints /dev/video0 /dev/video0").contains("twice"));
+        assertTrue(gogo.refusal("dmaheap:constraints /dev/video0 /dev/video0").contains("expected each once"));
         assertTrue(gogo.refusal("dmaheap:constraints").startsWith("usage: dmaheap:constraints [options] DEVICE..."));
-        assertTrue(gogo.refusal("dmaheap:constraints -s x /dev/video0").startsWith("invalid "));
+        assertTrue(gogo.refusal("dmaheap:constraints -s x /dev/video0").startsWith("'x' is not a size"));
     }
 
     @Test
