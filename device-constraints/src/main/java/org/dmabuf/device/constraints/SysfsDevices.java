@@ -36,6 +36,7 @@ public class SysfsDevices implements DeviceDemands {
     private static final int MAJOR_SHIFT = 8;
     private static final int MINOR_SHIFT = 12;
     private static final int ALL_BITS = 64;
+    private static final long MOST_BYTES = 1L << 31;
 
     private final Path root;
     private final DeviceTree tree;
@@ -99,17 +100,18 @@ public class SysfsDevices implements DeviceDemands {
         List<Demand> demands = new ArrayList<>();
         String why = "the kernel reads and writes a mapping";
         demands.add(Demand.of(device, ConstraintKind.MAPPABLE, "true", why));
-        add(demands, device, ConstraintKind.GRANULE, queue.resolve("logical_block_size"), 0);
-        add(demands, device, ConstraintKind.ALIGNMENT, queue.resolve("dma_alignment"), 1); // the file has a mask
+        Path block = queue.resolve("logical_block_size");
+        read(block)
+                .map(text -> number(device, block, text, 1, MOST_BYTES))
+                .map(bytes -> Demand.of(device, ConstraintKind.GRANULE, bytes.toString(), shown(block)))
+                .ifPresent(demands::add);
+        Path mask = queue.resolve("dma_alignment");
+        read(mask)
+                .map(text -> number(device, mask, text, 0, MOST_BYTES))
+                .map(bits -> Demand.of(device, ConstraintKind.ALIGNMENT, Long.toString(bits + 1), shown(mask)))
+                .ifPresent(demands::add);
         demands.addAll(ofBus(device, folder));
         return demands;
-    }
-
-    private void add(List<Demand> demands, String device, ConstraintKind kind, Path file, int more) {
-        read(file).ifPresent(text -> {
-            long number = number(device, file, text, 1L << 31) + more;
-            demands.add(Demand.of(device, kind, Long.toString(number), shown(file)));
-        });
     }
 
     /** Returns the demands of the nearest device in the path that has any: that device makes the accesses. */
@@ -123,7 +125,7 @@ public class SysfsDevices implements DeviceDemands {
             if (translated) {
                 demands.add(Demand.of(device, ConstraintKind.ADDRESS, "any", shown(up.resolve("iommu_group/type"))));
             } else if (Files.exists(bits)) {
-                long number = number(device, bits, read(bits).orElse(""), ALL_BITS);
+                long number = number(device, bits, read(bits).orElse(""), 1, ALL_BITS);
                 demands.add(Demand.of(device, ConstraintKind.ADDRESS, number + "bit", shown(bits)));
             }
             if (Files.exists(up.resolve("of_node"))) {
@@ -149,10 +151,10 @@ public class SysfsDevices implements DeviceDemands {
         }
     }
 
-    private long number(String device, Path file, String text, long most) {
+    private long number(String device, Path file, String text, long least, long most) {
         try {
             long number = Long.parseLong(text);
-            if (number > 0 && number <= most) {
+            if (number >= least && number <= most) {
                 return number;
             }
         } catch (NumberFormatException e) {

@@ -84,6 +84,15 @@ class SysfsDevicesTest {
     }
 
     @Test
+    void a_disk_that_takes_every_address_has_no_demand_on_the_alignment() throws IOException {
+        disk();
+        write(DISK + "/queue/dma_alignment", "0\n");
+        assertEquals(
+                "/dev/sda alignment=any /" + DISK + "/queue/dma_alignment",
+                devices.demands("/dev/sda").getLast().toString());
+    }
+
+    @Test
     void a_limit_of_a_disk_that_is_no_number_fails_the_request() throws IOException {
         disk();
         write(DISK + "/queue/dma_alignment", "many\n");
