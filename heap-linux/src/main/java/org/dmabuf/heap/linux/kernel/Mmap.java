@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Mapper of descriptors by mmap(2). It fills the page tables if the kernel supports that, so that later accesses do not
- * fault.
+ * fault. A mapping from 2 MiB on begins at a multiple of that, so that it can map large folios as a whole.
  */
 public final class Mmap {
     public static final int PROT_READ = 0x1;
@@ -19,6 +19,9 @@ public final class Mmap {
     public static final int MAP_SHARED = 0x1;
     public static final int MADV_POPULATE_READ = 22; // since 5.14, EINVAL before
     public static final int MADV_POPULATE_WRITE = 23;
+
+    /** Bytes that one page of a page table maps, with 8 bytes for each page: 2 MiB on pages of 4 KiB. */
+    private static final long LARGE = Bytes.PAGE / Long.BYTES * Bytes.PAGE;
 
     private final Syscalls syscalls;
 
@@ -113,7 +116,10 @@ public final class Mmap {
     @SuppressWarnings("restricted") // sets the size of a mapping of this process
     private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access) {
         int protection = access.writes() ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = syscalls.mmap(size, protection, MAP_SHARED, fd, 0);
+        long address = size < LARGE ? -1 : AlignedMapping.map(syscalls, size, protection, fd, LARGE);
+        if (address < 0) { // also if there is no space for the alignment
+            address = syscalls.mmap(0, size, protection, MAP_SHARED, fd, 0);
+        }
         if (address < 0) {
             throw KernelError.of(heap, size, "mmap", (int) address);
         }
@@ -134,9 +140,14 @@ public final class Mmap {
 
     private int populate(MemorySegment mapping, Access access) {
         int advice = access.writes() ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+        return populate(syscalls, mapping.address(), mapping.byteSize(), advice);
+    }
+
+    /** {@return 0, or a negative error number of madvise(2)} */
+    static int populate(Syscalls syscalls, long address, long length, int advice) {
         int result;
         do {
-            result = syscalls.madvise(mapping.address(), mapping.byteSize(), advice);
+            result = syscalls.madvise(address, length, advice);
         } while (result == -Errno.EINTR.number() || result == -Errno.EAGAIN.number());
         return result;
     }

@@ -9,8 +9,10 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.kernel.Pieces;
 import org.dmabuf.heap.linux.libc.Memset;
 import org.dmabuf.heap.linux.machine.HugePages;
@@ -34,6 +36,7 @@ final class RegionMemory {
     private final Mmap mmap;
     private final RegionLayout layout;
     private final int fd;
+    private final long inLargeFolios;
     private final MemorySegment mapping;
     /**
      * Bytes that the headroom counts in full: all except unbacked ranges; 0 on huge pages, which are separate memory.
@@ -46,7 +49,7 @@ final class RegionMemory {
             Syscalls syscalls,
             Headroom headroom,
             RegionLayout layout,
-            int fd,
+            NewMemfd made,
             MemorySegment mapping,
             long backed,
             String swappable) {
@@ -56,7 +59,8 @@ final class RegionMemory {
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.layout = layout;
-        this.fd = fd;
+        this.fd = made.fd();
+        this.inLargeFolios = made.inLargeFolios();
         this.mapping = mapping;
         this.swappable = swappable;
         if (canBeUnbacked()) {
@@ -84,12 +88,19 @@ final class RegionMemory {
      * @param headroom the machine's remaining memory, which does not include huge pages; these can be charged to the
      *     cgroup
      * @param hugePages the machine's huge pages
+     * @param folios large folios for ordinary pages; null for a region that may punch holes, because a holder of a
+     *     part of a large folio keeps all of it
      * @return the memory, which the caller closes
      * @throws HeapException with nothing held; {@link Errno#EINVAL} for a size that is not in whole pages or pages that
      *     do not exist, {@link Errno#ENOMEM} with the amount of missing memory
      */
     static RegionMemory reserve(
-            String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
+            String heap,
+            RegionLayout layout,
+            Syscalls syscalls,
+            Headroom headroom,
+            HugePages hugePages,
+            LargeFolios folios) {
         long size = layout.size();
         long pageSize = layout.pageSize();
         if (pageSize < Bytes.PAGE || Long.bitCount(pageSize) != 1 || size <= 0 || size % pageSize != 0) {
@@ -103,10 +114,10 @@ final class RegionMemory {
         if (layout.isOnHugePages()) {
             hugePages.require(heap, size, pageSize, heldByDeparted(heap));
             return hugePages.areCharged()
-                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages)
-                    : take(heap, layout, syscalls, headroom, hugePages);
+                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages, null)
+                    : take(heap, layout, syscalls, headroom, hugePages, null);
         }
-        return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages);
+        return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages, folios);
     }
 
     /**
@@ -118,27 +129,33 @@ final class RegionMemory {
             RegionLayout layout,
             Syscalls syscalls,
             Headroom headroom,
-            HugePages hugePages) {
+            HugePages hugePages,
+            LargeFolios folios) {
         try {
             limits.reserve(heap, layout.size());
         } catch (HeapException e) {
             throw HeapException.of(e.errno(), heap, e.reason() + heldByDeparted(heap), e);
         }
         try {
-            return take(heap, layout, syscalls, headroom, hugePages);
+            return take(heap, layout, syscalls, headroom, hugePages, folios);
         } finally {
             limits.settle(layout.size());
         }
     }
 
     private static RegionMemory take(
-            String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
+            String heap,
+            RegionLayout layout,
+            Syscalls syscalls,
+            Headroom headroom,
+            HugePages hugePages,
+            LargeFolios folios) {
         long size = layout.size();
-        int fd;
+        NewMemfd made;
         try {
             // No seal against writing, because udmabuf does not accept a memfd with one.
-            fd = new Memfd(syscalls)
-                    .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()));
+            made = new Memfd(syscalls)
+                    .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()), folios);
         } catch (HeapException e) {
             if (e.errno() != Errno.ENOMEM || !layout.isOnHugePages()) {
                 throw e;
@@ -148,11 +165,11 @@ final class RegionMemory {
                     Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
-            MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);
+            MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, made.fd(), size);
             String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
-            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, size, swappable);
+            return new RegionMemory(heap, syscalls, headroom, layout, made, mapping, size, swappable);
         } catch (RuntimeException | Error e) {
-            syscalls.close(fd);
+            syscalls.close(made.fd());
             throw e;
         }
     }
@@ -175,7 +192,7 @@ final class RegionMemory {
             MemorySegment mapping = new Mmap(syscalls).mapEmpty(heap, fd, layout.size());
             // EINVAL: the kernel has no huge pages.
             int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE);
-            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, 0, "");
+            return new RegionMemory(heap, syscalls, headroom, layout, new NewMemfd(fd, 0), mapping, 0, "");
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);
             throw e;
@@ -194,6 +211,11 @@ final class RegionMemory {
     /** {@return why it can be swapped out, with the remedy; empty if it cannot} */
     String swappable() {
         return swappable;
+    }
+
+    /** {@return bytes that lie in large folios} */
+    long inLargeFolios() {
+        return inLargeFolios;
     }
 
     /** {@return the memfd, which must not be exported} */

@@ -12,6 +12,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.holder.HolderWatch;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.machine.HugePages;
@@ -65,13 +66,19 @@ final class ReservedRegion extends Region {
             Supplier<HolderTracker> tracker) {
         layout.requireReservable(heap);
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
-        RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
+        LargeFolios folios = punches(heap, layout, syscalls) ? null : new LargeFolios(heap, syscalls);
+        RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages, folios);
         try {
             return new ReservedRegion(heap, layout, syscalls, memory, blocks, tracker.get());
         } catch (RuntimeException | Error e) {
             memory.close();
             throw e;
         }
+    }
+
+    /** {@return whether a part of the memory may be returned to the machine while the region exists} */
+    private static boolean punches(String heap, RegionLayout layout, Syscalls syscalls) {
+        return layout.exports() == RegionLayout.Exports.MEMFD || !Udmabuf.isSafe(heap, syscalls);
     }
 
     void start() {

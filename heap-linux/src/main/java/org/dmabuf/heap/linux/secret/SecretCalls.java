@@ -5,7 +5,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * System calls for secret memory, with the kernel's results: 0 or more, or a negative error number. They are separate
- * from {@link Syscalls}, because other memory does not need them. Descriptors are closed, mapped and read through
+ * from {@link Syscalls}, because other memory does not need them. Descriptors are sized, closed, mapped and read through
  * {@link Syscalls}.
  */
 interface SecretCalls {
@@ -22,13 +22,4 @@ interface SecretCalls {
      * @return a descriptor or a negative error number
      */
     int memfdSecret(int flags);
-
-    /**
-     * ftruncate(2). The size of secret memory can be set only once.
-     *
-     * @param fd descriptor
-     * @param size bytes
-     * @return 0 or a negative error number
-     */
-    int ftruncate(int fd, long size);
 }

@@ -6,6 +6,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -30,13 +31,21 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
 
     /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
     UdmabufBuffer(
-            Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
+            Syscalls syscalls,
+            Mmap mmap,
+            Headroom headroom,
+            LargeFolios folios,
+            long inLargeFolios,
+            String heap,
+            MemorySegment kept,
+            int dmaBuf) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
-        this.held = new HeldMemory(headroom, kept.byteSize()); // last, because nothing may fail after it
+        // last, because nothing may fail after it
+        this.held = new HeldMemory(headroom, kept.byteSize(), folios.held(), inLargeFolios);
     }
 
     @Override

@@ -12,8 +12,10 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -38,6 +40,7 @@ public final class UdmabufSource implements MemorySource {
     private final Udmabuf udmabuf;
     private final Memfd memfd;
     private final Mmap mmap;
+    private final LargeFolios folios;
     private final RequestValidator validator;
 
     private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
@@ -47,6 +50,7 @@ public final class UdmabufSource implements MemorySource {
         this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
+        this.folios = new LargeFolios(heap, syscalls);
         this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
     }
 
@@ -117,7 +121,10 @@ public final class UdmabufSource implements MemorySource {
     @Override
     public HeapUsage usage() {
         long free = headroom.available();
-        return HeapUsage.unknown().withFree(free).withLargestFree(Math.min(free, udmabuf.limit()));
+        return HeapUsage.unknown()
+                .withFree(free)
+                .withLargestFree(Math.min(free, udmabuf.limit()))
+                .withInLargeFolios(folios.held().get());
     }
 
     /** Closes the device. */
@@ -136,11 +143,11 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private HeapBuffer makePlain(String name, long size) {
-        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        NewMemfd made = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL, folios);
         try {
-            return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, false);
+            return new MemfdBuffer(syscalls, mmap, headroom, folios, heap, made, size, false);
         } catch (Error e) {
-            syscalls.close(fd);
+            syscalls.close(made.fd());
             throw e;
         }
     }
@@ -148,24 +155,25 @@ public final class UdmabufSource implements MemorySource {
     private HeapBuffer makeDmaBuf(String name, long size) {
         udmabuf.requireWithinLimit(size);
         // Not sealed against writing, because udmabuf does not accept such a memfd.
-        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        NewMemfd made = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL, folios);
         try {
-            MemorySegment kept = mmap.mapToKeep(heap, fd, size);
+            MemorySegment kept = mmap.mapToKeep(heap, made.fd(), size);
             try {
-                return makeDmaBuf(name, fd, kept);
+                return makeDmaBuf(name, made, kept);
             } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 throw e;
             }
         } finally {
-            syscalls.close(fd); // the mapping and the dma-buf keep its pages
+            syscalls.close(made.fd()); // the mapping and the dma-buf keep its pages
         }
     }
 
-    private HeapBuffer makeDmaBuf(String name, int memfd, MemorySegment kept) {
-        int dmaBuf = udmabuf.create(memfd, 0, kept.byteSize(), name);
+    private HeapBuffer makeDmaBuf(String name, NewMemfd memfd, MemorySegment kept) {
+        int dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
         try {
-            return new UdmabufBuffer(syscalls, mmap, headroom, heap, kept, dmaBuf);
+            return new UdmabufBuffer(
+                    syscalls, mmap, headroom, folios, memfd.inLargeFolios(), heap, kept, dmaBuf);
         } catch (Error e) {
             syscalls.close(dmaBuf);
             throw e;

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.daemon.QuietLog;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+
+/**
+ * Large folios of one source: their use for new memfds, and a count of their bytes. A large folio is a physical run of
+ * memory, 2 MiB on pages of 4 KiB, which the kernel clears, maps and releases as a whole. The memory of a large buffer
+ * is thereby made in a tenth of the time.
+ *
+ * <p>The kernel makes one on MADV_COLLAPSE, independently of the machine's settings. Smaller folios need a setting for
+ * their size. After a failure, the source makes small pages for some seconds, because the kernel searches long for
+ * memory that is fragmented.
+ *
+ * <p>Memory that was allocated by fallocate(2), but not touched, must never be collapsed: the kernel does not clear it.
+ * One touched page in each extent is sufficient for an empty file.
+ *
+ * <p>Any thread may call any method.
+ */
+public final class LargeFolios {
+    private static final QuietLog LOG = new QuietLog(LargeFolios.class);
+
+    private static final Path SETTINGS = Path.of("/sys/kernel/mm/transparent_hugepage");
+    private static final int MADV_HUGEPAGE = 14;
+    private static final int MADV_COLLAPSE = 25; // since 6.1, EINVAL before
+
+    /** Size of the smallest folio for which shareable memory has a setting that is worth an aligned mapping. */
+    private static final long SMALLEST_ADVISED = 16 << 10;
+    private static final Pattern GRANTED = Pattern.compile("\\[(advise|within_size|always)]");
+
+    /** Attempts for an extent with a page that the kernel is using at the moment. */
+    private static final int TRIES = 3;
+    /** Time for the large folios of one buffer. The kernel may move other memory to make one, for 60 ms each. */
+    private static final long BUDGET_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final long EXTENT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    private final String heap;
+    private final Syscalls syscalls;
+    private final LongSupplier nanoTime;
+    /** Bytes of a large folio; 0 if the kernel has none. */
+    private final long folio;
+    /** Size from which a buffer can have smaller folios by a setting. */
+    private final long advisedFrom;
+
+    private final AtomicLong held = new AtomicLong();
+    private volatile long pausedUntil;
+    /** Whether the kernel has made a large folio, or its refusal was logged. */
+    private volatile boolean known;
+
+    /**
+     * Makes the object of one source, and reads the machine's settings.
+     *
+     * @param heap named in refusals and in the log
+     * @param syscalls the kernel
+     * @throws HeapException when no descriptor is left for the reading
+     */
+    public LargeFolios(String heap, Syscalls syscalls) {
+        this(heap, syscalls, SETTINGS, System::nanoTime);
+    }
+
+    /**
+     * @param settings folder of the kernel's settings
+     * @param nanoTime the clock
+     */
+    LargeFolios(String heap, Syscalls syscalls, Path settings, LongSupplier nanoTime) {
+        this.heap = heap;
+        this.syscalls = syscalls;
+        this.nanoTime = nanoTime;
+        this.folio = ProcFile.read(settings.resolve("hpage_pmd_size"))
+                .map(text -> Long.parseLong(text.strip()))
+                .orElse(0L);
+        this.advisedFrom = advisedFrom(settings);
+        this.pausedUntil = nanoTime.getAsLong();
+    }
+
+    private long advisedFrom(Path settings) {
+        String inherited = ProcFile.read(settings.resolve("shmem_enabled")).orElse("");
+        for (long size = SMALLEST_ADVISED; size < folio; size *= 2) {
+            String own = ProcFile.read(settings.resolve("hugepages-" + (size >> 10) + "kB/shmem_enabled"))
+                    .orElse("");
+            if (GRANTED.matcher(own.contains("[inherit]") ? inherited : own).find()) {
+                return size;
+            }
+        }
+        return Long.MAX_VALUE;
+    }
+
+    /** {@return counter of the source's bytes in large folios; each buffer adds its own, and subtracts them at its end} */
+    public AtomicLong held() {
+        return held;
+    }
+
+    /**
+     * Makes the pages of a memfd, as far as it can have large folios. The caller makes all other pages.
+     *
+     * @param fd an empty memfd without seals. Its length is at most {@code size} afterwards
+     * @param size bytes, whole pages
+     * @return bytes in large folios
+     * @throws HeapException {@link Errno#ENOMEM} at the limit of the process's cgroup, where an access would end the
+     *     process; {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces}
+     */
+    long fill(int fd, long size) {
+        boolean advised = size >= advisedFrom;
+        long rounded = collapsible(size, advised);
+        long length = Math.max(size, rounded);
+        if (rounded == 0 && !advised) {
+            return 0;
+        }
+        long alignment = Math.min(folio, Long.highestOneBit(length));
+        long address =
+                AlignedMapping.map(syscalls, length, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
+        if (address < 0) {
+            return 0;
+        }
+        try {
+            if (syscalls.ftruncate(fd, length) < 0) {
+                return 0;
+            }
+            long large = collapse(address, rounded, size);
+            if (length > size) {
+                cut(fd, size);
+            }
+            if (advised) {
+                populate(address, rounded, size);
+            }
+            return large;
+        } finally {
+            syscalls.munmap(address, length);
+        }
+    }
+
+    /**
+     * {@return bytes from the start of a buffer to collapse, whole folios} They include the rest of the buffer if it is
+     * large: one folio that is cut afterwards takes less time than the page faults.
+     */
+    private long collapsible(long size, boolean advised) {
+        if (size < folio || folio == 0 || nanoTime.getAsLong() - pausedUntil < 0) {
+            return 0;
+        }
+        long whole = size & -folio;
+        return !advised && size - whole >= folio / 4 ? whole + folio : whole;
+    }
+
+    private long collapse(long address, long rounded, long size) {
+        long deadline = nanoTime.getAsLong() + BUDGET_NANOS + rounded / folio * EXTENT_NANOS;
+        long large = 0;
+        long pieceEnd = 0;
+        for (long done = 0; done < rounded; done += folio) {
+            if (done >= pieceEnd) {
+                pieceEnd = done + Pieces.next(heap, done, size);
+            }
+            int result = collapse(address + done);
+            if (result == 0) {
+                known = true;
+                large += done + folio <= size ? folio : 0; // the last one is cut
+            } else if (result == -Errno.EBUSY.number()) {
+                throw atTheLimit(size);
+            } else if (result != -Errno.EAGAIN.number()) {
+                pause(result);
+                break;
+            }
+            if (nanoTime.getAsLong() - deadline > 0) {
+                pause(result);
+                break;
+            }
+        }
+        return large;
+    }
+
+    /** {@return 0, or a negative error number} */
+    private int collapse(long extent) {
+        int result = Mmap.populate(syscalls, extent, Bytes.PAGE, Mmap.MADV_POPULATE_WRITE);
+        if (result < 0) {
+            return result;
+        }
+        int tries = 0;
+        do {
+            result = syscalls.madvise(extent, folio, MADV_COLLAPSE);
+            tries++;
+        } while (result == -Errno.EAGAIN.number() && tries < TRIES);
+        return result;
+    }
+
+    /** An access at the limit would end the process, unlike this call. */
+    private HeapException atTheLimit(long size) {
+        return HeapException.of(
+                Errno.ENOMEM,
+                heap,
+                Bytes.text(size) + " does not fit: the memory cgroup of this process has reached its limit; ask for"
+                        + " less, close buffers, or raise the limit (memory.max, MemoryMax= in a unit)");
+    }
+
+    private synchronized void pause(int result) {
+        pausedUntil = nanoTime.getAsLong() + PAUSE_NANOS;
+        if (result == -Errno.EINVAL.number() && !known) {
+            known = true;
+            LOG.write(
+                    Level.INFO,
+                    "heap ''{0}'': the kernel refuses large folios (EINVAL), so that buffers of {1} and more take"
+                            + " longer to make; they need Linux 6.1, a shmem_enabled in {2} that is not deny, a"
+                            + " hugepages-{3}kB/shmem_enabled there that is not never, and a process with THP_enabled: 1"
+                            + " in /proc/self/status",
+                    heap,
+                    Bytes.text(folio),
+                    SETTINGS,
+                    Long.toString(folio >> 10));
+        }
+    }
+
+    private void cut(int fd, long size) {
+        int result = syscalls.ftruncate(fd, size);
+        if (result < 0) {
+            throw KernelError.of(heap, size, "ftruncate", result);
+        }
+    }
+
+    /** Touches the pages from an offset on. It leaves a failure to the caller's fallocate(2), which has the reason. */
+    private void populate(long address, long from, long size) {
+        if (from < size && syscalls.madvise(address + from, size - from, MADV_HUGEPAGE) == 0) {
+            for (long done = from; done < size; ) {
+                long piece = Pieces.next(heap, done, size);
+                if (Mmap.populate(syscalls, address + done, piece, Mmap.MADV_POPULATE_WRITE) < 0) {
+                    return;
+                }
+                done += piece;
+            }
+        }
+    }
+}
