@@ -96,7 +96,7 @@ public final class LargeFolios {
         return Long.MAX_VALUE;
     }
 
-    /** {@return counter of the source's bytes in large folios; each buffer adds its own, and subtracts them at its end} */
+    /** {@return the source's bytes in large folios; each buffer adds its own, and subtracts them at its end} */
     public AtomicLong held() {
         return held;
     }
@@ -209,8 +209,8 @@ public final class LargeFolios {
                     Level.INFO,
                     "heap ''{0}'': the kernel refuses large folios (EINVAL), so that buffers of {1} and more take"
                             + " longer to make; they need Linux 6.1, a shmem_enabled in {2} that is not deny, a"
-                            + " hugepages-{3}kB/shmem_enabled there that is not never, and a process with THP_enabled: 1"
-                            + " in /proc/self/status",
+                            + " hugepages-{3}kB/shmem_enabled there that is not never, and a process with THP_enabled:"
+                            + " 1 in /proc/self/status",
                     heap,
                     Bytes.text(folio),
                     SETTINGS,

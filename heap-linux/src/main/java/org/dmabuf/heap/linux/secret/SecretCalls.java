@@ -5,8 +5,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * System calls for secret memory, with the kernel's results: 0 or more, or a negative error number. They are separate
- * from {@link Syscalls}, because other memory does not need them. Descriptors are sized, closed, mapped and read through
- * {@link Syscalls}.
+ * from {@link Syscalls}, because other memory does not need them. All other calls are made through {@link Syscalls}.
  */
 interface SecretCalls {
     /** {@return the calls of the running kernel} */
