@@ -88,8 +88,8 @@ final class RegionMemory {
      * @param headroom the machine's remaining memory, which does not include huge pages; these can be charged to the
      *     cgroup
      * @param hugePages the machine's huge pages
-     * @param folios large folios for ordinary pages; null for a region that may punch holes, because a holder of a
-     *     part of a large folio keeps all of it
+     * @param folios large folios; null on huge pages, and for a region that punches holes: a holder of a part of a
+     *     large folio keeps all of it, so that a hole beside that part would release no memory
      * @return the memory, which the caller closes
      * @throws HeapException with nothing held; {@link Errno#EINVAL} for a size that is not in whole pages or pages that
      *     do not exist, {@link Errno#ENOMEM} with the amount of missing memory
@@ -114,8 +114,8 @@ final class RegionMemory {
         if (layout.isOnHugePages()) {
             hugePages.require(heap, size, pageSize, heldByDeparted(heap));
             return hugePages.areCharged()
-                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages, null)
-                    : take(heap, layout, syscalls, headroom, hugePages, null);
+                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages, folios)
+                    : take(heap, layout, syscalls, headroom, hugePages, folios);
         }
         return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages, folios);
     }

@@ -66,7 +66,7 @@ final class ReservedRegion extends Region {
             Supplier<HolderTracker> tracker) {
         layout.requireReservable(heap);
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
-        LargeFolios folios = punches(heap, layout, syscalls) ? null : new LargeFolios(heap, syscalls);
+        LargeFolios folios = keepsAllPages(heap, layout, syscalls) ? new LargeFolios(heap, syscalls) : null;
         RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages, folios);
         try {
             return new ReservedRegion(heap, layout, syscalls, memory, blocks, tracker.get());
@@ -76,9 +76,11 @@ final class ReservedRegion extends Region {
         }
     }
 
-    /** {@return whether a part of the memory may be returned to the machine while the region exists} */
-    private static boolean punches(String heap, RegionLayout layout, Syscalls syscalls) {
-        return layout.exports() == RegionLayout.Exports.MEMFD || !Udmabuf.isSafe(heap, syscalls);
+    /** {@return whether the memory is on ordinary pages and no part of it will return to the machine before the end} */
+    private static boolean keepsAllPages(String heap, RegionLayout layout, Syscalls syscalls) {
+        return !layout.isOnHugePages()
+                && layout.exports() != RegionLayout.Exports.MEMFD
+                && Udmabuf.isSafe(heap, syscalls);
     }
 
     void start() {

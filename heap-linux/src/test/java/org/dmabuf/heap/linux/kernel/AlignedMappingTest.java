@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.linux.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.HashSet;
+import java.util.Set;
+import org.dmabuf.heap.Access;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.source.HeldFiles;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Tests of the addresses of large mappings, also when the kernel refuses a part of the calls. */
+class AlignedMappingTest {
+    private static final long LARGE = Bytes.PAGE / Long.BYTES * Bytes.PAGE;
+    private static final long SIZE = LARGE + 3 * Bytes.PAGE;
+
+    /** Numbers of the calls of mmap that fail, from 1. */
+    private final Set<Integer> failing = new HashSet<>();
+
+    private int mmaps;
+    /** Bytes of mappings that exist now. */
+    private long mapped;
+
+    private final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
+                boolean maps = method.getName().equals("mmap");
+                if (maps && failing.contains(++mmaps)) {
+                    return (long) -Errno.ENOMEM.number();
+                }
+                if (maps && (long) arguments[0] == 0) { // a fixed one is within another
+                    mapped += (long) arguments[1];
+                } else if (method.getName().equals("munmap")) {
+                    mapped -= (long) arguments[1];
+                }
+                try {
+                    return method.invoke(Syscalls.linux(), arguments);
+                } catch (InvocationTargetException e) {
+                    throw e.getCause();
+                }
+            });
+    private final Mmap mmap = new Mmap(syscalls);
+    private HeldFiles before;
+    private int fd;
+
+    @BeforeEach
+    void make_a_memfd() {
+        before = new HeldFiles();
+        fd = new Memfd(Syscalls.linux()).create("camera", "aligned", SIZE, Memfd.F_SEAL_SEAL);
+    }
+
+    @AfterEach
+    void nothing_is_left_behind() {
+        Syscalls.linux().close(fd);
+        before.assertNothingLeft();
+        assertEquals(0, mapped);
+    }
+
+    private void assertUsable(MemorySegment mapping) {
+        assertEquals(SIZE, mapping.byteSize());
+        assertEquals(SIZE, mapped, "all other addresses were returned");
+        mapping.set(ValueLayout.JAVA_BYTE, SIZE - 1, (byte) 1);
+        mmap.unmap(mapping);
+    }
+
+    @Test
+    void a_mapping_of_the_size_of_a_large_folio_begins_at_a_multiple_of_it() {
+        for (int i = 0; i < 8; i++) {
+            MemorySegment client = mmap.map("camera", fd, SIZE, Access.READ_WRITE);
+            assertEquals(0, client.address() % LARGE);
+            assertUsable(client);
+            MemorySegment kept = mmap.mapToKeep("camera", fd, SIZE);
+            assertEquals(0, kept.address() % LARGE);
+            assertUsable(kept);
+        }
+    }
+
+    @Test
+    void a_smaller_mapping_needs_one_call() {
+        mmap.unmap(mmap.map("camera", fd, LARGE - Bytes.PAGE, Access.READ));
+        assertEquals(1, mmaps);
+    }
+
+    /** The first call reserves addresses, and the second maps the file there. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void without_space_for_the_alignment_it_begins_anywhere(int call) {
+        failing.add(call);
+        assertUsable(mmap.map("camera", fd, SIZE, Access.READ_WRITE));
+        assertEquals(call + 1, mmaps);
+    }
+
+    @Test
+    void the_refusal_of_an_ordinary_mapping_is_reported() {
+        failing.addAll(Set.of(1, 2));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> mmap.map("camera", fd, SIZE, Access.READ_WRITE));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertEquals(
+                "heap 'camera': mmap refused a buffer of 2.0 MiB: cannot allocate memory; end arenas that are no longer"
+                        + " needed, or raise vm.max_map_count",
+                refusal.getMessage());
+    }
+}
