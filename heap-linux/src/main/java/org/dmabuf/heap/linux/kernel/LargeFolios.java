@@ -20,7 +20,7 @@ import org.dmabuf.heap.linux.text.Bytes;
  *
  * <p>The kernel makes one on MADV_COLLAPSE, independently of the machine's settings. Smaller folios need a setting for
  * their size. After a failure, the source makes small pages for some seconds, because the kernel searches long for
- * memory that is fragmented.
+ * memory that is fragmented. The time for one buffer is limited, too.
  *
  * <p>Memory that was allocated by fallocate(2), but not touched, must never be collapsed: the kernel does not clear it.
  * One touched page in each extent is sufficient for an empty file.
@@ -171,7 +171,6 @@ public final class LargeFolios {
                 break;
             }
             if (nanoTime.getAsLong() - deadline > 0) {
-                pause(result);
                 break;
             }
         }

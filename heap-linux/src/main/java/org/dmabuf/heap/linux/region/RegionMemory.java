@@ -14,6 +14,7 @@ import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.kernel.Pieces;
+import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.libc.Memset;
 import org.dmabuf.heap.linux.machine.HugePages;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -88,19 +89,12 @@ final class RegionMemory {
      * @param headroom the machine's remaining memory, which does not include huge pages; these can be charged to the
      *     cgroup
      * @param hugePages the machine's huge pages
-     * @param folios large folios; null on huge pages, and for a region that punches holes: a holder of a part of a
-     *     large folio keeps all of it, so that a hole beside that part would release no memory
      * @return the memory, which the caller closes
      * @throws HeapException with nothing held; {@link Errno#EINVAL} for a size that is not in whole pages or pages that
      *     do not exist, {@link Errno#ENOMEM} with the amount of missing memory
      */
     static RegionMemory reserve(
-            String heap,
-            RegionLayout layout,
-            Syscalls syscalls,
-            Headroom headroom,
-            HugePages hugePages,
-            LargeFolios folios) {
+            String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
         long size = layout.size();
         long pageSize = layout.pageSize();
         if (pageSize < Bytes.PAGE || Long.bitCount(pageSize) != 1 || size <= 0 || size % pageSize != 0) {
@@ -114,10 +108,10 @@ final class RegionMemory {
         if (layout.isOnHugePages()) {
             hugePages.require(heap, size, pageSize, heldByDeparted(heap));
             return hugePages.areCharged()
-                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages, folios)
-                    : take(heap, layout, syscalls, headroom, hugePages, folios);
+                    ? takeWithin(headroom.setAside(), heap, layout, syscalls, headroom, hugePages)
+                    : take(heap, layout, syscalls, headroom, hugePages);
         }
-        return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages, folios);
+        return takeWithin(headroom, heap, layout, syscalls, headroom, hugePages);
     }
 
     /**
@@ -129,28 +123,23 @@ final class RegionMemory {
             RegionLayout layout,
             Syscalls syscalls,
             Headroom headroom,
-            HugePages hugePages,
-            LargeFolios folios) {
+            HugePages hugePages) {
         try {
             limits.reserve(heap, layout.size());
         } catch (HeapException e) {
             throw HeapException.of(e.errno(), heap, e.reason() + heldByDeparted(heap), e);
         }
         try {
-            return take(heap, layout, syscalls, headroom, hugePages, folios);
+            return take(heap, layout, syscalls, headroom, hugePages);
         } finally {
             limits.settle(layout.size());
         }
     }
 
     private static RegionMemory take(
-            String heap,
-            RegionLayout layout,
-            Syscalls syscalls,
-            Headroom headroom,
-            HugePages hugePages,
-            LargeFolios folios) {
+            String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
         long size = layout.size();
+        LargeFolios folios = keepsAllPages(heap, layout, syscalls) ? new LargeFolios(heap, syscalls) : null;
         NewMemfd made;
         try {
             // No seal against writing, because udmabuf does not accept a memfd with one.
@@ -172,6 +161,16 @@ final class RegionMemory {
             syscalls.close(made.fd());
             throw e;
         }
+    }
+
+    /**
+     * Returns whether no part of the memory returns to the machine before the end. Otherwise it has small pages: a
+     * holder of a part of a large folio keeps all of it, so that a hole beside that part would release no memory.
+     */
+    private static boolean keepsAllPages(String heap, RegionLayout layout, Syscalls syscalls) {
+        return !layout.isOnHugePages()
+                && layout.exports() != RegionLayout.Exports.MEMFD
+                && Udmabuf.isSafe(heap, syscalls);
     }
 
     /**

@@ -12,7 +12,6 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.holder.HolderWatch;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
-import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.machine.HugePages;
@@ -66,21 +65,13 @@ final class ReservedRegion extends Region {
             Supplier<HolderTracker> tracker) {
         layout.requireReservable(heap);
         RegionAllocator blocks = new RegionAllocator(heap, layout.size(), layout.granule());
-        LargeFolios folios = keepsAllPages(heap, layout, syscalls) ? new LargeFolios(heap, syscalls) : null;
-        RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages, folios);
+        RegionMemory memory = RegionMemory.reserve(heap, layout, syscalls, headroom, hugePages);
         try {
             return new ReservedRegion(heap, layout, syscalls, memory, blocks, tracker.get());
         } catch (RuntimeException | Error e) {
             memory.close();
             throw e;
         }
-    }
-
-    /** {@return whether the memory is on ordinary pages and no part of it will return to the machine before the end} */
-    private static boolean keepsAllPages(String heap, RegionLayout layout, Syscalls syscalls) {
-        return !layout.isOnHugePages()
-                && layout.exports() != RegionLayout.Exports.MEMFD
-                && Udmabuf.isSafe(heap, syscalls);
     }
 
     void start() {

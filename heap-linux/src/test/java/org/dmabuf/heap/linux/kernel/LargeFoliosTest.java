@@ -239,8 +239,7 @@ class LargeFoliosTest {
         nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(7) + 1;
         LargeFolios folios = folios();
         assertEquals(2 * FOLIO, inLargeFolios(folios, SIZE));
-        assertEquals(0, inLargeFolios(folios, SIZE), "it pauses");
-        nanos += TimeUnit.SECONDS.toNanos(10);
+        assertEquals(2 * FOLIO, inLargeFolios(folios, SIZE), "slow memory is not a failure");
         nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(3);
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
     }

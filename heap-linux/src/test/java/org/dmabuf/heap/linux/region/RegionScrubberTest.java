@@ -56,7 +56,7 @@ class RegionScrubberTest {
             });
 
     private final RegionMemory memory = RegionMemory.reserve(
-            "camera", LAYOUT, syscalls, Headroom.machine(), HugePages.ofTheMachine(), null);
+            "camera", LAYOUT, syscalls, Headroom.machine(), HugePages.ofTheMachine());
     private final RegionAllocator blocks = new RegionAllocator("camera", SIZE, Bytes.PAGE);
     private final RegionLifetime lifetime = new RegionLifetime(memory::close);
     private final Set<Long> lent = new HashSet<>();
@@ -113,8 +113,8 @@ class RegionScrubberTest {
     void an_interrupt_ends_the_zeroing_of_a_large_block_which_is_zeroed_later() {
         long large = 192L << 20;
         RegionLayout layout = RegionLayout.of(large, "size").withExports(RegionLayout.Exports.MEMFD);
-        RegionMemory region = RegionMemory.reserve(
-                "camera", layout, syscalls, Headroom.machine(), HugePages.ofTheMachine(), null);
+        RegionMemory region =
+                RegionMemory.reserve("camera", layout, syscalls, Headroom.machine(), HugePages.ofTheMachine());
         RegionAllocator only = new RegionAllocator("camera", large, Bytes.PAGE);
         RegionScrubber interrupted =
                 new RegionScrubber("camera", new RegionLifetime(region::close), only, region, new HashSet<>());
