@@ -13,7 +13,6 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Map;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,12 +31,6 @@ final class BundleCache {
     static final String LOCK = "gateway.lock";
 
     private static final String STATE = "state";
-    private static final int WRITABLE_BY_OTHERS = 0022;
-    private static final int STICKY = 01000;
-    private static final Integer ROOT = 0;
-
-    /** Belongs to the user of this process. */
-    private static final Path PROCESS = Path.of("/proc/self");
 
     private static final FileAttribute<Set<PosixFilePermission>> PRIVATE_FOLDER =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
@@ -91,7 +84,7 @@ final class BundleCache {
 
     private static BundleCache createIn(Path parent) throws IOException {
         requireUnshared(parent);
-        LeftoverCaches leftovers = new LeftoverCaches(parent, Files.getOwner(PROCESS));
+        LeftoverCaches leftovers = new LeftoverCaches(parent, FolderAccess.ownUser());
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             Path top = Files.createTempDirectory(
                     parent, PREFIX + ProcessHandle.current().pid() + "-", PRIVATE_FOLDER);
@@ -120,14 +113,12 @@ final class BundleCache {
 
     /** Another user who may rename entries of the parent could replace the folder by one of their own. */
     private static void requireUnshared(Path parent) throws IOException {
-        Map<String, Object> attributes = Files.readAttributes(parent, "unix:mode,uid");
-        int mode = (Integer) attributes.get("mode");
-        if ((mode & WRITABLE_BY_OTHERS) != 0 && (mode & STICKY) == 0) {
+        FolderAccess access = FolderAccess.of(parent);
+        if (access.isWritableByOthers() && !access.isSticky()) {
             throw new Shared(parent, "other users may rename files in it; run chmod go-w on it");
         }
-        Object owner = attributes.get("uid");
-        if (!owner.equals(ROOT) && !owner.equals(Files.getAttribute(PROCESS, "unix:uid"))) {
-            throw new Shared(parent, "it belongs to another user, number " + owner);
+        if (access.isForeign()) {
+            throw new Shared(parent, "it belongs to another user, " + access.owner().getName());
         }
     }
 

@@ -3,8 +3,11 @@ package org.dmabuf.heap.launcher;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Parsed command line of the launcher.
@@ -15,10 +18,16 @@ import java.util.Optional;
  * @param action the requested action
  * @param verbose whether to log more and to print stack traces
  * @param json whether to print the status as JSON
- * @param socket the control socket to open or to contact instead of the default one
+ * @param paths paths by option: {@code --socket}, and those of {@link Home#of}
  * @param command the command line to run; without it, standard input is the shell's or a script
  */
-record CommandLine(Action action, boolean verbose, boolean json, Optional<String> socket, Optional<String> command) {
+record CommandLine(
+        Action action, boolean verbose, boolean json, Map<String, String> paths, Optional<String> command) {
+    private static final String SOCKET = "--socket";
+
+    /** Options that take a path. */
+    private static final Set<String> PATHS = Set.of(SOCKET, "--etc", "--deploy", "--state", "--run");
+
     /** Actions of the launcher. */
     enum Action {
         /** Print the usage. */
@@ -36,8 +45,8 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
     }
 
     static final String USAGE = """
-            usage: gateway [-v] [--daemon | --attach] [--socket PATH] [command ...]
-                   gateway [--socket PATH] status [--json]
+            usage: gateway [-v] [--daemon | --attach] [PATHS] [command ...]
+                   gateway [PATHS] status [--json]
 
               gateway               opens a shell; 'exit' or Ctrl-D ends it
               gateway command ...   runs one command line and prints its result
@@ -62,6 +71,12 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
               -v, --verbose         log more, and print the stack trace of a failure
               --socket PATH         the control socket to contact; with --daemon or a shell,
                                     the one to open
+              --etc DIR             the folder of the configuration; default: etc of the
+                                    gateway's folder
+              --deploy DIR          the folder of your jars; default: deploy of the same
+              --state DIR           the folder for files that the gateway writes; default:
+                                    $STATE_DIRECTORY, else the gateway's folder
+              --run DIR             the folder of the control socket
               --json                print the state as one JSON object
               --version             print the versions of the gateway and of Java
               -h, --help            print this
@@ -76,10 +91,14 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
 
             An attached shell runs code with the gateway's rights, so only the gateway's own
             user and root may attach. The control socket is control.socket of
-            etc/gateway.properties, else $RUNTIME_DIRECTORY/control for a service, else
+            etc/gateway.properties, else 'control' in the folder of --run, else
+            $RUNTIME_DIRECTORY/control for a service, else
             $XDG_RUNTIME_DIR/dmaheap-gateway/control, else
-            /tmp/dmaheap-gateway-UID/control. Without --socket, a client contacts the first
-            of these that exists; a service's in /run/dmaheap-gateway comes first.
+            /tmp/dmaheap-gateway-UID/control. Without a path, a client contacts the first of
+            the last three that exists; a service's in /run/dmaheap-gateway comes first.
+
+            If users other than root and the gateway's own can write to 'etc' or 'deploy',
+            the gateway does not start.
 
             Exit status: 0 success, 1 a command failed or the gateway did not start, 2 the
             options are invalid; after a clean stop, 143 for SIGTERM and 130 for Ctrl-C;
@@ -87,7 +106,18 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
             or waits, or a bundle does not run, 3 no gateway runs, 4 the gateway does not
             answer in time or access is denied. For --attach: also 3 and 4.
             Environment: JAVA_HOME, a JDK 25 or later; JAVA_OPTS, more options for Java.
-            Both can also be set in bin/setenv.""";
+            DMAHEAP_ETC, DMAHEAP_DEPLOY, DMAHEAP_STATE and DMAHEAP_RUN, the folders above;
+            the options take precedence. DMAHEAP_ALLOW_SHARED_FOLDERS=true permits folders
+            that others can write to. bin/setenv can set all of these.""";
+
+    CommandLine {
+        paths = Map.copyOf(paths);
+    }
+
+    /** The control socket to open or to contact instead of the default one. */
+    Optional<String> socket() {
+        return Optional.ofNullable(paths.get(SOCKET));
+    }
 
     static CommandLine parse(List<String> arguments) throws Failure {
         Deque<String> rest = new ArrayDeque<>(arguments);
@@ -113,7 +143,7 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
         private Action action = Action.RUN;
         private boolean verbose;
         private boolean json;
-        private Optional<String> socket = Optional.empty();
+        private final Map<String, String> paths = new HashMap<>();
 
         void take(String option, Deque<String> rest) throws Failure {
             switch (option) {
@@ -123,26 +153,23 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
                 case "--daemon" -> choose(Action.DAEMON, option);
                 case "--attach" -> choose(Action.ATTACH, option);
                 case "--json" -> json = true;
-                case "--socket" -> {
-                    if (rest.isEmpty()) {
-                        throw Failure.usage("--socket needs the path of a socket; see --help");
-                    }
-                    take(rest.poll());
-                }
-                default -> {
-                    if (!option.startsWith("--socket=")) {
-                        throw Failure.usage("unknown option '" + option + "'; see --help");
-                    }
-                    take(option.substring("--socket=".length()));
-                }
+                default -> takePath(option, rest);
             }
         }
 
-        private void take(String path) throws Failure {
-            if (socket.isPresent() || path.isBlank()) {
-                throw Failure.usage("--socket takes one path and may occur once; see --help");
+        private void takePath(String option, Deque<String> rest) throws Failure {
+            String[] parts = option.split("=", 2);
+            String name = parts[0];
+            if (!PATHS.contains(name)) {
+                throw Failure.usage("unknown option '" + option + "'; see --help");
             }
-            socket = Optional.of(path);
+            if (parts.length == 1 && rest.isEmpty()) {
+                throw Failure.usage(name + " needs a path; see --help");
+            }
+            String path = parts.length == 1 ? rest.poll() : parts[1];
+            if (path.isBlank() || paths.put(name, path) != null) {
+                throw Failure.usage(name + " takes one path and may occur once; see --help");
+            }
         }
 
         private void choose(Action chosen, String option) throws Failure {
@@ -160,7 +187,7 @@ record CommandLine(Action action, boolean verbose, boolean json, Optional<String
                 throw Failure.usage("--json is an option of status only; see --help");
             }
             return new CommandLine(
-                    action, verbose, json, socket, command.isEmpty() ? Optional.empty() : Optional.of(command));
+                    action, verbose, json, paths, command.isEmpty() ? Optional.empty() : Optional.of(command));
         }
     }
 }

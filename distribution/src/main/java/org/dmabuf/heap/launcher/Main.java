@@ -5,9 +5,11 @@ import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -64,7 +66,7 @@ public final class Main {
         return switch (line.action()) {
             case HELP -> print(CommandLine.USAGE);
             case VERSION -> print("gateway " + version() + ", Java " + System.getProperty("java.version"));
-            case STATUS, ATTACH -> Attachment.run(line, Home.ofThisJar(), IN, OUTPUT, ERR);
+            case STATUS, ATTACH -> Attachment.run(line, Home.ofThisJar(line.paths()), IN, OUTPUT, ERR);
             case RUN, DAEMON -> runGateway(line);
         };
     }
@@ -82,17 +84,25 @@ public final class Main {
     }
 
     private static int runGateway(CommandLine line) throws Failure, InterruptedException {
-        Home home = Home.ofThisJar();
+        Home home = Home.ofThisJar(line.paths());
         Mode mode = Mode.of(line);
-        mode.applyToLog(line.verbose());
+        mode.applyToLog(line.verbose(), home.log());
+        if (!"true".equals(System.getenv(FolderAccess.PERMISSION))) {
+            FolderAccess.requireUnshared(home.etc());
+            FolderAccess.requireUnshared(home.deploy());
+        }
+        if (home.run().isPresent() && mode != Mode.BATCH) {
+            create(home.run().get());
+        }
         Map<String, String> settings = settings(line, home, mode);
-        BundleCache cache = BundleCache.create(
-                home.cache(Home.state(System.getenv("STATE_DIRECTORY"))),
-                Path.of(System.getProperty("java.io.tmpdir")));
-        settings.putIfAbsent("felix.fileinstall.dir", home.etc().toString());
-        settings.putIfAbsent("felix.fileinstall.tmpdir", cache.folder().resolve("etc").toString());
+        BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")));
+        settings.put("gosh.home", shellHome(home, cache).toString());
+        settings.put("gateway.etc", home.etc().toString());
         Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // created after its levels are set
-        try (Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
+        try (ConfigurationStore _ = mode.keepsConfigurations()
+                        ? ConfigurationStore.open(home.configurations(), settings)
+                        : null;
+                Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
             Commands commands;
             switch (mode) {
@@ -126,12 +136,36 @@ public final class Main {
             throw Failure.usage(NO_SOCKET);
         }
         Map<String, String> settings = Settings.load(home.settings(), System.getProperties());
-        mode.applyToShell(home, settings);
+        mode.applyToShell(settings);
         mode.applyToControl(settings);
         settings.put("gateway.version", version());
         settings.put("control.variables", String.join(",", Settings.ofSession(settings).keySet()));
-        line.socket().ifPresent(path -> settings.put(Attachment.SETTING, path));
+        home.state().ifPresent(folder -> settings.put("gateway.state", folder.toString()));
+        Attachment.applySocket(line, home, settings);
         return settings;
+    }
+
+    private static void create(Path folder) throws Failure {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw Failure.of("creating " + folder + " failed: " + Sentence.of(e), e);
+        }
+    }
+
+    /** Returns a folder in which {@code etc} is the configuration: the shell reads {@code etc/gosh_profile} there. */
+    private static Path shellHome(Home home, BundleCache cache) throws Failure {
+        if (home.etc().equals(home.folder().resolve("etc"))) {
+            return home.folder();
+        }
+        Path folder = cache.folder().resolve("shell");
+        create(folder);
+        try {
+            Files.createSymbolicLink(folder.resolve("etc"), home.etc());
+            return folder;
+        } catch (IOException e) {
+            throw Failure.of("linking " + home.etc() + " for the shell failed: " + Sentence.of(e), e);
+        }
     }
 
     private static void execute(CommandLine line, Gateway gateway, Commands commands, Map<String, String> variables)

@@ -35,8 +35,7 @@ enum Mode {
      * or by calls of stty. JLine's other methods unpack a library into the folder for temporary files and leave it
      * there.
      */
-    void applyToShell(Home home, Map<String, String> settings) {
-        settings.put("gosh.home", home.folder().toString()); // the shell reads etc/gosh_profile in this folder
+    void applyToShell(Map<String, String> settings) {
         if (this == INTERACTIVE) {
             setIfAbsent("org.jline.terminal.providers", "ffm,exec");
             // The launcher stops the framework; without this option Gogo would print a message about it.
@@ -59,13 +58,24 @@ enum Mode {
         settings.put("control.open", Boolean.toString(this != BATCH));
     }
 
-    /** Sets log levels. A user at a prompt wants results and only the warnings and errors of the log. */
-    void applyToLog(boolean verbose) {
+    /** Whether configurations that bundles set are kept. A command or a script must not change those of a service. */
+    boolean keepsConfigurations() {
+        return this != BATCH;
+    }
+
+    /**
+     * Sets log levels. A user at a prompt wants results and only the warnings and errors of the log. The file sets the
+     * rest; slf4j-simple reads all of it from system properties, at the first use of a logger.
+     */
+    void applyToLog(boolean verbose, Path file) throws Failure {
         if (verbose) {
             setIfAbsent("org.slf4j.simpleLogger.log.org.dmabuf", "debug");
             setIfAbsent("org.slf4j.simpleLogger.defaultLogLevel", "info");
         } else if (this != DAEMON) {
             setIfAbsent("org.slf4j.simpleLogger.log.org.dmabuf", "warn");
+        }
+        if (Files.exists(file)) {
+            Settings.load(file, System.getProperties()).forEach(System::setProperty);
         }
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.launcher.CommandLine.Action;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,7 @@ class CommandLineTest {
     void words_are_one_command() throws Failure {
         CommandLine line = CommandLine.parse(List.of("dmaheap:list", "|", "grep", "system"));
         assertEquals(
-                new CommandLine(Action.RUN, false, false, Optional.empty(), Optional.of("dmaheap:list | grep system")),
+                new CommandLine(Action.RUN, false, false, Map.of(), Optional.of("dmaheap:list | grep system")),
                 line);
     }
 
@@ -58,10 +59,20 @@ class CommandLineTest {
     @Test
     void status_is_a_separate_word_with_options_before_or_after_it() throws Failure {
         CommandLine line = CommandLine.parse(List.of("--socket", "/run/x", "status", "--json"));
-        assertEquals(new CommandLine(Action.STATUS, false, true, Optional.of("/run/x"), Optional.empty()), line);
+        assertEquals(
+                new CommandLine(Action.STATUS, false, true, Map.of("--socket", "/run/x"), Optional.empty()), line);
         assertEquals(Optional.of("/run/y"), CommandLine.parse(List.of("status", "--socket=/run/y")).socket());
         assertEquals(Optional.of("statuss"), CommandLine.parse(List.of("statuss")).command());
         assertEquals(Optional.of("status x"), CommandLine.parse(List.of("status x")).command());
+    }
+
+    @Test
+    void folders_are_options_of_every_action() throws Failure {
+        assertEquals(
+                Map.of("--etc", "/a", "--deploy", "/b", "--state", "/c=d", "--run", "/e"),
+                CommandLine.parse(List.of("--etc", "/a", "--deploy=/b", "--state=/c=d", "--daemon", "--run", "/e"))
+                        .paths());
+        assertEquals(Map.of("--run", "/e"), CommandLine.parse(List.of("status", "--run", "/e")).paths());
     }
 
     @Test
@@ -83,6 +94,9 @@ class CommandLineTest {
                 List.of("--attach", "--json"),
                 List.of("--socket"),
                 List.of("--socket", ""),
+                List.of("--etc"),
+                List.of("--etc="),
+                List.of("--etc", "a", "--etc", "b"),
                 List.of("--socket", "a", "--socket", "b", "status"))) {
             Failure failure = assertThrows(Failure.class, () -> CommandLine.parse(wrong), wrong.toString());
             assertEquals(2, failure.status(), wrong.toString());

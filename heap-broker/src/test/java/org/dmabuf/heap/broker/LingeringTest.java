@@ -283,9 +283,9 @@ class LingeringTest {
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
-        assertTrue(RecordedLog.lines().toString().contains(
-                "WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in its heap's"
-                        + " code; callers no longer wait for it"));
+        String log = RecordedLog.lines().toString();
+        assertTrue(log.contains("WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in"
+                + " its heap's code; callers no longer wait for it"), log);
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         goOn.countDown();
         Await.until("released after all", released::get);
@@ -310,8 +310,9 @@ class LingeringTest {
         reference.beginCpuAccess(Access.WRITE);
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
-        assertTrue(RecordedLog.lines().toString().contains(
-                "WARN the end of a CPU access for WRITE to a buffer 'frame' of 8 KiB from heap 'vendor' has hung for"));
+        String log = RecordedLog.lines().toString();
+        assertTrue(log.contains("WARN the end of a CPU access for WRITE to a buffer 'frame' of 8 KiB from heap 'vendor' has"
+                + " hung for"), log);
         assertFalse(hangs.released());
         goOn.countDown();
         Await.until("released after all", hangs::released);

@@ -62,7 +62,7 @@ record BufferInfo(
     static String descriptor(boolean dmabuf) {
         return dmabuf
                 ? "dma-buf: devices can import it, other processes can map it"
-                : "not a dma-buf: other processes can map it, devices cannot import it";
+                : "not a dma-buf: processes can map it, devices cannot use it";
     }
 
     /** {@return all of it as JSON; the names are stable} */

@@ -129,7 +129,7 @@ class BufferCommandsTest {
                 "dmaheap:hexdump one -l 0 | invalid --length = 0: expected 1 to 4096, the end of the buffer",
                 "dmaheap:hexdump one -o 1 -l 0x7fffffffffffffff | invalid --length = 0x7fffffffffffffff: expected 1 to"
                         + " 4095, the end of the buffer",
-                "dmaheap:hexdump one -l 9000000T | '9000000T' is more bytes than there can be",
+                "dmaheap:hexdump one -l 9000000T | '9000000T' exceeds the largest possible size",
                 "dmaheap:hexdump one -o 0xffffffffffffffff | invalid size = '0xffffffffffffffff': expected 0x and"
                         + " up to 15 hexadecimal digits",
                 "dmaheap:alloc -h a -m 1 4K | give --heap or --mask, not both",

@@ -132,7 +132,7 @@ class HeapTableTest {
         String text = new HeapFacts(SYSTEM).toString();
         assertFits(text);
         assertTrue(text.contains("""
-                descriptors           not a dma-buf: other processes can map it, devices cannot import it
+                descriptors           not a dma-buf: processes can map it, devices cannot use it
                 """), text);
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
         assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);

@@ -56,22 +56,20 @@ class UsageTableTest {
 
     @Test
     void charges_of_heaps_are_a_table() {
-        assertEquals(
-                """
+        String table = UsageTable.ofHeaps(List.of(HEAP), LARGE, false).toString();
+        assertEquals("""
                 HEAP    BUFFERS   LIVE  LINGERING   PEAK  QUOTA  FAILURES
-                system        3  8 KiB      4 KiB  1 MiB  1 GiB  4, most ENOMEM""",
-                UsageTable.ofHeaps(List.of(HEAP), LARGE, false).toString());
+                system        3  8 KiB      4 KiB  1 MiB  1 GiB  4, most ENOMEM""", table);
     }
 
     @Test
     void sums_waits_and_failures_by_cause_are_in_the_wide_table() {
-        assertEquals(
-                """
+        String table = UsageTable.ofHeaps(List.of(HEAP), LARGE, true).toString();
+        assertEquals("""
                 HEAP    LARGE FOLIOS  BUFFERS   LIVE  LINGERING   PEAK  QUOTA  ALLOCATIONS  ALLOCATED  WAITS\
                   WAITED  LONGEST  FAILURES
                 system         2 MiB        3  8 KiB      4 KiB  1 MiB  1 GiB           70      5 MiB      2\
-                   1.5 s    1.2 s  1 EIO, 3 ENOMEM""",
-                UsageTable.ofHeaps(List.of(HEAP), LARGE, true).toString());
+                   1.5 s    1.2 s  1 EIO, 3 ENOMEM""", table);
     }
 
     @Test
@@ -80,19 +78,17 @@ class UsageTableTest {
                 .client(ClientId.of("uid", "1000"))
                 .failures(Map.of(Errno.EACCES, 2L))
                 .build();
-        assertEquals(
-                """
+        String table = UsageTable.ofClients(List.of(CLIENT, refused), false).toString();
+        assertEquals("""
                 CLIENT              BUFFERS     LIVE  LINGERING     PEAK  QUOTA  FAILURES
                 org.example.camera        0  0 bytes    0 bytes  0 bytes      -  -
-                uid:1000                  0  0 bytes    0 bytes  0 bytes      -  2 EACCES""",
-                UsageTable.ofClients(List.of(CLIENT, refused), false).toString());
+                uid:1000                  0  0 bytes    0 bytes  0 bytes      -  2 EACCES""", table);
         UsageRecord onAHeap =
                 UsageRecord.builder().heap("system").client(CAMERA).live(1, 4096).build();
-        assertEquals(
-                """
+        String onHeaps = UsageTable.ofClientsOnHeaps(List.of(onAHeap), false).toString();
+        assertEquals("""
                 CLIENT              HEAP    BUFFERS   LIVE  LINGERING     PEAK  QUOTA
-                org.example.camera  system        1  4 KiB    0 bytes  0 bytes      -""",
-                UsageTable.ofClientsOnHeaps(List.of(onAHeap), false).toString());
+                org.example.camera  system        1  4 KiB    0 bytes  0 bytes      -""", onHeaps);
     }
 
     @Test
@@ -160,24 +156,22 @@ class UsageTableTest {
 
     @Test
     void a_dump_is_a_line_for_each_buffer() {
-        assertEquals(
-                """
+        String table = new ChargedBuffers(List.of(LIVE, LINGERING)).narrow();
+        assertEquals("""
                 HEAP    CLIENT              NAME     SIZE  INODE  REFS  MAPS  STATE       AGE
                 system  org.example.camera  frame  12 MiB     77     2     1  exported   59 s
-                system  org.example.camera  -       4 KiB      -     0     0  lingering   1 d""",
-                new ChargedBuffers(List.of(LIVE, LINGERING)).narrow());
+                system  org.example.camera  -       4 KiB      -     0     0  lingering   1 d""", table);
     }
 
     @Test
     void a_wide_dump_lists_the_references_and_the_allocation_site_of_each_buffer() {
-        assertEquals(
-                """
+        String table = new ChargedBuffers(List.of(LIVE, LINGERING)).wide();
+        assertEquals("""
                 HEAP    CLIENT              NAME     SIZE  INODE  REFERENCES  MAPPINGS  CPU ACCESSES  STATE       AGE  \
                 ALLOCATED AT
                 system  org.example.camera  frame  12 MiB     77           2         1             1  exported   59 s  \
                 org.example.Camera.grab(Camera.java:7)
                 system  org.example.camera  -       4 KiB      -           0         0             0  lingering   1 d  \
-                -""",
-                new ChargedBuffers(List.of(LIVE, LINGERING)).wide());
+                -""", table);
     }
 }

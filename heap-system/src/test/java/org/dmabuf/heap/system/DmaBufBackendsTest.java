@@ -229,7 +229,8 @@ class DmaBufBackendsTest {
         HeapException refusal =
                 assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.EIO, refusal.errno());
-        assertTrue(refusal.getMessage().contains("made 65535 bytes of the 65536"), refusal.getMessage());
+        assertTrue(
+                refusal.getMessage().contains("returned a buffer of 65535 bytes instead of 65536"), refusal.getMessage());
     }
 
     @Test

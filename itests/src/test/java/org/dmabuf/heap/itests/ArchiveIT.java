@@ -8,6 +8,10 @@ import static org.junit.Assert.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.After;
 import org.junit.Before;
@@ -46,6 +50,26 @@ public class ArchiveIT {
                 "README.md", "LICENSE", "etc/org.dmabuf.heap.system.cfg", "lib/systemd/dmaheap-gateway.service")) {
             assertTrue(file, Files.isRegularFile(gateway.home().resolve(file)));
         }
+    }
+
+    @Test
+    public void its_bill_of_materials_lists_the_jars_of_bundles_and_lib() throws Exception {
+        Set<String> listed = new TreeSet<>();
+        String text = Files.readString(gateway.home().resolve("sbom.cdx.json"));
+        Matcher matcher = Pattern.compile("\"purl\"\\s*:\\s*\"pkg:maven/[^/]*/([^@]*)@").matcher(text);
+        while (matcher.find()) {
+            listed.add(matcher.group(1) + ".jar");
+        }
+        // the archive itself, and libraries that org.apache.felix.metatype.jar contains
+        Set<String> contained = new TreeSet<>(Set.of("heap-distribution.jar", "kxml2.jar", "xmlpull.jar"));
+        for (String folder : List.of("bundles", "lib")) {
+            try (Stream<Path> files = Files.list(gateway.home().resolve(folder))) {
+                files.map(file -> file.getFileName().toString())
+                        .filter(name -> name.endsWith(".jar") && !name.equals("launcher.jar"))
+                        .forEach(contained::add);
+            }
+        }
+        assertEquals(contained, listed);
     }
 
     @Test

@@ -3,6 +3,7 @@ package org.dmabuf.heap.itests;
 
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,6 +80,84 @@ public class ConfigurationIT {
     }
 
     @Test
+    public void a_change_of_a_links_target_takes_effect() throws Exception {
+        Path target = Files.writeString(folder.newFile().toPath(), "size = 1M\nexports = memfd\n");
+        Files.createSymbolicLink(file("org.dmabuf.heap.carveout-linked.cfg"), target);
+        gateway.awaitLog("heap 'linked' has 1 MiB on pages of 4 KiB, and exports memfd");
+        Files.writeString(target, "size = 2M\nexports = memfd\n");
+        gateway.awaitLog("heap 'linked' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.endScript();
+    }
+
+    /** Kubernetes replaces the files of a ConfigMap by renaming a link over the link {@code ..data}. */
+    @Test
+    public void a_new_version_of_a_config_map_takes_effect() throws Exception {
+        swapConfigMap("..1", "size = 1M\nexports = memfd\n");
+        Files.createSymbolicLink(
+                file("org.dmabuf.heap.carveout-mapped.cfg"), Path.of("..data", "org.dmabuf.heap.carveout-mapped.cfg"));
+        gateway.awaitLog("heap 'mapped' has 1 MiB on pages of 4 KiB, and exports memfd");
+        swapConfigMap("..2", "size = 2M\nexports = memfd\n");
+        gateway.awaitLog("heap 'mapped' has 2 MiB on pages of 4 KiB, and exports memfd");
+        swapConfigMap("..3", "size = 2 of M\nexports = memfd\n");
+        gateway.awaitLog("heap 'mapped' stays as it is: invalid size = 2 of M in"
+                + " etc/org.dmabuf.heap.carveout-mapped.cfg, line 1: expected bytes, or a number with K, M, G or T:"
+                + " 256M; a correction takes effect at once");
+        gateway.endScript();
+    }
+
+    private void swapConfigMap(String version, String content) throws IOException {
+        Path files = Files.createDirectory(file(version));
+        Files.writeString(files.resolve("org.dmabuf.heap.carveout-mapped.cfg"), content);
+        Path link = Files.createSymbolicLink(file("..data_tmp"), Path.of(version));
+        Files.move(link, file("..data"), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** As with a bind mount, the kernel reports such a change to the other name's folder only. */
+    @Test
+    public void a_change_through_another_name_of_the_file_takes_effect() throws Exception {
+        Path other = Files.writeString(folder.newFile().toPath(), "size = 1M\nexports = memfd\n");
+        Files.createLink(file("org.dmabuf.heap.carveout-bound.cfg"), other);
+        gateway.awaitLog("heap 'bound' has 1 MiB on pages of 4 KiB, and exports memfd");
+        Files.writeString(other, "size = 2M\nexports = memfd\n");
+        gateway.awaitLog("heap 'bound' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_broken_line_leaves_the_settings_of_a_heap_and_of_the_broker_in_force() throws Exception {
+        String heap = "org.dmabuf.heap.carveout-live.cfg";
+        String broker = "org.dmabuf.heap.broker.cfg";
+        write(heap, "size = 1M", "exports = memfd");
+        gateway.awaitLog("heap 'live' has 1 MiB on pages of 4 KiB, and exports memfd");
+        write(broker, "quota.heap = live=256K");
+        Framework.await(true, () -> gateway.run("dmaheap:usage").contains("256 KiB"));
+
+        write(heap, "exports = memfd", "size 2M");
+        gateway.awaitLog("invalid line 'size 2M' in etc/" + heap + ", line 2: expected NAME = VALUE; the previous"
+                + " settings stay in force");
+        write(broker, "# more", "quota.heap live 512K");
+        gateway.awaitLog("invalid line 'quota.heap live 512K' in etc/" + broker + ", line 2: expected NAME = VALUE");
+        Thread.sleep(1000); // no change may follow
+        gateway.await("dmaheap:list", "live +.* serving +1 MiB .*");
+        assertTrue(gateway.run("dmaheap:usage"), gateway.run("dmaheap:usage").contains("256 KiB"));
+
+        write(heap, "exports = memfd", "size = 2M");
+        gateway.await("dmaheap:list", "live +.* serving +2 MiB .*");
+        gateway.endScript();
+    }
+
+    @Test
+    public void a_quota_that_the_broker_refuses_leaves_all_quotas_in_force() throws Exception {
+        write("org.dmabuf.heap.broker.cfg", "quota.heap = system=256K");
+        Framework.await(true, () -> gateway.run("dmaheap:usage").contains("256 KiB"));
+        write("org.dmabuf.heap.broker.cfg", "# more", "quota.heap = system=much");
+        gateway.awaitLogLine("invalid quota.heap = system=much in etc/org.dmabuf.heap.broker.cfg, line 2: expected ");
+        gateway.awaitLogLine("the new quotas and permissions are not applied, and the previous ones stay in force");
+        assertTrue(gateway.run("dmaheap:usage"), gateway.run("dmaheap:usage").contains("256 KiB"));
+        gateway.endScript();
+    }
+
+    @Test
     public void the_broker_refuses_a_wait_outside_its_range() throws Exception {
         for (String wrong : List.of("99999", "-5", "2 s", "1.5")) {
             write("org.dmabuf.heap.broker.cfg", "# short", "drain.ms = " + wrong);
@@ -108,7 +187,7 @@ public class ConfigurationIT {
                 + " .cfg");
         gateway.awaitLog("unknown setting heap.colour in etc/org.example.acme.heap.cfg, line 2: expected one of"
                 + " heap.id, heap.name, heap.priority");
-        assertEquals(gateway.log(), 6, count("configuration.ConfigurationChecks - "));
+        assertEquals(gateway.log(), 6, count("configuration.ConfigurationWatch - "));
         gateway.endScript();
     }
 

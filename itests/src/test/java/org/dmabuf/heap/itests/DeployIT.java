@@ -179,6 +179,18 @@ public class DeployIT {
     }
 
     @Test
+    public void an_event_admin_that_is_dropped_in_gets_the_brokers_events() throws Exception {
+        Files.copy(Gateway.dropIn("org.apache.felix.eventadmin"), gateway.dropped("eventadmin.jar"));
+        Files.copy(TestBundle.eventPrinter().jar(), gateway.dropped("printer.jar"));
+        gateway.await("felix:lb -s", ".*Active.*org\\.apache\\.felix\\.eventadmin .*");
+        gateway.await("felix:lb -s", ".*Active.*org\\.example\\.events .*");
+        Files.copy(vendor, gateway.dropped("acme.jar"));
+        gateway.awaitLog("event org/dmabuf/heap/ARRIVED acme");
+        assertEquals(gateway.log(), List.of(), gateway.warnings(".jar"));
+        gateway.endScript();
+    }
+
+    @Test
     public void the_name_of_a_jar_cannot_forge_a_line_of_the_log() throws Exception {
         Files.writeString(gateway.dropped("a\nWARN forged\u001b[2J.jar"), "hello");
         gateway.awaitWarning("a\\u000aWARN forged\\u001b[2J.jar", " is not installed: it is not a jar.*");

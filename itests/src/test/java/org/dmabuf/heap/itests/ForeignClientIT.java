@@ -116,7 +116,7 @@ public class ForeignClientIT {
         assertTrue(
                 refusal.getMessage(),
                 refusal.getMessage().startsWith("bundle " + SERVER + " at ")
-                        && refusal.getMessage().contains("add " + SERVER + " to views.allow of " + Framework.BROKER));
+                        && refusal.getMessage().contains("add " + SERVER + " to views.allow in " + Framework.BROKER));
         assertThrows(
                 IllegalArgumentException.class, () -> broker.openView(ClientId.ofBundle(SERVER, server.getLocation())));
     }

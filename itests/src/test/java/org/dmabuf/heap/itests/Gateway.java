@@ -9,12 +9,10 @@ import static org.ops4j.pax.exam.CoreOptions.systemTimeout;
 import static org.ops4j.pax.exam.CoreOptions.vmOption;
 
 import java.io.IOException;
-import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Properties;
 import java.util.stream.Stream;
 import org.ops4j.pax.exam.Option;
 
@@ -34,30 +32,12 @@ final class Gateway {
                         .toArray(Option[]::new)),
                 systemProperty("gateway").value(System.getProperty("gateway")),
                 systemProperty("drop.ins").value(System.getProperty("drop.ins")),
-                systemProperty("felix.fileinstall.dir").value(HOME.resolve("etc").toString()),
-                composite(configurationSettings()),
+                systemProperty("gateway.etc").value(HOME.resolve("etc").toString()),
                 systemProperty("org.ops4j.pax.logging.DefaultServiceLog.level").value("WARN"),
                 vmOption("--enable-native-access=ALL-UNNAMED"),
                 vmOption("--sun-misc-unsafe-memory-access=allow"),
                 systemTimeout(120_000),
                 junitBundles());
-    }
-
-    /**
-     * Returns the gateway's settings for its configuration. In particular it is read before components start. A later
-     * read would restart a heap in the middle of a test.
-     */
-    private static Option[] configurationSettings() {
-        Properties settings = new Properties();
-        try (Reader file = Files.newBufferedReader(HOME.resolve("etc").resolve("gateway.properties"))) {
-            settings.load(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        return settings.stringPropertyNames().stream()
-                .filter(name -> name.startsWith("felix.fileinstall."))
-                .map(name -> systemProperty(name).value(settings.getProperty(name)))
-                .toArray(Option[]::new);
     }
 
     /** {@return the files of the distribution that a test container runs} */

@@ -100,7 +100,7 @@ public class GatewayProcessIT {
     public void info_shows_that_a_memfd_is_not_a_dma_buf() throws Exception {
         Result result = gateway("dmaheap:info system");
         assertEquals(result.toString(), 0, result.exit());
-        assertTrue(result.out(), result.out().contains("devices cannot import it"));
+        assertTrue(result.out(), result.out().contains("devices cannot use it"));
         assertTrue(result.out(), result.out().contains("heap.export.readonly"));
     }
 

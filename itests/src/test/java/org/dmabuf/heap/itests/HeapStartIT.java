@@ -93,7 +93,7 @@ public class HeapStartIT {
     @Test
     public void the_file_of_a_configuration_that_is_wrong_is_named() throws Exception {
         Framework framework = new Framework(context);
-        Path file = Path.of(System.getProperty("felix.fileinstall.dir"))
+        Path file = Path.of(System.getProperty("gateway.etc"))
                 .resolve("org.dmabuf.heap.carveout-wrong.cfg");
         try {
             Files.writeString(file, "size = much\n");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.itests;
 
+import static org.junit.Assert.assertArrayEquals;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
+import static org.junit.Assert.assertNotNull;
 import static org.junit.Assert.assertTrue;
 
 import java.io.IOException;
@@ -17,6 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.jar.Manifest;
@@ -27,8 +30,8 @@ import java.util.stream.Stream;
 import org.junit.Test;
 
 /**
- * Checks of the imports and exports of the distributed bundles, based on their manifests and classes. The {@code
- * RoomsTest} of each bundle checks the packages inside that bundle.
+ * Checks of the distributed bundles, based on their manifests and classes: imports, exports, origin and licence. The
+ * {@code RoomsTest} of each bundle checks the packages inside that bundle.
  */
 public class HouseRulesIT {
     private static final Path BUNDLES = Path.of(System.getProperty("gateway"), "bundles");
@@ -122,6 +125,33 @@ public class HouseRulesIT {
         }
         String required = manifest.getMainAttributes().getValue("Require-Capability");
         assertFalse(required, required.replaceAll("osgi\\.ee;filter:=\"[^\"]*\"", "").contains(";"));
+    }
+
+    @Test
+    public void every_bundle_states_its_vendor_documentation_and_source() throws IOException {
+        for (Path bundle : ourBundles()) {
+            Attributes headers = manifest(bundle).getMainAttributes();
+            for (String name : List.of(
+                    "Bundle-Name", "Bundle-Description", "Bundle-Vendor", "Bundle-DocURL", "Bundle-SCM")) {
+                assertNotNull(bundle + " has no " + name, headers.getValue(name));
+            }
+            assertTrue(bundle.toString(), headers.getValue("Bundle-License").startsWith("Apache-2.0;"));
+        }
+    }
+
+    @Test
+    public void every_jar_of_this_project_contains_its_licence() throws IOException {
+        Set<Path> jars = ourBundles();
+        jars.add(Path.of(System.getProperty("gateway"), "lib", "launcher.jar"));
+        jars.add(Path.of(System.getProperty("drop.ins"), "heap-tck.jar"));
+        byte[] licence = Files.readAllBytes(Path.of(System.getProperty("contract"), "..", "LICENSE"));
+        for (Path file : jars) {
+            try (JarFile jar = new JarFile(file.toFile())) {
+                JarEntry entry = jar.getJarEntry("META-INF/LICENSE");
+                assertNotNull(file.toString(), entry);
+                assertArrayEquals(file.toString(), licence, jar.getInputStream(entry).readAllBytes());
+            }
+        }
     }
 
     /** {@return the API, the SPI, and packages of heap-linux} */

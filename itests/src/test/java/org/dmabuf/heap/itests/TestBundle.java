@@ -13,8 +13,10 @@ import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import org.dmabuf.heap.itests.agent.Agent;
 import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
+import org.dmabuf.heap.itests.events.EventPrinter;
 import org.dmabuf.heap.itests.failing.FailingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
@@ -52,6 +54,29 @@ final class TestBundle {
         manifest.getMainAttributes().putValue("Start-When", until.toString());
         return new TestBundle(
                 symbolicName, write(manifest, List.of(Blocking.class.getName().replace('.', '/') + ".class")));
+    }
+
+    /** {@return a bundle with a command that changes configurations} */
+    static TestBundle agent() throws IOException {
+        Manifest manifest = manifest("org.example.agent");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, Agent.class.getName());
+        manifest.getMainAttributes().putValue(Constants.IMPORT_PACKAGE, "org.osgi.framework,org.osgi.service.cm");
+        String name = Agent.class.getName().replace('.', '/') + ".class";
+        return new TestBundle("org.example.agent", write(manifest, List.of(name)));
+    }
+
+    /** {@return a bundle that logs events of the broker, through the SLF4J 1.7 that it imports} */
+    static TestBundle eventPrinter() throws IOException {
+        Manifest manifest = manifest("org.example.events");
+        manifest.getMainAttributes().putValue(Constants.BUNDLE_ACTIVATOR, EventPrinter.class.getName());
+        manifest.getMainAttributes()
+                .putValue(
+                        Constants.IMPORT_PACKAGE,
+                        "org.osgi.framework,org.dmabuf.heap,org.osgi.service.event;version=\"[1.3,2)\","
+                                + "org.slf4j;version=\"[1.7,2)\",org.slf4j.helpers;version=\"[1.7,2)\","
+                                + "org.slf4j.spi;version=\"[1.7,2)\"");
+        String name = EventPrinter.class.getName().replace('.', '/') + ".class";
+        return new TestBundle("org.example.events", write(manifest, List.of(name)));
     }
 
     /** {@return the heap that misbehaves on request} */

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.regex.Pattern;
@@ -47,6 +48,15 @@ final class UnpackedGateway implements AutoCloseable {
             assertEquals("top folders of the archive: " + folders, 1, folders.size());
             return new UnpackedGateway(folders.getFirst(), Files.createTempFile(folder, "gateway", ".log"));
         }
+    }
+
+    /** {@return the same files, for another process} */
+    UnpackedGateway another() throws IOException {
+        return new UnpackedGateway(home, Files.createTempFile(home.getParent(), "gateway", ".log"));
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     Path home() {
@@ -85,20 +95,30 @@ final class UnpackedGateway implements AutoCloseable {
         return process;
     }
 
+    /** Exit status and output, errors included, of a process that has ended. */
+    record Ended(int status, String output) {}
+
     /** {@return the output of one command, errors included; the exit status must be 0} */
     String runOnce(String command) throws Exception {
-        Process once = builder(command)
+        Ended ended = runToEnd(Map.of(), command);
+        assertEquals(ended.output(), 0, ended.status());
+        return ended.output();
+    }
+
+    /** Runs a process of this gateway to its end, without input. */
+    Ended runToEnd(Map<String, String> environment, String... arguments) throws Exception {
+        ProcessBuilder builder = builder(arguments)
                 .redirectInput(Path.of("/dev/null").toFile())
-                .redirectErrorStream(true)
-                .start();
+                .redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process once = builder.start();
         try (BufferedReader reader = once.inputReader(StandardCharsets.UTF_8)) {
             String text = String.join("\n", reader.lines().toList());
-            assertEquals(text, 0, once.waitFor());
-            return text;
+            return new Ended(once.waitFor(), text);
         }
     }
 
-    private ProcessBuilder builder(String... arguments) {
+    ProcessBuilder builder(String... arguments) {
         List<String> words = new ArrayList<>(List.of(home.resolve("bin/gateway").toString()));
         words.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(words);

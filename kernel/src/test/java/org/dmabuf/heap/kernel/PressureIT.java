@@ -170,7 +170,7 @@ class PressureIT {
             HeapException refusal =
                     assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 << 20)));
             assertEquals(Errno.EINVAL, refusal.errno());
-            assertTrue(refusal.getMessage().contains("is limited by " + SIZE_LIMIT), refusal.getMessage());
+            assertTrue(refusal.getMessage().contains("its limit for one buffer is in " + SIZE_LIMIT), refusal.getMessage());
         } finally {
             Files.writeString(SIZE_LIMIT, before);
         }

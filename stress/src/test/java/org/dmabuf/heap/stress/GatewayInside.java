@@ -54,8 +54,7 @@ final class GatewayInside implements AutoCloseable {
         settings.forEach((key, value) -> configuration.put(key.toString(), value));
         configuration.put(EXTRA, configuration.get(EXTRA) + ", org.dmabuf.heap.stress");
         configuration.put(Constants.FRAMEWORK_STORAGE, work.resolve("cache").toString());
-        configuration.put("felix.fileinstall.dir", etc.toString());
-        configuration.put("felix.fileinstall.tmpdir", work.resolve("tmp").toString());
+        configuration.put("gateway.etc", etc.toString());
         configuration.put("felix.log.level", "1");
         framework = new Felix(configuration);
         framework.start();

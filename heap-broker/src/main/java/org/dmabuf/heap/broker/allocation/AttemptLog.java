@@ -171,9 +171,9 @@ final class AttemptLog {
         return switch (entry) {
             case Unknown(String name) -> Printable.of(name);
             case Unsuitable(RegisteredHeap heap) -> heap.name();
-            case Absent(RegisteredHeap heap, _) -> heap.name();
-            case Refused(RegisteredHeap heap, _) -> heap.name();
-            case Broken(RegisteredHeap heap, _) -> heap.name();
+            case Absent absent -> absent.heap().name();
+            case Refused refused -> refused.heap().name();
+            case Broken broken -> broken.heap().name();
             case NotStarted(UnavailableHeaps.Unavailable heap) -> heap.name();
         };
     }
@@ -181,8 +181,8 @@ final class AttemptLog {
     private static Errno errno(Entry entry) {
         return switch (entry) {
             case Unknown _, Unsuitable _, Absent _, NotStarted _ -> Errno.ENODEV;
-            case Refused(_, HeapException by) -> by.errno();
-            case Broken(_, HeapException by) -> by.errno();
+            case Refused refused -> refused.by().errno();
+            case Broken broken -> broken.by().errno();
         };
     }
 
@@ -226,10 +226,10 @@ final class AttemptLog {
             return switch (entry) {
                 case Unknown(String name) -> whyNot(name);
                 case Unsuitable(RegisteredHeap heap) -> matcher.unmetBy(heap);
-                case Absent(_, String reason) -> reason;
-                case Refused(_, HeapException by) -> by.reason();
-                case Broken(_, HeapException by) ->
-                    "its code failed with " + by.reason() + "; report that to its vendor";
+                case Absent absent -> absent.reason();
+                case Refused refused -> refused.by().reason();
+                case Broken broken ->
+                    "its code failed with " + broken.by().reason() + "; report that to its vendor";
                 case NotStarted(UnavailableHeaps.Unavailable heap) ->
                     (heap.retried() ? "it waits: " : "it failed to start: ") + heap.reason();
             };

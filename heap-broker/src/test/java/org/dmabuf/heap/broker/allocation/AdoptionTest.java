@@ -157,7 +157,7 @@ class AdoptionTest {
             for (String remedy : new String[] {
                 "lacks F_SEAL_FUTURE_WRITE",
                 "fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)",
-                "allocates with READ_ONLY",
+                "allocate with READ_ONLY",
                 "adopt.unsealed = true in org.dmabuf.heap.broker.cfg"
             }) {
                 refused(Errno.EPERM, remedy, made);

@@ -1,33 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.gateway.configuration;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
+import java.util.Dictionary;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.apache.felix.cm.file.ConfigurationHandler;
+import org.dmabuf.heap.gateway.configuration.TextCheck.Finding;
 import org.dmabuf.heap.linux.component.SettingsFile;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
+import org.osgi.framework.FrameworkUtil;
 
 /**
- * Checker of the files of one folder. It reports each finding once for each version of its file. It reads a file only
- * if two successive looks show the same version, since a person may be writing it. Not safe for use by several threads.
+ * Folder of configuration files, which passes the settings of each file to a {@link Target} and reports errors. It
+ * reports each finding once for each version of its file. It acts on a file only if two successive looks show the same
+ * version, since a person may be writing it or replacing it by another. Not safe for use by several threads.
+ *
+ * <p>If a file that is in force gets an error of syntax, its earlier settings stay.
  */
 final class ConfigurationFolder {
     private static final long LARGEST = 1 << 20;
     /** Limit of findings that are reported one by one for a file. */
     private static final int MOST = 20;
 
-    /** Version of a file, as a look at the folder shows it. */
-    private record Version(Object key, long changed, long size, String kind) {}
+    private static final String STAYS = "; the previous settings stay in force";
+
+    /** Configurations that come from files. A file is identified by its name. */
+    interface Target {
+        /** Removes the configurations of all other files, which vanished while no gateway ran. */
+        void retain(Set<String> names) throws IOException;
+
+        /** {@return whether settings of this file are in force} */
+        boolean owns(String name) throws IOException;
+
+        /** Puts the settings of a file into force. Without settings, it overrides no other origin. */
+        void apply(String name, Map<String, Object> settings) throws IOException;
+
+        /** Removes the configuration of a file, if there is one. */
+        void remove(String name) throws IOException;
+    }
+
+    /**
+     * Version of a file, as a look at the folder shows it. The time is that of the last change of content or access: a
+     * program cannot set it, so it also shows a change that keeps size and time of modification.
+     */
+    private record Version(Object key, FileTime changed, long size, String kind) {
+        private static final Version ABSENT = of("absent file");
+
+        static Version of(String kind) {
+            return new Version(null, FileTime.fromMillis(0), 0, kind);
+        }
+    }
 
     /** File in one version, with the findings that were reported for it. */
     private static final class Seen {
@@ -42,47 +79,72 @@ final class ConfigurationFolder {
 
     private final Path folder;
     private final String shown;
+    private final Target target;
     private final Consumer<String> log;
     private Map<String, Seen> seen = new TreeMap<>();
 
     /**
      * @param folder folder with the files
+     * @param target receives the settings
      * @param log receives each finding
      */
-    ConfigurationFolder(Path folder, Consumer<String> log) {
+    ConfigurationFolder(Path folder, Target target, Consumer<String> log) {
         this.folder = folder;
         this.shown = Printable.of(String.valueOf(folder.getFileName()));
+        this.target = target;
         this.log = log;
     }
 
+    /** Applies all files at once, and removes configurations whose files have vanished. */
+    void lookFirst() throws IOException {
+        Map<String, Version> listed = list();
+        target.retain(listed.keySet());
+        look(listed, true);
+    }
+
     /**
-     * Looks at the folder and checks the text of new files.
+     * Looks at the folder and applies new versions.
      *
      * @return whether there are files that were not compared with the components yet
      * @throws IOException if the folder cannot be listed
      */
     boolean look() throws IOException {
+        return look(list(), false);
+    }
+
+    private boolean look(Map<String, Version> listed, boolean first) {
         boolean more = false;
         Map<String, Seen> now = new TreeMap<>();
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : (Iterable<Path>) files::iterator) {
-                String name = file.getFileName().toString();
-                if (name.startsWith(".")) {
-                    continue; // a file of an editor: the lock of Emacs is a dangling link
-                }
-                Seen before = seen.get(name);
-                Version version = version(file);
-                boolean same = before != null && before.version.equals(version);
-                now.put(name, same ? before : new Seen(version));
-                if (same && !before.stable) {
-                    before.stable = true;
-                    more = true;
-                    report(before, name, text(file, before));
-                }
+        Set<String> names = new TreeSet<>(listed.keySet());
+        names.addAll(seen.keySet());
+        for (String name : names) {
+            Version version = listed.getOrDefault(name, Version.ABSENT);
+            Seen before = seen.get(name);
+            boolean same = before != null && before.version.equals(version);
+            Seen file = same ? before : new Seen(version);
+            if ((same || first) && !file.stable) {
+                file.stable = act(name, file);
+                more |= file.stable;
+            }
+            if (version != Version.ABSENT || !file.stable) {
+                now.put(name, file);
             }
         }
         seen = now;
         return more;
+    }
+
+    private Map<String, Version> list() throws IOException {
+        Map<String, Version> versions = new TreeMap<>();
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                String name = file.getFileName().toString();
+                if (!name.startsWith(".")) { // a file of an editor: the lock of Emacs is a dangling link
+                    versions.put(name, version(file));
+                }
+            }
+        }
+        return versions;
     }
 
     /**
@@ -105,41 +167,105 @@ final class ConfigurationFolder {
 
     private static Version version(Path file) {
         try {
-            BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
-            String kind = attributes.isRegularFile() ? "file" : attributes.isDirectory() ? "folder" : "special file";
+            Map<String, Object> attributes =
+                    Files.readAttributes(file, "unix:fileKey,ctime,size,isRegularFile,isDirectory");
+            String kind = (Boolean) attributes.get("isRegularFile")
+                    ? "file"
+                    : (Boolean) attributes.get("isDirectory") ? "folder" : "special file";
             return new Version(
-                    attributes.fileKey(), attributes.lastModifiedTime().toMillis(), attributes.size(), kind);
+                    attributes.get("fileKey"), (FileTime) attributes.get("ctime"), (Long) attributes.get("size"), kind);
         } catch (NoSuchFileException e) {
-            return new Version(null, 0, 0, "dangling link");
+            return Version.of("dangling link");
         } catch (IOException e) {
-            return new Version(null, 0, 0, "file that cannot be read");
+            return Version.of("file that cannot be read");
         }
     }
 
-    private List<String> text(Path file, Seen state) {
-        String name = file.getFileName().toString();
+    /** {@return whether the version is dealt with; false if Configuration Admin failed, which may pass} */
+    private boolean act(String name, Seen file) {
         if (!NameCheck.isRead(name)) {
-            return List.of();
+            return true;
         }
         String path = shown + "/" + Printable.of(name);
-        if (!state.version.kind().equals("file")) {
-            return List.of("invalid " + state.version.kind() + " " + path + ": expected a file with settings");
-        }
-        if (state.version.size() > LARGEST) {
-            return List.of("invalid size = " + Bytes.text(state.version.size()) + " of " + path
-                    + ": expected a file of at most 1 MiB; while it is read, no other file takes effect");
-        }
         try {
-            return TextCheck.findings(path, Files.readAllBytes(file), name.endsWith(".cfg"));
+            if (file.version == Version.ABSENT) {
+                target.remove(name);
+            } else if (!file.version.kind().equals("file")) {
+                report(file, "invalid " + file.version.kind() + " " + path + ": expected a file with settings");
+            } else if (file.version.size() > LARGEST) {
+                report(
+                        file,
+                        "invalid size = " + Bytes.text(file.version.size()) + " of " + path
+                                + ": expected a file of at most 1 MiB; it is not read");
+            } else {
+                read(name, path, file);
+            }
+            return true;
+        } catch (IOException | RuntimeException e) {
+            report(file, "configuring from " + path + " failed: " + Printable.of(e.toString()) + "; it is tried again");
+            return false;
+        }
+    }
+
+    private void read(String name, String path, Seen file) throws IOException {
+        byte[] content;
+        try {
+            content = Files.readAllBytes(folder.resolve(name));
         } catch (NoSuchFileException e) {
-            return List.of();
+            return; // the next look sees that
         } catch (IOException e) {
-            return List.of("reading " + path + " failed: " + Printable.of(e.toString())
-                    + "; permit the gateway's user to read it");
+            report(
+                    file,
+                    "reading " + path + " failed: " + Printable.of(e.toString())
+                            + "; permit the gateway's user to read it");
+            return;
+        }
+        boolean plain = name.endsWith(".cfg");
+        List<Finding> findings = TextCheck.findings(path, content, plain);
+        boolean stays = target.owns(name) && findings.stream().anyMatch(Finding::error);
+        report(
+                file,
+                name,
+                findings.stream()
+                        .map(finding -> finding.sentence() + (stays && finding.error() ? STAYS : ""))
+                        .toList());
+        Map<String, Object> settings;
+        try {
+            settings = plain ? plain(content) : typed(content);
+        } catch (IOException e) {
+            report(
+                    file,
+                    "invalid syntax in " + path + ": expected lines NAME=TYPE\"VALUE\": " + Printable.of(e.getMessage())
+                            + (target.owns(name) ? STAYS : ""));
+            return;
+        }
+        if (!stays) {
+            target.apply(name, settings);
+        }
+    }
+
+    private static Map<String, Object> plain(byte[] content) {
+        Map<String, Object> settings = new HashMap<>();
+        SettingsFile.of(new String(content, StandardCharsets.UTF_8)).entries().stream()
+                .filter(entry -> !entry.key().isEmpty())
+                .forEach(entry -> settings.put(entry.key(), entry.value()));
+        return settings;
+    }
+
+    private static Map<String, Object> typed(byte[] content) throws IOException {
+        try {
+            @SuppressWarnings("unchecked") // the handler has an untyped signature
+            Dictionary<String, Object> settings = ConfigurationHandler.read(new ByteArrayInputStream(content));
+            return settings == null ? Map.of() : FrameworkUtil.asMap(settings);
+        } catch (RuntimeException e) { // for a value that is not of its type
+            throw new IOException(e.toString(), e);
         }
     }
 
     private List<String> settings(String name, Components known) {
+        if (!name.endsWith(".cfg")) {
+            return List.of();
+        }
         try {
             SettingsFile file = SettingsFile.read(folder.resolve(name));
             return SettingCheck.findings(

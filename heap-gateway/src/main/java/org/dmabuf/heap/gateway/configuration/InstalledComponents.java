@@ -4,6 +4,7 @@ package org.dmabuf.heap.gateway.configuration;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -33,22 +34,26 @@ final class InstalledComponents {
             + "(objectClass=org.osgi.service.cm.ManagedServiceFactory))";
 
     private final BundleContext context;
-    private final ServiceComponentRuntime runtime;
-    private final MetaTypeService metatypes;
 
-    InstalledComponents(BundleContext context, ServiceComponentRuntime runtime, MetaTypeService metatypes) {
+    InstalledComponents(BundleContext context) {
         this.context = context;
-        this.runtime = runtime;
-        this.metatypes = metatypes;
     }
 
     private static boolean isOfHeaps(String property) {
         return property.startsWith("heap.");
     }
 
-    /** {@return the current components} */
-    Components now() {
-        Map<String, Set<String>> described = described();
+    /** {@return the current components; empty without Declarative Services and Metatype} */
+    Optional<Components> now() {
+        ServiceReference<ServiceComponentRuntime> runtime = context.getServiceReference(ServiceComponentRuntime.class);
+        ServiceReference<MetaTypeService> metatypes = context.getServiceReference(MetaTypeService.class);
+        return runtime == null || metatypes == null
+                ? Optional.empty()
+                : Optional.of(now(context.getService(runtime), context.getService(metatypes)));
+    }
+
+    Components now(ServiceComponentRuntime runtime, MetaTypeService metatypes) {
+        Map<String, Set<String>> described = described(metatypes);
         Map<String, Set<String>> settings = new HashMap<>();
         described.keySet().forEach(pid -> settings.put(pid, Components.ANY));
         managed().forEach(pid -> settings.put(pid, Components.ANY));
@@ -70,7 +75,7 @@ final class InstalledComponents {
     }
 
     /** {@return the settings of each PID for which a bundle has a metatype} */
-    private Map<String, Set<String>> described() {
+    private Map<String, Set<String>> described(MetaTypeService metatypes) {
         Map<String, Set<String>> described = new HashMap<>();
         for (Bundle bundle : context.getBundles()) {
             MetaTypeInformation known = metatypes.getMetaTypeInformation(bundle);

@@ -24,16 +24,24 @@ final class NameCheck {
         this.components = components;
     }
 
-    /** {@return whether File Install reads a file of this name} */
+    /** {@return whether a file of this name is read} */
     static boolean isRead(String name) {
         return name.endsWith(".cfg") || name.endsWith(".config");
     }
 
     /** {@return the PID that a file configures: the part before the first hyphen is the PID of a factory} */
     static String pid(String name) {
-        String whole = name.substring(0, name.lastIndexOf('.'));
-        int hyphen = whole.indexOf('-');
-        return hyphen < 0 ? whole : whole.substring(0, hyphen);
+        return parts(name)[0];
+    }
+
+    /** {@return the name of the instance of a factory; empty for the PID of a single component} */
+    static String instance(String name) {
+        String[] parts = parts(name);
+        return parts.length == 1 ? "" : parts[1];
+    }
+
+    private static String[] parts(String name) {
+        return name.substring(0, name.lastIndexOf('.')).split("(?<!^)-", 2);
     }
 
     /**

@@ -44,8 +44,7 @@ final class SettingCheck {
      * @return a sentence for each unknown setting
      */
     static List<String> findings(String file, List<SettingsFile.Entry> entries, Set<String> known) {
-        boolean xml = !entries.isEmpty() && entries.getFirst().lines().getFirst().startsWith("<");
-        if (xml || known.isEmpty()) {
+        if (known.isEmpty()) {
             return List.of();
         }
         return entries.stream()

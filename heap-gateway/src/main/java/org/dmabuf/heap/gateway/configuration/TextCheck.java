@@ -13,9 +13,9 @@ import org.dmabuf.heap.linux.component.SettingsFile;
 import org.dmabuf.heap.linux.text.Printable;
 
 /**
- * Check of a file's text for syntax that File Install reads differently than a person expects. A backslash that joins
- * two lines is reported only if the second line looks like a setting, which starts at the beginning of a line. Entries
- * of a list, {@code HEAP=SIZE}, are indented.
+ * Check of a file's text for errors, and for syntax that means something else than a person expects. A backslash that
+ * joins two lines is reported only if the second line looks like a setting, which starts at the beginning of a line.
+ * Entries of a list, {@code HEAP=SIZE}, are indented.
  */
 final class TextCheck {
     private static final char BYTE_ORDER_MARK = '\uFEFF';
@@ -24,8 +24,15 @@ final class TextCheck {
     /** A backslash with u that is not itself escaped and is not followed by four hexadecimal digits. */
     private static final Pattern ESCAPE = Pattern.compile("(?<!\\\\)(?:\\\\\\\\)*\\\\u(?![0-9a-fA-F]{4})");
 
+    /**
+     * Sentence about a place in the text.
+     *
+     * @param error whether the text cannot be read as settings; if not, the finding is a warning
+     */
+    record Finding(String sentence, boolean error) {}
+
     private final String file;
-    private final List<String> findings = new ArrayList<>();
+    private final List<Finding> findings = new ArrayList<>();
 
     private TextCheck(String file) {
         this.file = file;
@@ -37,13 +44,12 @@ final class TextCheck {
      * @param file file as messages show it
      * @param content its bytes
      * @param plain whether the file has NAME = VALUE lines only; false for the format with types
-     * @return a sentence for each finding
      */
-    static List<String> findings(String file, byte[] content, boolean plain) {
+    static List<Finding> findings(String file, byte[] content, boolean plain) {
         TextCheck check = new TextCheck(file);
         String text = new String(content, StandardCharsets.UTF_8);
         check.encoding(text, content);
-        if (plain && !text.startsWith("<")) { // otherwise it is XML
+        if (plain) {
             List<SettingsFile.Entry> entries = SettingsFile.of(text).entries();
             entries.forEach(check::lines);
             check.twice(entries);
@@ -53,18 +59,18 @@ final class TextCheck {
 
     private void encoding(String text, byte[] content) {
         if (text.indexOf(BYTE_ORDER_MARK) == 0) {
-            add("invalid byte order mark", 1, "UTF-8 without it, since it becomes part of the first name");
+            error("invalid byte order mark", 1, "UTF-8 without it, since it becomes part of the first name");
         }
         int nul = text.indexOf('\0');
         if (nul >= 0) { // UTF-16 without its mark is valid UTF-8 in which each second byte is zero
-            add("invalid encoding", (int) text.substring(0, nul).chars().filter(c -> c == '\n').count() + 1, "UTF-8");
+            error("invalid encoding", (int) text.substring(0, nul).chars().filter(c -> c == '\n').count() + 1, "UTF-8");
             return;
         }
         try {
             StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content));
         } catch (CharacterCodingException e) {
             String before = text.substring(0, text.indexOf('\uFFFD'));
-            add("invalid encoding", (int) before.chars().filter(c -> c == '\n').count() + 1, "UTF-8");
+            error("invalid encoding", (int) before.chars().filter(c -> c == '\n').count() + 1, "UTF-8");
         }
     }
 
@@ -81,18 +87,18 @@ final class TextCheck {
             backslash(entry.line(), "no backslash, since no line follows");
         }
         if (lines.stream().anyMatch(line -> ESCAPE.matcher(line).find())) {
-            add(
+            error(
                     "invalid escape in '" + shown(lines.getFirst()) + "'",
                     entry.line(),
                     "four hexadecimal digits after \\u, or two backslashes for a backslash");
         }
         if (lines.stream().noneMatch(line -> line.contains("=") || line.contains(":"))) {
-            add("invalid line '" + shown(lines.getFirst()) + "'", entry.line(), "NAME = VALUE");
+            error("invalid line '" + shown(lines.getFirst()) + "'", entry.line(), "NAME = VALUE");
         }
     }
 
     private void backslash(int line, String right) {
-        add("invalid backslash at the end of the line", line, right);
+        warning("invalid backslash at the end of the line", line, right);
     }
 
     private static boolean isSwallowed(String line) {
@@ -108,7 +114,7 @@ final class TextCheck {
         for (SettingsFile.Entry entry : entries) {
             Integer before = first.putIfAbsent(entry.key(), entry.line());
             if (before != null && !entry.key().isEmpty()) {
-                add(
+                warning(
                         "duplicate setting " + shown(entry.key()),
                         entry.line(),
                         "one; line " + before + " has it too, and the last line takes effect");
@@ -121,7 +127,15 @@ final class TextCheck {
         return line.length() > 60 ? line.substring(0, 60) + "..." : line;
     }
 
-    private void add(String what, int line, String right) {
-        findings.add(what + " in " + file + ", line " + line + ": expected " + right);
+    private void error(String what, int line, String right) {
+        findings.add(new Finding(sentence(what, line, right), true));
+    }
+
+    private void warning(String what, int line, String right) {
+        findings.add(new Finding(sentence(what, line, right), false));
+    }
+
+    private String sentence(String what, int line, String right) {
+        return what + " in " + file + ", line " + line + ": expected " + right;
     }
 }

@@ -89,7 +89,7 @@ public final class ControlSocket {
     }
 
     private Optional<ControlServer> open(SocketPlace place, int user) throws IOException {
-        SessionSettings settings = SessionSettings.of(context::getProperty, System.getenv());
+        SessionSettings settings = SessionSettings.of(context::getProperty);
         Connection.Server serving = new Connection.Server(
                 Connection.hello(version()),
                 sessions,

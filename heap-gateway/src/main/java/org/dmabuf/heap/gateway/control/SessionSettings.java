@@ -21,9 +21,12 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
     /** Framework property of the launcher: names of the properties that become variables, separated by commas. */
     static final String VARIABLES = "control.variables";
 
+    /** Framework property of the launcher: the folder for files that the gateway writes; absent by default. */
+    private static final String STATE = "gateway.state";
+
     private static final String PREFIX = "session.";
 
-    static SessionSettings of(Function<String, String> properties, Map<String, String> environment) {
+    static SessionSettings of(Function<String, String> properties) {
         Map<String, String> variables = new TreeMap<>();
         String names = properties.apply(VARIABLES);
         if (names != null && !names.isBlank()) {
@@ -31,14 +34,14 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
                 variables.put(name, properties.apply(PREFIX + name));
             }
         }
-        return new SessionSettings(variables, history(environment.get("STATE_DIRECTORY")));
+        return new SessionSettings(variables, history(properties.apply(STATE)));
     }
 
     /** Returns the folder for the history. A service has a state folder; the home of its user is often read-only. */
-    private static Optional<Path> history(String stateFolders) {
-        Path file = stateFolders == null || stateFolders.isBlank()
+    private static Optional<Path> history(String state) {
+        Path file = state == null
                 ? Path.of(System.getProperty("user.home"), ".gogo.history")
-                : Path.of(stateFolders.split(":")[0], "history");
+                : Path.of(state, "history");
         try {
             Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         } catch (FileAlreadyExistsException e) {

@@ -8,11 +8,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,12 +29,42 @@ class ConfigurationFolderTest {
 
     private Path etc;
     private final List<String> log = new ArrayList<>();
+    private final Configured configured = new Configured();
     private ConfigurationFolder folder;
 
     @BeforeEach
     void aFolder() throws IOException {
         etc = Files.createDirectory(home.resolve("etc"));
-        folder = new ConfigurationFolder(etc, log::add);
+        folder = new ConfigurationFolder(etc, configured, log::add);
+    }
+
+    /** Configurations in memory. */
+    private static final class Configured implements ConfigurationFolder.Target {
+        private final Map<String, Map<String, Object>> settings = new TreeMap<>();
+        private boolean failing;
+
+        @Override
+        public void retain(Set<String> names) {
+            settings.keySet().retainAll(names);
+        }
+
+        @Override
+        public boolean owns(String name) {
+            return settings.containsKey(name);
+        }
+
+        @Override
+        public void apply(String name, Map<String, Object> content) throws IOException {
+            if (failing) {
+                throw new IOException("disk full");
+            }
+            settings.put(name, content);
+        }
+
+        @Override
+        public void remove(String name) {
+            settings.remove(name);
+        }
     }
 
     /** {@return the log after enough scans to see a file twice without a change} */
@@ -78,23 +110,14 @@ class ConfigurationFolderTest {
     void a_file_that_is_too_large_is_reported_with_its_size_and_is_not_read() throws IOException {
         write("org.example.acme.cfg", "sise = 2", "#".repeat(2 << 20));
         assertEquals(
-                List.of("invalid size = 2.0 MiB of etc/org.example.acme.cfg: expected a file of at most 1 MiB; while it"
-                        + " is read, no other file takes effect"),
+                List.of("invalid size = 2.0 MiB of etc/org.example.acme.cfg: expected a file of at most 1 MiB; it is"
+                        + " not read"),
                 logged());
     }
 
     @Test
     void the_settings_of_every_heap_are_known() throws IOException {
         write("org.example.acme.cfg", "heap.quota = 2", "heap.restricted = true", "service.ranking = 1");
-        assertEquals(List.of(), logged());
-    }
-
-    @Test
-    void an_xml_file_is_not_checked_for_settings() throws IOException {
-        write(
-                "org.example.acme.cfg",
-                "<!DOCTYPE properties SYSTEM 'http://java.sun.com/dtd/properties.dtd'>",
-                "<properties><entry key='sise'>1</entry></properties>");
         assertEquals(List.of(), logged());
     }
 
@@ -110,8 +133,8 @@ class ConfigurationFolderTest {
         Files.createSymbolicLink(etc.resolve("org.example.open.cfg"), home.resolve("gone"));
         assertEquals(
                 List.of(
-                        "invalid folder etc/org.example.acme.cfg: expected a file with settings",
-                        "invalid dangling link etc/org.example.open.cfg: expected a file with settings"),
+                        "invalid dangling link etc/org.example.open.cfg: expected a file with settings",
+                        "invalid folder etc/org.example.acme.cfg: expected a file with settings"),
                 logged().stream().sorted().toList());
         assertEquals(List.of(), logged());
     }
@@ -153,5 +176,117 @@ class ConfigurationFolderTest {
         Path target = Files.writeString(home.resolve("real"), "size = 1\nsize = 2\n");
         Files.createSymbolicLink(etc.resolve("org.example.acme.cfg"), target);
         assertEquals(1, logged().size());
+    }
+
+    @Test
+    void the_first_look_applies_every_file_at_once_and_removes_what_vanished_files_left() throws IOException {
+        configured.settings.put("org.example.gone.cfg", Map.of("size", "1"));
+        write("org.example.acme.cfg", "size = 1", "heap.id: 2");
+        write("org.example.typed.config", "size=I\"3\"", "names=[\"a\", \"b\"]");
+        write("org.example.other.txt", "size = 1");
+        folder.lookFirst();
+        assertEquals(Set.of("org.example.acme.cfg", "org.example.typed.config"), configured.settings.keySet());
+        assertEquals(Map.of("size", "1", "heap.id", "2"), configured.settings.get("org.example.acme.cfg"));
+        assertEquals(3, configured.settings.get("org.example.typed.config").get("size"));
+        assertEquals(List.of(), log);
+    }
+
+    @Test
+    void a_change_is_applied_at_the_second_look_and_a_removal_as_well() throws IOException {
+        folder.lookFirst();
+        Path file = write("org.example.acme.cfg", "size = 1");
+        folder.look();
+        assertEquals(Map.of(), configured.settings);
+        folder.look();
+        assertEquals(Map.of("size", "1"), configured.settings.get("org.example.acme.cfg"));
+        Files.delete(file); // an editor may delete a file and write it again
+        folder.look();
+        assertTrue(configured.owns("org.example.acme.cfg"));
+        folder.look();
+        assertEquals(Map.of(), configured.settings);
+    }
+
+    @Test
+    void a_change_that_keeps_size_and_time_is_applied() throws Exception {
+        Path file = write("org.example.acme.cfg", "size = 1");
+        FileTime time = Files.getLastModifiedTime(file);
+        folder.lookFirst();
+        Thread.sleep(20); // longer than a tick of the kernel's clock
+        write("org.example.acme.cfg", "size = 2");
+        Files.setLastModifiedTime(file, time);
+        folder.look();
+        folder.look();
+        assertEquals(Map.of("size", "2"), configured.settings.get("org.example.acme.cfg"));
+    }
+
+    @Test
+    void a_new_target_of_a_link_in_the_middle_of_a_path_is_applied() throws IOException {
+        for (String version : List.of("1", "2")) {
+            Path data = Files.createDirectory(etc.resolve(".." + version));
+            Files.writeString(data.resolve("org.example.acme.cfg"), "size = " + version);
+        }
+        Path data = Files.createSymbolicLink(etc.resolve("..data"), Path.of("..1"));
+        Files.createSymbolicLink(etc.resolve("org.example.acme.cfg"), Path.of("..data/org.example.acme.cfg"));
+        folder.lookFirst();
+        Files.delete(data);
+        Files.createSymbolicLink(data, Path.of("..2"));
+        folder.look();
+        folder.look();
+        assertEquals(Map.of("size", "2"), configured.settings.get("org.example.acme.cfg"));
+    }
+
+    @Test
+    void an_error_of_syntax_leaves_in_force_what_was_in_force() throws IOException {
+        write("org.example.acme.cfg", "size = 1");
+        write("org.example.typed.config", "size=I\"3\"");
+        folder.lookFirst();
+        write("org.example.acme.cfg", "heap.id = 2", "size 2");
+        write("org.example.typed.config", "size=I\"three\"", "colour");
+        List<String> logged = logged();
+        assertEquals(
+                "invalid line 'size 2' in etc/org.example.acme.cfg, line 2: expected NAME = VALUE; the previous"
+                        + " settings stay in force",
+                logged.getFirst());
+        String typed = logged.stream()
+                .filter(line -> line.startsWith("invalid syntax in etc/org.example.typed.config: "))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError(logged));
+        assertTrue(typed.endsWith("; the previous settings stay in force"), typed);
+        assertEquals(Map.of("size", "1"), configured.settings.get("org.example.acme.cfg"));
+        assertEquals(Map.of("size", 3), configured.settings.get("org.example.typed.config"));
+        write("org.example.acme.cfg", "size = 2");
+        logged();
+        assertEquals(Map.of("size", "2"), configured.settings.get("org.example.acme.cfg"));
+    }
+
+    @Test
+    void of_a_file_that_was_never_in_force_the_lines_that_can_be_read_are_applied() throws IOException {
+        write("org.example.acme.cfg", "heap.id = 2", "size 2");
+        folder.lookFirst();
+        assertEquals("2", configured.settings.get("org.example.acme.cfg").get("heap.id"));
+        assertEquals(
+                List.of("invalid line 'size 2' in etc/org.example.acme.cfg, line 2: expected NAME = VALUE"), log);
+    }
+
+    @Test
+    void a_file_with_comments_only_has_no_settings() throws IOException {
+        write("org.example.acme.cfg", "# size = 1", "");
+        folder.lookFirst();
+        assertEquals(Map.of("org.example.acme.cfg", Map.of()), configured.settings);
+    }
+
+    @Test
+    void a_failure_of_the_store_is_reported_once_and_tried_again() throws IOException {
+        configured.failing = true;
+        write("org.example.acme.cfg", "size = 1");
+        folder.lookFirst();
+        folder.look();
+        assertEquals(
+                List.of("configuring from etc/org.example.acme.cfg failed: java.io.IOException: disk full; it is"
+                        + " tried again"),
+                log);
+        configured.failing = false;
+        folder.look();
+        assertEquals(Map.of("size", "1"), configured.settings.get("org.example.acme.cfg"));
     }
 }

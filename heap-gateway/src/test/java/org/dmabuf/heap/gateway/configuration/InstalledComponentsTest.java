@@ -60,7 +60,7 @@ class InstalledComponentsTest {
         });
         MetaTypeService metatypes =
                 proxy(MetaTypeService.class, (_, _) -> described == null ? null : information);
-        return new InstalledComponents(context, runtime, metatypes).now();
+        return new InstalledComponents(context).now(runtime, metatypes);
     }
 
     private void component(String bundle, String pid, String... properties) {

@@ -78,4 +78,14 @@ class NameCheckTest {
                         + " in etc: expected a name that ends in .cfg, since other files are not read"),
                 names.finding(name));
     }
+
+    @Test
+    void a_hyphen_separates_the_pid_of_a_factory_from_the_name_of_an_instance() {
+        assertEquals("org.example.acme", NameCheck.pid("org.example.acme-left-one.cfg"));
+        assertEquals("left-one", NameCheck.instance("org.example.acme-left-one.cfg"));
+        assertEquals("org.example.acme", NameCheck.pid("org.example.acme.config"));
+        assertEquals("", NameCheck.instance("org.example.acme.config"));
+        assertEquals("-acme", NameCheck.pid("-acme.cfg"));
+        assertEquals("", NameCheck.instance("-acme.cfg"));
+    }
 }

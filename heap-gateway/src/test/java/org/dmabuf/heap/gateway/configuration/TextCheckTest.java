@@ -2,6 +2,7 @@
 package org.dmabuf.heap.gateway.configuration;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -18,8 +19,14 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TextCheckTest {
     private static final String FILE = "etc/x.cfg";
 
+    private static List<String> sentences(byte[] content, boolean plain) {
+        return TextCheck.findings(FILE, content, plain).stream()
+                .map(TextCheck.Finding::sentence)
+                .toList();
+    }
+
     private static List<String> findings(String... lines) {
-        return TextCheck.findings(FILE, String.join("\n", lines).getBytes(StandardCharsets.UTF_8), true);
+        return sentences(String.join("\n", lines).getBytes(StandardCharsets.UTF_8), true);
     }
 
     @Test
@@ -57,8 +64,7 @@ class TextCheckTest {
         for (Charset charset : new Charset[] {StandardCharsets.UTF_16, StandardCharsets.UTF_16LE}) {
             assertEquals(
                     List.of("invalid encoding in etc/x.cfg, line 1: expected UTF-8"),
-                    TextCheck.findings(FILE, "size = 1\nheap.id = 2\n".getBytes(charset), true)
-                            .subList(0, 1));
+                    sentences("size = 1\nheap.id = 2\n".getBytes(charset), true).subList(0, 1));
         }
     }
 
@@ -66,8 +72,7 @@ class TextCheckTest {
     void an_encoding_that_is_not_utf_8_is_reported_with_its_line() {
         byte[] latin = "# x\n# Gr\u00fc\u00dfe\nsize = 1".getBytes(StandardCharsets.ISO_8859_1);
         assertEquals(
-                List.of("invalid encoding in etc/x.cfg, line 2: expected UTF-8"),
-                TextCheck.findings(FILE, latin, true));
+                List.of("invalid encoding in etc/x.cfg, line 2: expected UTF-8"), sentences(latin, true));
         assertEquals(List.of(), findings("# Gr\u00fc\u00dfe"));
     }
 
@@ -98,10 +103,21 @@ class TextCheckTest {
     }
 
     @Test
+    void a_line_that_cannot_be_read_is_an_error_and_one_that_is_doubtful_is_not() {
+        for (String error : List.of("drain.ms 100", "a = \\u12", "\uFEFFx = 1", "x = \0")) {
+            byte[] content = error.getBytes(StandardCharsets.UTF_8);
+            assertTrue(TextCheck.findings(FILE, content, true).getFirst().error(), error);
+        }
+        for (String doubtful : List.of("a = 1\na = 2", "a = 1\\\nb = 2")) {
+            byte[] content = doubtful.getBytes(StandardCharsets.UTF_8);
+            assertFalse(TextCheck.findings(FILE, content, true).getFirst().error(), doubtful);
+        }
+    }
+
+    @Test
     void files_of_other_formats_are_not_read_as_lines() {
         byte[] typed = "heap.id=I\"5\"\nx=[ \\\n\"a\", \\\n]\n".getBytes(StandardCharsets.UTF_8);
         assertEquals(List.of(), TextCheck.findings("etc/x.config", typed, false));
-        assertEquals(List.of(), findings("<?xml version='1.0'?>", "<properties/>"));
     }
 
     @Test

@@ -34,7 +34,7 @@ import org.dmabuf.heap.linux.text.Printable;
  * {@code false}, and report other conversion errors with messages of its own.
  */
 public class Settings {
-    /** Property in which File Install stores the file of a configuration. */
+    /** Property in which the gateway, and File Install elsewhere, store the file of a configuration. */
     private static final String FILE = "felix.fileinstall.filename";
     /** Prefixes of the properties that Configuration Admin, Declarative Services and File Install add. */
     private static final List<String> FRAMEWORK = List.of("service.", "component.", "felix.", "osgi.", ".");

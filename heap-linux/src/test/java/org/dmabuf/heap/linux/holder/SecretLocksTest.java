@@ -147,7 +147,8 @@ class SecretLocksTest {
         HeapException refusal = assertThrows(HeapException.class, () -> track(memory));
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals(Optional.of("secure"), refusal.heap());
-        assertTrue(refusal.getMessage().endsWith("is all of /proc mounted?"), refusal::getMessage);
+        assertTrue(
+                refusal.getMessage().endsWith("its lock is not in /proc/locks; mount all of /proc"), refusal::getMessage);
         look();
         assertEquals(List.of(), gone);
     }

@@ -111,7 +111,8 @@ class OwnCgroupTest {
     void a_cgroup_below_no_mount_is_in_doubt_and_those_above_it_still_count() throws IOException {
         mounts(second("/slice", mount, "rw"));
         OwnCgroup lost = locate("0::/slice/gateway\n");
-        assertTrue(lost.doubt().startsWith("the cgroup of this process, /slice/gateway in "), lost::doubt);
+        assertTrue(
+                lost.doubt().startsWith("the memory limit of this process's cgroup, /slice/gateway in "), lost::doubt);
         assertEquals(List.of(mount), lost.levels());
         OwnCgroup elsewhere = locate("0::/other\n");
         assertFalse(elsewhere.doubt().isEmpty());

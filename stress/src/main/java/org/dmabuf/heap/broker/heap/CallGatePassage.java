@@ -128,7 +128,7 @@ public class CallGatePassage {
      * empty.
      */
     @JCStressTest
-    @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "both saw nobody inside")
+    @Outcome(id = "0, 0", expect = Expect.ACCEPTABLE, desc = "both found the gate empty")
     @State
     public static class CloseAgainstCloseFromInside {
         private final CallGate gate = new CallGate();
