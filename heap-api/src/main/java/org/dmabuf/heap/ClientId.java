@@ -19,8 +19,9 @@ public final class ClientId implements Comparable<ClientId>, Serializable {
 
     private static final Pattern KIND = Pattern.compile("[a-z][a-z0-9]{0,15}");
     private static final int LONGEST_NAME = 128;
-    private static final Comparator<ClientId> ORDER =
-            Comparator.comparing(ClientId::toString).thenComparing(id -> id.kind).thenComparing(id -> id.place);
+    private static final Comparator<ClientId> ORDER = Comparator.comparing(ClientId::toString)
+            .thenComparing(id -> id.kind)
+            .thenComparing(id -> id.place);
 
     private final String kind;
     private final String name;

@@ -22,6 +22,7 @@ public class HeapException extends RuntimeException {
     private final int number;
     /** Null for a failure that concerns no heap. */
     private final String heap;
+
     private final String reason;
     private final Attempt[] attempts;
 

@@ -10,8 +10,7 @@ import java.util.List;
 public final class HeapRefusedException extends HeapException {
     private static final long serialVersionUID = 1L;
 
-    HeapRefusedException(
-            Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
+    HeapRefusedException(Errno errno, int number, String heap, String reason, Throwable cause, List<Attempt> attempts) {
         super(errno, number, heap, reason, cause, attempts);
     }
 }

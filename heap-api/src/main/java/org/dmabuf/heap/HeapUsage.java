@@ -117,8 +117,7 @@ public final class HeapUsage {
     public HeapUsage withPool(PoolUsage pool) {
         List<PoolUsage> all = new ArrayList<>(pools);
         all.add(pool);
-        return new HeapUsage(
-                capacity, free, largestFree, quarantined, inLargeFolios, fragmentation, List.copyOf(all));
+        return new HeapUsage(capacity, free, largestFree, quarantined, inLargeFolios, fragmentation, List.copyOf(all));
     }
 
     /** {@return the total capacity in bytes} */

@@ -33,13 +33,12 @@ public final class PeerRule {
         if (peers == null) {
             return Optional.empty();
         }
-        Collection<?> listed =
-                switch (peers) {
-                    case Collection<?> list -> list;
-                    case Object[] array -> Arrays.asList(array);
-                    case int[] array -> Arrays.stream(array).boxed().toList();
-                    default -> List.of(peers);
-                };
+        Collection<?> listed = switch (peers) {
+            case Collection<?> list -> list;
+            case Object[] array -> Arrays.asList(array);
+            case int[] array -> Arrays.stream(array).boxed().toList();
+            default -> List.of(peers);
+        };
         Set<Integer> users = new HashSet<>();
         for (Object user : listed) {
             if (user instanceof Integer uid) {

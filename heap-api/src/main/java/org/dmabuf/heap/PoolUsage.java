@@ -21,9 +21,8 @@ public final class PoolUsage {
      */
     public PoolUsage(String name, long bytes, long hits, long misses) {
         if (bytes < 0 || hits < 0 || misses < 0) {
-            throw new IllegalArgumentException(
-                    "invalid pool usage of " + bytes + " bytes, " + hits + " hits and " + misses
-                            + " misses: expected 0 or more of each");
+            throw new IllegalArgumentException("invalid pool usage of " + bytes + " bytes, " + hits + " hits and "
+                    + misses + " misses: expected 0 or more of each");
         }
         this.name = Objects.requireNonNull(name, "invalid name = null: expected a text");
         this.bytes = bytes;

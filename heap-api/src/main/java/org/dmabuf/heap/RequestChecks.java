@@ -48,9 +48,7 @@ final class RequestChecks {
     static String printable(String text) {
         int shown = Math.min(text.length(), 80);
         StringBuilder safe = new StringBuilder(shown + 1);
-        text.substring(0, shown)
-                .codePoints()
-                .forEach(c -> safe.appendCodePoint(Character.isISOControl(c) ? '?' : c));
+        text.substring(0, shown).codePoints().forEach(c -> safe.appendCodePoint(Character.isISOControl(c) ? '?' : c));
         return shown == text.length() ? safe.toString() : safe.append('…').toString();
     }
 }

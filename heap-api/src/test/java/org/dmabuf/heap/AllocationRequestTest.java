@@ -23,7 +23,8 @@ class AllocationRequestTest {
     private static final long LARGEST = Long.MAX_VALUE - 65_535;
 
     private static void assertInvalid(String sentence, Executable call) {
-        assertEquals(sentence, assertThrows(IllegalArgumentException.class, call).getMessage());
+        assertEquals(
+                sentence, assertThrows(IllegalArgumentException.class, call).getMessage());
     }
 
     private static void assertNull(String sentence, Executable call) {
@@ -108,7 +109,8 @@ class AllocationRequestTest {
     @Test
     void the_collections_of_a_request_are_unmodifiable() {
         assertThrows(UnsupportedOperationException.class, () -> full().heaps().add("other"));
-        assertThrows(UnsupportedOperationException.class, () -> full().emulations().add("other"));
+        assertThrows(
+                UnsupportedOperationException.class, () -> full().emulations().add("other"));
     }
 
     @Test
@@ -141,8 +143,7 @@ class AllocationRequestTest {
 
     @Test
     void a_mask_without_a_bit_is_refused() {
-        assertInvalid(
-                "invalid mask = 0: expected the bit 1L << heap.id of each heap to ask", () -> PLAIN.withMask(0));
+        assertInvalid("invalid mask = 0: expected the bit 1L << heap.id of each heap to ask", () -> PLAIN.withMask(0));
     }
 
     @Test
@@ -203,14 +204,22 @@ class AllocationRequestTest {
     void a_name_that_is_null_empty_too_long_or_has_control_characters_is_refused() {
         assertNull("invalid name = null: expected a text", () -> PLAIN.withName(null));
         Map<String, String> shown = Map.of(
-                "", "",
-                "x".repeat(32), "x".repeat(32),
-                "\u00e9".repeat(16), "\u00e9".repeat(16),
-                "\u20ac".repeat(11), "\u20ac".repeat(11),
-                "a\nb", "a?b",
-                "\u0000", "?",
-                "\u007f", "?",
-                "\u009b", "?");
+                "",
+                "",
+                "x".repeat(32),
+                "x".repeat(32),
+                "\u00e9".repeat(16),
+                "\u00e9".repeat(16),
+                "\u20ac".repeat(11),
+                "\u20ac".repeat(11),
+                "a\nb",
+                "a?b",
+                "\u0000",
+                "?",
+                "\u007f",
+                "?",
+                "\u009b",
+                "?");
         shown.forEach((name, shownName) -> assertInvalid(
                 "invalid name = '" + shownName + "': expected 1 to 31 bytes of UTF-8 without control characters",
                 () -> PLAIN.withName(name)));
@@ -218,7 +227,8 @@ class AllocationRequestTest {
 
     @Test
     void a_timeout_is_zero_to_a_year() {
-        assertEquals(Duration.ofDays(365), PLAIN.withTimeout(Duration.ofDays(365)).timeout());
+        assertEquals(
+                Duration.ofDays(365), PLAIN.withTimeout(Duration.ofDays(365)).timeout());
         assertNull("invalid timeout = null: expected a duration", () -> PLAIN.withTimeout(null));
         assertInvalid(
                 "invalid timeout = PT-0.000000001S: expected zero to 365 days",
@@ -232,6 +242,8 @@ class AllocationRequestTest {
     void its_text_lists_size_name_heaps_and_requirement() {
         assertEquals("request of 4096 bytes", PLAIN.toString());
         assertEquals("request of 4096 bytes 'frame 7' from camera, system with (heap.dmabuf=true)", full().toString());
-        assertEquals("request of 4096 bytes from mask 0x8000000000000001", PLAIN.withMask(1L << 63 | 1).toString());
+        assertEquals(
+                "request of 4096 bytes from mask 0x8000000000000001",
+                PLAIN.withMask(1L << 63 | 1).toString());
     }
 }

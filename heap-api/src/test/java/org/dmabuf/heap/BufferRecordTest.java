@@ -17,8 +17,7 @@ import org.junit.jupiter.api.Test;
 
 class BufferRecordTest {
     private static final ClientId CAMERA = ClientId.ofBundle("org.example.camera", "file:camera");
-    private static final StackTraceElement CALL =
-            new StackTraceElement("org.example.Camera", "take", "Camera.java", 7);
+    private static final StackTraceElement CALL = new StackTraceElement("org.example.Camera", "take", "Camera.java", 7);
 
     private static BufferRecord full() {
         return BufferRecord.of("camera", CAMERA, 4096)
@@ -66,24 +65,37 @@ class BufferRecordTest {
     void its_map_lists_every_figure_under_the_name_of_its_method_in_order() {
         assertMap(
                 ordered(
-                        "heap", "camera",
-                        "client", "org.example.camera",
-                        "name", "frame",
-                        "size", 4096L,
-                        "inode", 42L,
-                        "references", 1L,
-                        "mappings", 2L,
-                        "cpuAccesses", 3L,
-                        "exported", true,
-                        "lingering", true,
-                        "age", 5L,
-                        "site", List.of("org.example.Camera.take(Camera.java:7)")),
+                        "heap",
+                        "camera",
+                        "client",
+                        "org.example.camera",
+                        "name",
+                        "frame",
+                        "size",
+                        4096L,
+                        "inode",
+                        42L,
+                        "references",
+                        1L,
+                        "mappings",
+                        2L,
+                        "cpuAccesses",
+                        3L,
+                        "exported",
+                        true,
+                        "lingering",
+                        true,
+                        "age",
+                        5L,
+                        "site",
+                        List.of("org.example.Camera.take(Camera.java:7)")),
                 full().toMap());
     }
 
     @Test
     void a_value_that_was_not_set_is_zero_or_has_no_key() {
-        BufferRecord record = BufferRecord.of("camera", ClientId.of("uid", "1000"), 1).build();
+        BufferRecord record =
+                BufferRecord.of("camera", ClientId.of("uid", "1000"), 1).build();
         assertEquals(Optional.empty(), record.name());
         assertEquals(OptionalLong.empty(), record.inode());
         assertFalse(record.exported());

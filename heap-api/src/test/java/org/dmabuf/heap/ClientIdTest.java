@@ -23,7 +23,8 @@ class ClientIdTest {
     private static final ClientId USER = ClientId.of("uid", "1000");
 
     private static void assertInvalid(String sentence, Executable call) {
-        assertEquals(sentence, assertThrows(IllegalArgumentException.class, call).getMessage());
+        assertEquals(
+                sentence, assertThrows(IllegalArgumentException.class, call).getMessage());
     }
 
     private static void assertNull(String sentence, Executable call) {
@@ -54,7 +55,8 @@ class ClientIdTest {
         assertEquals("1000", USER.name());
         assertEquals(Optional.empty(), USER.location());
         assertEquals("uid:1000", USER.toString());
-        assertEquals("a".repeat(16), ClientId.of("a".repeat(16), "x".repeat(128)).kind());
+        assertEquals(
+                "a".repeat(16), ClientId.of("a".repeat(16), "x".repeat(128)).kind());
     }
 
     @Test

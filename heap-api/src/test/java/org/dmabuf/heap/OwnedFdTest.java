@@ -142,10 +142,12 @@ class OwnedFdTest {
             String sentence = "invalid descriptor = " + number + ": expected 0 or more";
             assertEquals(
                     sentence,
-                    assertThrows(IllegalArgumentException.class, () -> OwnedFd.of(number, closed::add)).getMessage());
+                    assertThrows(IllegalArgumentException.class, () -> OwnedFd.of(number, closed::add))
+                            .getMessage());
             assertEquals(
                     sentence,
-                    assertThrows(IllegalArgumentException.class, () -> awaiting.own(number)).getMessage());
+                    assertThrows(IllegalArgumentException.class, () -> awaiting.own(number))
+                            .getMessage());
         }
         assertGone(awaiting);
     }

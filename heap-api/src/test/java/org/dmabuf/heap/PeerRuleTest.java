@@ -25,8 +25,8 @@ class PeerRuleTest {
 
     @Test
     void only_listed_users_are_permitted() {
-        for (Object users : List.of(
-                List.of(1000, 1001), Set.of(1000, 1001), new Integer[] {1000, 1001}, new int[] {1000, 1001})) {
+        for (Object users :
+                List.of(List.of(1000, 1001), Set.of(1000, 1001), new Integer[] {1000, 1001}, new int[] {1000, 1001})) {
             PeerRule rule = of(users);
             assertEquals("secure", rule.heap());
             assertEquals(Set.of(1000, 1001), rule.users());

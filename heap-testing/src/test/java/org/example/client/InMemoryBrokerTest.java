@@ -62,8 +62,7 @@ class InMemoryBrokerTest {
         HeapException second = HeapException.of(Errno.EACCES, "planned");
         broker.failNext(first);
         broker.failNext(second);
-        assertSame(
-                first, assertThrows(HeapException.class, () -> broker.allocate(REQUEST.withTimeout(ENOUGH))));
+        assertSame(first, assertThrows(HeapException.class, () -> broker.allocate(REQUEST.withTimeout(ENOUGH))));
         assertSame(second, assertThrows(HeapException.class, () -> broker.allocate(REQUEST)));
         broker.allocate(REQUEST).close();
         assertEquals(
@@ -80,25 +79,29 @@ class InMemoryBrokerTest {
         OwnedFd descriptor = buffer.exportFd();
         Publication publication = broker.publish(buffer, "preview");
         ClientView view = broker.openView(ClientId.of("uid", "1000"));
-        String open =
-                assertThrows(IllegalStateException.class, broker::requireNothingOpen).getMessage();
+        String open = assertThrows(IllegalStateException.class, broker::requireNothingOpen)
+                .getMessage();
         String of = " of a buffer 'frame' of 65536 bytes from heap 'system', opened at org.example.client."
                 + "InMemoryBrokerTest.nothing_open_is_required_in_words_that_name_each_with_its_place(";
         for (String what : List.of(
-                "reference", "mapping", "CPU access for WRITE", "descriptor " + descriptor.fd(),
+                "reference",
+                "mapping",
+                "CPU access for WRITE",
+                "descriptor " + descriptor.fd(),
                 "publication 'preview'")) {
             assertTrue(open.contains("\n  " + what + of), what + " is not in " + open);
         }
         assertTrue(open.contains("\n  view for uid:1000, opened at org.example.client.InMemoryBrokerTest."), open);
         assertTrue(open.startsWith("expected nothing open, found 6:"), open);
-        Stream.<AutoCloseable>of(buffer, arena, access, descriptor, publication, view).forEach(one -> {
-            assertThrows(IllegalStateException.class, broker::requireNothingOpen);
-            try {
-                one.close();
-            } catch (Exception e) {
-                throw new AssertionError(e);
-            }
-        });
+        Stream.<AutoCloseable>of(buffer, arena, access, descriptor, publication, view)
+                .forEach(one -> {
+                    assertThrows(IllegalStateException.class, broker::requireNothingOpen);
+                    try {
+                        one.close();
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
+                    }
+                });
         broker.requireNothingOpen();
     }
 
@@ -116,7 +119,8 @@ class InMemoryBrokerTest {
         assertEquals("adopted", adopted.heapName());
         assertEquals(Optional.of("copy"), adopted.name());
         List<UsageRecord> byHeap = broker.monitor().usageByHeap();
-        assertEquals(List.of(Optional.of("adopted"), Optional.of("system")),
+        assertEquals(
+                List.of(Optional.of("adopted"), Optional.of("system")),
                 byHeap.stream().map(UsageRecord::heap).toList());
         assertEquals(SIZE, byHeap.getFirst().liveBytes());
         assertEquals(SIZE, byHeap.getLast().lingeringBytes());
@@ -130,8 +134,7 @@ class InMemoryBrokerTest {
                 DmaBuf adopted = broker.adopt(original.exportFd(), "copy");
                 Arena arena = Arena.ofConfined()) {
             assertTrue(adopted.map(Access.READ, arena).isReadOnly());
-            HeapException refused =
-                    assertThrows(HeapRefusedException.class, () -> adopted.map(Access.WRITE, arena));
+            HeapException refused = assertThrows(HeapRefusedException.class, () -> adopted.map(Access.WRITE, arena));
             assertEquals(Errno.EACCES, refused.errno());
         }
     }
@@ -162,8 +165,8 @@ class InMemoryBrokerTest {
             assertTrue(descriptor.fd() >= 1_000_000);
             number = descriptor.detach();
         }
-        String open =
-                assertThrows(IllegalStateException.class, broker::requireNothingOpen).getMessage();
+        String open = assertThrows(IllegalStateException.class, broker::requireNothingOpen)
+                .getMessage();
         assertTrue(open.contains(", detached"), open);
         broker.own(number).close();
         broker.requireNothingOpen();
@@ -205,8 +208,9 @@ class InMemoryBrokerTest {
     void an_interrupt_ends_a_wait() throws InterruptedException {
         try (DmaBuf _ = broker.allocate(AllocationRequest.of(4 * SIZE))) {
             AtomicReference<HeapException> failure = new AtomicReference<>();
-            Thread waiting = Thread.ofPlatform().start(() -> failure.set(assertThrows(
-                    HeapException.class, () -> broker.allocate(REQUEST.withTimeout(ENOUGH)))));
+            Thread waiting = Thread.ofPlatform()
+                    .start(() -> failure.set(
+                            assertThrows(HeapException.class, () -> broker.allocate(REQUEST.withTimeout(ENOUGH)))));
             waiting.interrupt();
             waiting.join();
             assertEquals(Errno.EINTR, failure.get().errno());
@@ -219,7 +223,8 @@ class InMemoryBrokerTest {
         try (DmaBuf buffer = broker.allocate(AllocationRequest.of(4 * SIZE))) {
             buffer.map(Access.READ, arena);
         }
-        Thread first = Thread.ofPlatform().start(() -> broker.allocate(REQUEST.withTimeout(ENOUGH)).close());
+        Thread first = Thread.ofPlatform()
+                .start(() -> broker.allocate(REQUEST.withTimeout(ENOUGH)).close());
         arena.close();
         first.join();
         broker.remove("system");
@@ -248,7 +253,8 @@ class InMemoryBrokerTest {
         broker.allocate(AllocationRequest.of(4 * SIZE)).close();
         try (DmaBuf _ = broker.allocate(REQUEST)) {
             broker.monitor().resetPeaks();
-            assertEquals(SIZE, broker.monitor().usageByClientAndHeap().getFirst().peakBytes());
+            assertEquals(
+                    SIZE, broker.monitor().usageByClientAndHeap().getFirst().peakBytes());
         }
     }
 

@@ -61,11 +61,9 @@ public final class DmaBufCosts {
                 costs.allocations(node.toString(), DmaHeapSource.openContiguous("bench", name, costs.syscalls));
             }
         }
-        RegionLayout layout = RegionLayout.of(REGION, "size")
-                .withAlignmentCap(MIB)
-                .withExports(RegionLayout.Exports.UDMABUF);
-        costs.allocations(
-                "emulated", EmulatedCmaSource.open("bench", layout, costs.syscalls, Headroom.machine()));
+        RegionLayout layout =
+                RegionLayout.of(REGION, "size").withAlignmentCap(MIB).withExports(RegionLayout.Exports.UDMABUF);
+        costs.allocations("emulated", EmulatedCmaSource.open("bench", layout, costs.syscalls, Headroom.machine()));
         for (long pageSize : new long[] {Bytes.PAGE, HUGE}) {
             costs.exports(pageSize);
         }
@@ -92,9 +90,8 @@ public final class DmaBufCosts {
      * holders.
      */
     private void exports(long pageSize) {
-        RegionLayout layout = RegionLayout.of(REGION, "size")
-                .withPageSize(pageSize)
-                .withExports(RegionLayout.Exports.UDMABUF);
+        RegionLayout layout =
+                RegionLayout.of(REGION, "size").withPageSize(pageSize).withExports(RegionLayout.Exports.UDMABUF);
         try (RegionSource source = RegionSource.open("bench", layout, timed(), Headroom.machine())) {
             List<String> medians = new ArrayList<>();
             for (long mib : SIZES) {
@@ -126,8 +123,10 @@ public final class DmaBufCosts {
     }
 
     private static <T> String perMib(List<T> costs, ToLongFunction<T> part, long mib) {
-        long[] nanos =
-                costs.subList(WARM_UP, costs.size()).stream().mapToLong(part).sorted().toArray();
+        long[] nanos = costs.subList(WARM_UP, costs.size()).stream()
+                .mapToLong(part)
+                .sorted()
+                .toArray();
         return String.format(Locale.ROOT, "%.1f", nanos[ROUNDS / 2] / 1e3 / mib);
     }
 

@@ -51,7 +51,9 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Fork(value = 2, jvmArgsAppend = {"--enable-native-access=ALL-UNNAMED"})
+@Fork(
+        value = 2,
+        jvmArgsAppend = {"--enable-native-access=ALL-UNNAMED"})
 @Warmup(iterations = 4, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 public class AllocateBenchmark {
@@ -112,10 +114,14 @@ public class AllocateBenchmark {
                     id,
                     nothing,
                     Map.of(
-                            HeapProperties.NAME, "heap-" + id,
-                            HeapProperties.ID, id,
-                            HeapProperties.PRIORITY, id * 37 % HEAPS,
-                            HeapProperties.TYPE, "t" + id),
+                            HeapProperties.NAME,
+                            "heap-" + id,
+                            HeapProperties.ID,
+                            id,
+                            HeapProperties.PRIORITY,
+                            id * 37 % HEAPS,
+                            HeapProperties.TYPE,
+                            "t" + id),
                     "bench");
         }
         registry.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");

@@ -61,7 +61,9 @@ final class AccountChecks {
             Expect.same(1, charged.references());
             Expect.same(1, charged.mappings());
             Expect.same(1, charged.cpuAccesses());
-            Expect.yes(!charged.exported() && !charged.lingering() && charged.inode().isEmpty());
+            Expect.yes(!charged.exported()
+                    && !charged.lingering()
+                    && charged.inode().isEmpty());
             Expect.yes(!charged.age().isNegative());
             Expect.yes(charged.site() != null);
         }
@@ -87,8 +89,7 @@ final class AccountChecks {
         Expect.soon(0L, gateway::charged);
         monitor.resetPeaks();
         try (DmaBuf _ = gateway.page(OWN)) {
-            UsageRecord mine = one(
-                    monitor.usageByClientAndHeap(), Optional.of(OWN), Optional.of(gateway.client()));
+            UsageRecord mine = one(monitor.usageByClientAndHeap(), Optional.of(OWN), Optional.of(gateway.client()));
             Expect.same(1L, mine.liveBuffers());
             Expect.same(4096L, mine.liveBytes());
             Expect.same(4096L, mine.peakBytes());
@@ -134,8 +135,8 @@ final class AccountChecks {
             Expect.yes(buffer.get("age") instanceof Long);
             Expect.yes(!buffer.containsKey("inode"));
 
-            Map<String, Object> heap =
-                    one(monitor.usageByHeap(), Optional.of(OWN), Optional.empty()).toMap();
+            Map<String, Object> heap = one(monitor.usageByHeap(), Optional.of(OWN), Optional.empty())
+                    .toMap();
             Expect.same(OWN, heap.get("heap"));
             Expect.yes(!heap.containsKey("client") && !heap.containsKey("limit"));
             for (String figure : List.of(

@@ -39,8 +39,8 @@ final class BufferChecks {
 
     private void memoryIsUsed() {
         for (String heap : List.of(OWN, POOLED, REGION)) {
-            try (DmaBuf buffer =
-                            broker.allocate(AllocationRequest.of(5000).withHeaps(heap).withName("frame"));
+            try (DmaBuf buffer = broker.allocate(
+                            AllocationRequest.of(5000).withHeaps(heap).withName("frame"));
                     Arena arena = Arena.ofConfined()) {
                 Expect.same(8192L, buffer.size());
                 Expect.same(heap, buffer.heapName());
@@ -63,14 +63,13 @@ final class BufferChecks {
 
     private void heapsAreChosen() {
         try (DmaBuf byMask = broker.allocate(AllocationRequest.of(1).withMask(1L << 51));
-                DmaBuf byRequirement = broker.allocate(
-                        AllocationRequest.of(1).withRequirement("(heap.name=" + POOLED + ")"));
+                DmaBuf byRequirement =
+                        broker.allocate(AllocationRequest.of(1).withRequirement("(heap.name=" + POOLED + ")"));
                 DmaBuf inside = broker.allocate(AllocationRequest.of(1)
                         .withHeaps(POOLED)
                         .withExport(ExportMode.NONE)
                         .withAlignment(4096));
-                DmaBuf fallback =
-                        broker.allocate(AllocationRequest.of(2 << 20).withHeaps(OWN, POOLED))) {
+                DmaBuf fallback = broker.allocate(AllocationRequest.of(2 << 20).withHeaps(OWN, POOLED))) {
             Expect.same(OWN, byMask.heapName());
             Expect.yes(byMask.name().isEmpty());
             Expect.same(POOLED, byRequirement.heapName());
@@ -103,10 +102,13 @@ final class BufferChecks {
     private void severalBuffersComeAtOnce() {
         AllocationRequest page = AllocationRequest.of(1).withHeaps(OWN, POOLED);
         List<DmaBuf> few = broker.allocate(page, 4);
-        Expect.same(List.of(OWN, OWN, OWN, OWN), few.stream().map(DmaBuf::heapName).toList());
+        Expect.same(
+                List.of(OWN, OWN, OWN, OWN), few.stream().map(DmaBuf::heapName).toList());
         few.forEach(DmaBuf::close);
         List<DmaBuf> many = broker.allocate(page, 300); // more than the first heap has
-        Expect.same(300L, many.stream().filter(buffer -> buffer.heapName().equals(POOLED)).count());
+        Expect.same(
+                300L,
+                many.stream().filter(buffer -> buffer.heapName().equals(POOLED)).count());
         many.forEach(DmaBuf::close);
         Expect.failure(IllegalArgumentException.class, () -> broker.allocate(page, 0));
         Expect.failure(IllegalArgumentException.class, () -> broker.allocate(page, HeapBroker.MOST_AT_ONCE + 1));

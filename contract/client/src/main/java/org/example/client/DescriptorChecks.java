@@ -75,8 +75,8 @@ final class DescriptorChecks {
             Expect.same(plain, owned.fd());
             Expect.yes(owned.peers().isEmpty());
             broker.adopt(owned, "owned").close();
-            OwnedFd another = OwnedFd.of(buffer.exportFd().detach(), number -> broker.own(number)
-                    .close());
+            OwnedFd another = OwnedFd.of(
+                    buffer.exportFd().detach(), number -> broker.own(number).close());
             another.close();
             Expect.failure(IllegalStateException.class, another::fd);
         }
@@ -89,7 +89,8 @@ final class DescriptorChecks {
         try (DmaBuf buffer = gateway.page(OWN);
                 FdListener listener = FdListener.bind(path);
                 FdSocket sender = FdSocket.connect(path, PATIENCE);
-                FdSocket receiver = listener.accept(PATIENCE, peer -> peer.pid() == ProcessHandle.current().pid())) {
+                FdSocket receiver = listener.accept(
+                        PATIENCE, peer -> peer.pid() == ProcessHandle.current().pid())) {
             Expect.same(path, listener.path());
             Expect.same(sender.peer().uid(), receiver.peer().uid());
             Expect.same(sender.peer().gid(), receiver.peer().gid());
@@ -106,7 +107,8 @@ final class DescriptorChecks {
             receiver.receive(PATIENCE).close();
             Expect.same(sender.peer().groups(), receiver.peer().groups());
             FdListener.bindForAll(folder.resolve("all")).close();
-            FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid()).close();
+            FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid())
+                    .close();
         } finally {
             Files.delete(folder);
         }
@@ -134,23 +136,22 @@ final class DescriptorChecks {
     private void socketsSayWhatWentWrong() throws Exception {
         Path folder = Files.createTempDirectory("kept");
         try {
-            FdSocketException absent = Expect.failure(
-                    FdSocketException.class, () -> FdSocket.connect(folder.resolve("absent"), PATIENCE));
+            FdSocketException absent =
+                    Expect.failure(FdSocketException.class, () -> FdSocket.connect(folder.resolve("absent"), PATIENCE));
             Expect.same(Errno.ENOENT, absent.errno());
             Expect.same(2, absent.number());
             Expect.yes(!absent.getMessage().isEmpty());
             try (FdListener listener = FdListener.bind(folder.resolve("socket"))) {
                 Expect.same(
                         Errno.ETIMEDOUT,
-                        Expect.failure(
-                                        FdSocketException.class,
-                                        () -> listener.accept(Duration.ofMillis(1), _ -> true))
+                        Expect.failure(FdSocketException.class, () -> listener.accept(Duration.ofMillis(1), _ -> true))
                                 .errno());
                 FdSocket.connect(listener.path(), PATIENCE).close();
                 try (FdSocket left = listener.accept(PATIENCE, _ -> true)) {
                     Expect.same(
                             Errno.ENOTCONN,
-                            Expect.failure(FdSocketException.class, left::receive).errno());
+                            Expect.failure(FdSocketException.class, left::receive)
+                                    .errno());
                 }
             }
         } finally {

@@ -25,8 +25,7 @@ record Gateway(BundleContext context, HeapBroker broker, HeapMonitor monitor) {
     static final long CAPACITY = 1 << 20;
 
     ClientId client() {
-        return ClientId.ofBundle(
-                SelfCheck.CLIENT, context.getBundle().getLocation());
+        return ClientId.ofBundle(SelfCheck.CLIENT, context.getBundle().getLocation());
     }
 
     HeapInfo heap(String name) {

@@ -113,8 +113,8 @@ final class HeapChecks {
         return List.copyOf(gateway.context()
                 .getServiceReferences(
                         Condition.class,
-                        "(&(" + Condition.CONDITION_ID + "=" + HeapProperties.CONDITION + ")("
-                                + HeapProperties.NAME + "=" + heap + "))"));
+                        "(&(" + Condition.CONDITION_ID + "=" + HeapProperties.CONDITION + ")(" + HeapProperties.NAME
+                                + "=" + heap + "))"));
     }
 
     private void aRegionIsShown() throws Exception {

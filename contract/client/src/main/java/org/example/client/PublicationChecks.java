@@ -66,7 +66,8 @@ final class PublicationChecks {
     }
 
     private static void refused(Expect.Call call) {
-        Expect.same(Errno.EACCES, Expect.failure(HeapRefusedException.class, call).errno());
+        Expect.same(
+                Errno.EACCES, Expect.failure(HeapRefusedException.class, call).errno());
     }
 
     private void aBufferIsPublishedForWriting() throws Exception {
@@ -86,8 +87,8 @@ final class PublicationChecks {
     }
 
     private void aBufferForReadingIsExported() throws Exception {
-        try (DmaBuf buffer = broker.allocate(
-                        AllocationRequest.of(1).withHeaps(OWN).withExport(ExportMode.READ_ONLY));
+        try (DmaBuf buffer =
+                        broker.allocate(AllocationRequest.of(1).withHeaps(OWN).withExport(ExportMode.READ_ONLY));
                 Publication _ = broker.publish(buffer, "kept")) {
             ServiceReference<PublishedBuffer> service = services().getFirst();
             try (DmaBuf reading = gateway.context().getService(service).open()) {

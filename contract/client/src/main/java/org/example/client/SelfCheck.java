@@ -47,7 +47,6 @@ public final class SelfCheck implements Callable<Map<String, String>> {
     private void nothingIsLeft() throws Exception {
         Expect.soon(0L, gateway::charged);
         Expect.soon(
-                Gateway.CAPACITY,
-                () -> gateway.heap(Gateway.OWN).usage().free().orElseThrow());
+                Gateway.CAPACITY, () -> gateway.heap(Gateway.OWN).usage().free().orElseThrow());
     }
 }

@@ -18,7 +18,8 @@ import org.dmabuf.heap.UsageRecord;
 
 /** Checks of a heap that is full, and of waits for its memory. */
 final class ShortageChecks {
-    private static final AllocationRequest WHOLE = AllocationRequest.of(CAPACITY).withHeaps(OWN);
+    private static final AllocationRequest WHOLE =
+            AllocationRequest.of(CAPACITY).withHeaps(OWN);
 
     private final Gateway gateway;
     private final HeapBroker broker;
@@ -40,7 +41,8 @@ final class ShortageChecks {
     private void aShortageSaysWhatWasTried() {
         HeapShortageException full = Expect.failure(
                 HeapShortageException.class,
-                () -> broker.allocate(AllocationRequest.of(2 * CAPACITY).withHeaps(OWN).withName("large")));
+                () -> broker.allocate(
+                        AllocationRequest.of(2 * CAPACITY).withHeaps(OWN).withName("large")));
         Expect.same(Errno.ENOMEM, full.errno());
         Expect.same(12, full.number());
         Expect.same(OWN, full.heap().orElseThrow());
@@ -48,8 +50,9 @@ final class ShortageChecks {
         Attempt attempt = full.attempts().getFirst();
         Expect.same(OWN, attempt.heap());
         Expect.same(Errno.ENOMEM, attempt.errno());
-        Expect.yes(attempt.reason().contains("2097152 bytes aligned to 1 for export READ_WRITE as 'large' of "
-                + SelfCheck.CLIENT + " do not fit"));
+        Expect.yes(attempt.reason()
+                .contains("2097152 bytes aligned to 1 for export READ_WRITE as 'large' of " + SelfCheck.CLIENT
+                        + " do not fit"));
     }
 
     /** Allocates the whole heap to check that nothing is held. */

@@ -32,7 +32,9 @@ final class ValueChecks {
         AllocationRequest plain = AllocationRequest.of(1);
         Expect.same(1L, plain.size());
         Expect.same(List.of(), plain.heaps());
-        Expect.yes(plain.mask().isEmpty() && plain.requirement().isEmpty() && plain.name().isEmpty());
+        Expect.yes(plain.mask().isEmpty()
+                && plain.requirement().isEmpty()
+                && plain.name().isEmpty());
         Expect.same(Set.of(), plain.emulations());
         Expect.same(1L, plain.alignment());
         Expect.same(ExportMode.READ_WRITE, plain.export());
@@ -78,7 +80,8 @@ final class ValueChecks {
                 () -> request.withName("a name of more than 31 characters"),
                 () -> request.withTimeout(Duration.ofNanos(-1)),
                 () -> request.withTimeout(Duration.ofDays(366)))) {
-            String sentence = Expect.failure(IllegalArgumentException.class, wrong).getMessage();
+            String sentence =
+                    Expect.failure(IllegalArgumentException.class, wrong).getMessage();
             Expect.yes(sentence.startsWith("invalid ") && sentence.contains(": expected "));
         }
     }

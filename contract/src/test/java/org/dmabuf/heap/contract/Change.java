@@ -38,7 +38,8 @@ record Change(String place, String kind, Bump bump) {
         List<Change> changes = new ArrayList<>();
         for (Diff type : pack.getChildren()) {
             if (TYPES.contains(type.getType())) {
-                String place = pack.getName() + " " + type.getName().substring(pack.getName().length() + 1);
+                String place = pack.getName() + " "
+                        + type.getName().substring(pack.getName().length() + 1);
                 if (type.getDelta() == ADDED || type.getDelta() == REMOVED) {
                     changes.add(new Change(place, kind(type), Bump.of(type.getDelta())));
                 } else {
@@ -79,7 +80,10 @@ record Change(String place, String kind, Bump bump) {
 
     private static Bump bump(Diff type, Diff member) {
         return switch (member.getDelta()) {
-            case ADDED -> isDueFromOthers(type, member.getNewer()) ? Bump.MAJOR : Bump.of(member.getNewer().ifAdded());
+            case ADDED ->
+                isDueFromOthers(type, member.getNewer())
+                        ? Bump.MAJOR
+                        : Bump.of(member.getNewer().ifAdded());
             case REMOVED -> Bump.of(member.getOlder().ifRemoved());
             default -> losesItsValue(member) ? Bump.MAJOR : Bump.of(member.getDelta());
         };

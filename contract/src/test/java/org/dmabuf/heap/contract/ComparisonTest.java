@@ -108,8 +108,7 @@ class ComparisonTest {
     @Test
     void a_member_of_an_annotation_may_be_added_with_a_default_only() throws Exception {
         String kept = "@interface Config { int id(); }";
-        assertEquals(
-                List.of(), problems(kept, "1.1.0", "@interface Config { int id(); int priority() default 0; }"));
+        assertEquals(List.of(), problems(kept, "1.1.0", "@interface Config { int id(); int priority() default 0; }"));
         assertEquals(
                 List.of("acme Config priority() was added" + BREAKS + "acme Config priority(): REASON"),
                 problems(kept, "2.0.0", "@interface Config { int id(); int priority(); }"));
@@ -155,7 +154,10 @@ class ComparisonTest {
                             + " set @Version(\"1.0.0\") in its package-info.java"),
                     problems(type, version, type));
         }
-        assertEquals(1, problems(type, "2.0.0", "interface Frame { int size(); default void end() {} }").size());
+        assertEquals(
+                1,
+                problems(type, "2.0.0", "interface Frame { int size(); default void end() {} }")
+                        .size());
     }
 
     @Test

@@ -35,7 +35,8 @@ class CompatibilityIT {
 
     private static Path lastKept() throws IOException {
         try (Stream<Path> releases = Files.list(CONTRACT.resolve("kept"))) {
-            return releases.max(Comparator.comparing(folder -> new Version(folder.getFileName().toString())))
+            return releases.max(Comparator.comparing(
+                            folder -> new Version(folder.getFileName().toString())))
                     .orElseThrow();
         }
     }

@@ -29,7 +29,9 @@ record ExportedPackages(Tree api, Map<String, Version> versions) {
                             jar.getManifest().getMainAttributes().getValue(Constants.EXPORT_PACKAGE))
                     .entrySet()) {
                 if (!clause.getValue().containsKey(SCOPE)) {
-                    versions.put(clause.getKey(), Version.parseVersion(clause.getValue().getVersion()));
+                    versions.put(
+                            clause.getKey(),
+                            Version.parseVersion(clause.getValue().getVersion()));
                 }
             }
             return new ExportedPackages(new DiffPluginImpl().tree(jar).get("<api>"), versions);

@@ -72,14 +72,19 @@ class KeepTest {
 
     private void maven(String content) throws IOException {
         StringBuilder script = new StringBuilder("#!/bin/sh\nset -e\n");
-        BUILT.forEach(jar -> script.append("printf ").append(content).append(" >").append(jar).append('\n'));
+        BUILT.forEach(jar -> script.append("printf ")
+                .append(content)
+                .append(" >")
+                .append(jar)
+                .append('\n'));
         Path maven = Files.writeString(root.resolve("mvn"), script);
         assertTrue(maven.toFile().setExecutable(true));
     }
 
     private String keep(int status, String... arguments) throws Exception {
-        ProcessBuilder builder = new ProcessBuilder(
-                Stream.concat(Stream.of("sh", "contract/keep"), Stream.of(arguments)).toList());
+        ProcessBuilder builder =
+                new ProcessBuilder(Stream.concat(Stream.of("sh", "contract/keep"), Stream.of(arguments))
+                        .toList());
         builder.directory(root.toFile()).redirectErrorStream(true);
         builder.environment().put("PATH", root + ":" + System.getenv("PATH"));
         Process process = builder.start();

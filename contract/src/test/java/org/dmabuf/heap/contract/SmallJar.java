@@ -55,7 +55,8 @@ final class SmallJar {
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         StringWriter errors = new StringWriter();
         try (StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null)) {
-            List<String> options = List.of("-proc:none", "-d", target.toString(), "-cp", annotations().toString());
+            List<String> options = List.of(
+                    "-proc:none", "-d", target.toString(), "-cp", annotations().toString());
             if (!compiler.getTask(errors, files, null, options, null, files.getJavaFileObjectsFromPaths(sources))
                     .call()) {
                 throw new IllegalArgumentException(errors.toString());
@@ -65,7 +66,11 @@ final class SmallJar {
 
     private static Path annotations() {
         try {
-            return Path.of(ProviderType.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+            return Path.of(ProviderType.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }

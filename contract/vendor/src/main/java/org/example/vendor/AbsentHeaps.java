@@ -12,7 +12,9 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /** Two heaps that do not serve: the start of one is repeated automatically, the other has failed. */
-@Component(immediate = true, service = {})
+@Component(
+        immediate = true,
+        service = {})
 public final class AbsentHeaps {
     private static final String PID = "org.example.vendor.absent";
 
@@ -21,15 +23,23 @@ public final class AbsentHeaps {
 
     @Activate
     public AbsentHeaps(BundleContext context) {
-        waiting = register(context, Map.of(
-                HeapProperties.NAME, "kept-waiting",
-                UnavailableHeap.REASON, "a device is missing; plug it in",
-                UnavailableHeap.RETRIED, true));
-        failed = register(context, Map.of(
-                HeapProperties.NAME, "kept-failed",
-                UnavailableHeap.REASON, "invalid size = much in " + PID + ": expected bytes",
-                UnavailableHeap.PID, PID,
-                UnavailableHeap.FILE, "etc/" + PID + ".cfg"));
+        waiting = register(
+                context,
+                Map.of(
+                        HeapProperties.NAME, "kept-waiting",
+                        UnavailableHeap.REASON, "a device is missing; plug it in",
+                        UnavailableHeap.RETRIED, true));
+        failed = register(
+                context,
+                Map.of(
+                        HeapProperties.NAME,
+                        "kept-failed",
+                        UnavailableHeap.REASON,
+                        "invalid size = much in " + PID + ": expected bytes",
+                        UnavailableHeap.PID,
+                        PID,
+                        UnavailableHeap.FILE,
+                        "etc/" + PID + ".cfg"));
     }
 
     private static ServiceRegistration<UnavailableHeap> register(BundleContext context, Map<String, ?> properties) {

@@ -40,7 +40,10 @@ final class Books {
     private static String sentence(HeapRequest request) {
         return request.size() + " bytes aligned to " + request.alignment() + " for export " + request.export()
                 + request.name().map(name -> " as '" + name + "'").orElse("")
-                + request.client().map(ClientId::name).map(name -> " of " + name).orElse("");
+                + request.client()
+                        .map(ClientId::name)
+                        .map(name -> " of " + name)
+                        .orElse("");
     }
 
     synchronized void giveBack(HeapRequest request) {

@@ -16,7 +16,10 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /** Heap that emulates contiguous memory. */
-@Component(immediate = true, service = {}, configurationPid = EmulatedHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = EmulatedHeap.PID)
 @HeapName("kept-emulated")
 @HeapType("kept")
 @HeapPriority(-53)

@@ -18,7 +18,9 @@ import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
 
 /** Heap with an exporter, buffers and a map of its own. It tests one buffer and registers itself. */
-@Component(immediate = true, service = {})
+@Component(
+        immediate = true,
+        service = {})
 public final class OwnHeap {
     static final String NAME = "kept-own";
 

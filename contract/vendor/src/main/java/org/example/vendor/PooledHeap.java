@@ -22,7 +22,10 @@ import org.osgi.service.component.annotations.Modified;
  * Heap that consists only of ready-made parts: settings, a choice of back ends, a source with a pool, and their
  * registration.
  */
-@Component(immediate = true, service = {}, configurationPid = PooledHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = PooledHeap.PID)
 public final class PooledHeap {
     static final String PID = "org.example.vendor.pooled";
 
@@ -62,8 +65,8 @@ public final class PooledHeap {
 
     @Modified
     void configure(Config config, Map<String, Object> properties) {
-        HeapSettings settings = HeapSettings.of(
-                PID, "kept", properties, config.heap_name(), config::heap_id, config::heap_priority);
+        HeapSettings settings =
+                HeapSettings.of(PID, "kept", properties, config.heap_name(), config::heap_id, config::heap_priority);
         settings.unread(Config.class).forEach(line -> LOG.log(Level.WARNING, line));
         start.configure(
                 settings,

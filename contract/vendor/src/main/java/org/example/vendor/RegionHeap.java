@@ -28,7 +28,10 @@ import org.osgi.service.component.annotations.Deactivate;
  * Heap with a region that is reserved at its start. It declares its properties by annotations, and permits one foreign
  * user as a peer.
  */
-@Component(immediate = true, service = {}, configurationPid = RegionHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = RegionHeap.PID)
 @HeapName("kept-region")
 @HeapType("kept")
 @HeapId(52)

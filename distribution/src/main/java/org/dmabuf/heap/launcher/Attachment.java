@@ -46,8 +46,6 @@ final class Attachment {
             return client.command(line.command().get());
         }
         var terminal = System.console();
-        return terminal != null && terminal.isTerminal()
-                ? client.shell()
-                : client.script();
+        return terminal != null && terminal.isTerminal() ? client.shell() : client.script();
     }
 }

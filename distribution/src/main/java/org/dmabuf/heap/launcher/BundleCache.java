@@ -118,7 +118,8 @@ final class BundleCache {
             throw new Shared(parent, "other users may rename files in it; run chmod go-w on it");
         }
         if (access.isForeign()) {
-            throw new Shared(parent, "it belongs to another user, " + access.owner().getName());
+            throw new Shared(
+                    parent, "it belongs to another user, " + access.owner().getName());
         }
     }
 

@@ -65,8 +65,9 @@ final class BundleFolder {
         byShell.get(false).forEach(bundle -> start(bundle, bundles.get(bundle), wiring, reports));
         beforeShell.run();
         return byShell.get(true).stream()
-                .filter(bundle -> start(bundle, bundles.get(bundle), wiring, reports))
-                .count() > 0;
+                        .filter(bundle -> start(bundle, bundles.get(bundle), wiring, reports))
+                        .count()
+                > 0;
     }
 
     /** Interrupts starts that have not returned, so that the framework can stop. */
@@ -89,7 +90,8 @@ final class BundleFolder {
             throws IOException, BundleException {
         Optional<JarFlaw> flaw = JarFlaw.ofManifest(jar);
         if (flaw.isPresent()) {
-            reports.problem(jar.getFileName() + " is not installed: " + flaw.get().sentence());
+            reports.problem(
+                    jar.getFileName() + " is not installed: " + flaw.get().sentence());
         } else {
             // Installed by reference: the bundle is this file itself, and no copy is made.
             installed.add(context.installBundle("reference:" + jar.toUri()));

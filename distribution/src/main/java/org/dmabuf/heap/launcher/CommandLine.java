@@ -21,8 +21,7 @@ import java.util.Set;
  * @param paths paths by option: {@code --socket}, and those of {@link Home#of}
  * @param command the command line to run; without it, standard input is the shell's or a script
  */
-record CommandLine(
-        Action action, boolean verbose, boolean json, Map<String, String> paths, Optional<String> command) {
+record CommandLine(Action action, boolean verbose, boolean json, Map<String, String> paths, Optional<String> command) {
     private static final String SOCKET = "--socket";
 
     /** Options that take a path. */

@@ -25,9 +25,8 @@ final class Commands {
     }
 
     void register(BundleContext context) {
-        Dictionary<String, Object> properties = new Hashtable<>(Map.of(
-                "osgi.command.scope", "gateway",
-                "osgi.command.function", new String[] {"exit", "default"}));
+        Dictionary<String, Object> properties = new Hashtable<>(
+                Map.of("osgi.command.scope", "gateway", "osgi.command.function", new String[] {"exit", "default"}));
         context.registerService(Object.class, this, properties);
     }
 

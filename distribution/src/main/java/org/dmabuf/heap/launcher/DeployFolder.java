@@ -221,8 +221,8 @@ final class DeployFolder implements AutoCloseable {
 
     private void follow(Map<Path, FileStamp> now) throws InterruptedException {
         known.forEach((file, jar) -> jar.see(now.get(file)));
-        now.forEach((file, stamp) ->
-                known.computeIfAbsent(file, _ -> new DroppedJar(file, scratch, context, reports)).see(stamp));
+        now.forEach((file, stamp) -> known.computeIfAbsent(file, _ -> new DroppedJar(file, scratch, context, reports))
+                .see(stamp));
         for (DroppedJar jar : known.values()) { // removed files first: another jar may take over their bundle's name
             changed |= jar.isGone() && jar.follow();
         }

@@ -82,8 +82,9 @@ final class DroppedJar {
         }
         retrying = false;
         if (isBusy() && (gone || !step.isGivenUp())) {
-            reports.problem(name + (gone ? " is gone" : " has changed") + ", but " + step.activity().words()
-                    + " still runs; it is " + (gone ? "uninstalled" : "checked again") + " when that returns");
+            reports.problem(name + (gone ? " is gone" : " has changed") + ", but "
+                    + step.activity().words() + " still runs; it is " + (gone ? "uninstalled" : "checked again")
+                    + " when that returns");
             step.giveUp();
         }
     }
@@ -165,11 +166,12 @@ final class DroppedJar {
         String reason = shortage
                 ? "too little memory (" + Sentence.of(thrown) + "); it will be tried again"
                 : Sentence.of(thrown) + remedy(thrown);
-        report(switch (ended.activity()) {
-            case STARTING -> " does not start: " + reason;
-            case STOPPING -> gone ? " is gone, but its bundle does not uninstall: " + reason : refused(reason);
-            default -> refused(reason);
-        });
+        report(
+                switch (ended.activity()) {
+                    case STARTING -> " does not start: " + reason;
+                    case STOPPING -> gone ? " is gone, but its bundle does not uninstall: " + reason : refused(reason);
+                    default -> refused(reason);
+                });
     }
 
     private static boolean isShortage(Throwable thrown) {
@@ -324,7 +326,8 @@ final class DroppedJar {
 
     private boolean isWanted() {
         return switch (bundle.getState()) {
-            case Bundle.INSTALLED -> waiting || bundle.adapt(BundleStartLevel.class).isPersistentlyStarted();
+            case Bundle.INSTALLED ->
+                waiting || bundle.adapt(BundleStartLevel.class).isPersistentlyStarted();
             case Bundle.RESOLVED -> waiting;
             default -> false;
         };

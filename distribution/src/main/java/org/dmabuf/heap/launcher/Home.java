@@ -24,7 +24,11 @@ record Home(Path folder, Path etc, Path deploy, Optional<Path> state, Optional<P
     /** Finds the gateway whose {@code lib} folder contains this class. */
     static Home ofThisJar(Map<String, String> options) throws Failure {
         try {
-            Path jar = Path.of(Home.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+            Path jar = Path.of(Home.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
             Home home = of(jar.toAbsolutePath().getParent().getParent(), options, System.getenv());
             if (!Files.isDirectory(home.bundles())) {
                 throw Failure.of("folder " + home.bundles()

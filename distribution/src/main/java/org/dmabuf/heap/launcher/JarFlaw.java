@@ -67,11 +67,9 @@ record JarFlaw(String sentence, boolean maybeUnfinished) {
         } catch (NoSuchFileException e) {
             throw e;
         } catch (AccessDeniedException e) {
-            return Optional.of(
-                    new JarFlaw("the gateway's user may not read it; change its owner or its mode", true));
+            return Optional.of(new JarFlaw("the gateway's user may not read it; change its owner or its mode", true));
         } catch (IOException | IllegalArgumentException e) { // the latter for names in an unknown encoding
-            return Optional.of(
-                    new JarFlaw("it is truncated or damaged (" + Sentence.of(e) + "); copy it again", true));
+            return Optional.of(new JarFlaw("it is truncated or damaged (" + Sentence.of(e) + "); copy it again", true));
         }
     }
 

@@ -104,7 +104,8 @@ final class LeftoverCaches {
                 return;
             }
             try (SecureDirectoryStream<Path> cache = caches.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {
-                if (!isOurs(cache.getFileAttributeView(PosixFileAttributeView.class).readAttributes())
+                if (!isOurs(cache.getFileAttributeView(PosixFileAttributeView.class)
+                                .readAttributes())
                         || !emptyIfUnused(cache)) {
                     return;
                 }

@@ -99,9 +99,8 @@ public final class Main {
         settings.put("gosh.home", shellHome(home, cache).toString());
         settings.put("gateway.etc", home.etc().toString());
         Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // created after its levels are set
-        try (ConfigurationStore _ = mode.keepsConfigurations()
-                        ? ConfigurationStore.open(home.configurations(), settings)
-                        : null;
+        try (ConfigurationStore _ =
+                        mode.keepsConfigurations() ? ConfigurationStore.open(home.configurations(), settings) : null;
                 Gateway gateway = new Gateway(home.bundles(), home.deploy(), cache, settings)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> interrupt(gateway), "end of the gateway"));
             Commands commands;
@@ -109,8 +108,7 @@ public final class Main {
                 case INTERACTIVE -> {
                     commands = new Commands(() -> LocalShell.stop(gateway.context()));
                     if (!gateway.start(commands, log::warn)) {
-                        throw Failure.of(
-                                "no shell is active; give a command, or commands on standard input");
+                        throw Failure.of("no shell is active; give a command, or commands on standard input");
                     }
                     LocalShell.awaitEnd();
                 }
@@ -122,7 +120,9 @@ public final class Main {
                 case DAEMON -> {
                     commands = new Commands(gateway::stop);
                     gateway.start(commands, log::warn);
-                    log.info("the gateway is up, process {}", ProcessHandle.current().pid());
+                    log.info(
+                            "the gateway is up, process {}",
+                            ProcessHandle.current().pid());
                     gateway.waitForStop();
                 }
                 default -> throw new IllegalStateException("no such mode: " + mode);
@@ -139,7 +139,9 @@ public final class Main {
         mode.applyToShell(settings);
         mode.applyToControl(settings);
         settings.put("gateway.version", version());
-        settings.put("control.variables", String.join(",", Settings.ofSession(settings).keySet()));
+        settings.put(
+                "control.variables",
+                String.join(",", Settings.ofSession(settings).keySet()));
         home.state().ifPresent(folder -> settings.put("gateway.state", folder.toString()));
         Attachment.applySocket(line, home, settings);
         return settings;

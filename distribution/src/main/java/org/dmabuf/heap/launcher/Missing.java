@@ -50,14 +50,14 @@ final class Missing {
 
     private static Optional<String> missing(BundleRequirement requirement, Collection<BundleCapability> providers) {
         Bundle self = requirement.getRevision().getBundle();
-        List<Bundle> bundles =
-                providers.stream().map(provider -> provider.getRevision().getBundle()).toList();
+        List<Bundle> bundles = providers.stream()
+                .map(provider -> provider.getRevision().getBundle())
+                .toList();
         if (bundles.stream().anyMatch(bundle -> bundle.equals(self) || bundle.getState() != Bundle.INSTALLED)) {
             return Optional.empty();
         }
         String text = describe(
-                requirement.getNamespace(),
-                requirement.getDirectives().get(Namespace.REQUIREMENT_FILTER_DIRECTIVE));
+                requirement.getNamespace(), requirement.getDirectives().get(Namespace.REQUIREMENT_FILTER_DIRECTIVE));
         return Optional.of(
                 bundles.isEmpty()
                         ? text

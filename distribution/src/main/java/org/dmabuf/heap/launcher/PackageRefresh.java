@@ -64,8 +64,8 @@ final class PackageRefresh {
         }
         Optional<Throwable> failure = running.failure();
         if (failure.isPresent()) {
-            reports.problem(running.subject() + ": " + running.activity().words() + " failed: "
-                    + Sentence.of(failure.get()));
+            reports.problem(
+                    running.subject() + ": " + running.activity().words() + " failed: " + Sentence.of(failure.get()));
         }
         return true;
     }
@@ -124,7 +124,8 @@ final class PackageRefresh {
     private boolean stop(Bundle user, Step exchanging) {
         int state = user.getState();
         if (state == Bundle.STOPPING
-                || state == Bundle.STARTING && !user.adapt(BundleStartLevel.class).isActivationPolicyUsed()) {
+                || state == Bundle.STARTING
+                        && !user.adapt(BundleStartLevel.class).isActivationPolicyUsed()) {
             postpone(user, state == Bundle.STARTING ? "start" : "stop");
             return false;
         }

@@ -29,7 +29,8 @@ final class Settings {
         }
         Map<String, String> settings = new TreeMap<>();
         for (String name : properties.stringPropertyNames()) {
-            settings.put(name, system.getProperty(name, properties.getProperty(name)).strip());
+            settings.put(
+                    name, system.getProperty(name, properties.getProperty(name)).strip());
         }
         return settings;
     }

@@ -202,7 +202,9 @@ final class Step {
         }
         return Stream.concat(
                         Stream.of(stack[0]),
-                        Arrays.stream(stack, 1, stack.length).filter(Step::isForeign).limit(FRAMES))
+                        Arrays.stream(stack, 1, stack.length)
+                                .filter(Step::isForeign)
+                                .limit(FRAMES))
                 .map(StackTraceElement::toString)
                 .collect(Collectors.joining(", called by ", ", in ", ""));
     }

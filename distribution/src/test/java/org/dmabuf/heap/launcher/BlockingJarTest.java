@@ -100,8 +100,10 @@ class BlockingJarTest {
         Path jar = blocking(deploy, "a", Map.of("Start-When", released.toString(), "Deaf", "yes"));
         try (Gateway gateway = start()) {
             TestJar.plain(jar, "org.acme.a", Map.of("Bundle-Version", "2.0"));
-            await(true, () -> isReported("a.jar has changed, but its start still runs; it is checked again when that"
-                    + " returns"));
+            await(
+                    true,
+                    () -> isReported(
+                            "a.jar has changed, but its start still runs; it is checked again when that" + " returns"));
             release();
             await("2.0.0", () -> bundle(gateway, "a").getVersion().toString());
             await(Bundle.ACTIVE, () -> state(gateway, "a"));
@@ -183,7 +185,11 @@ class BlockingJarTest {
     @Test
     void special_file_is_reported_and_never_opened() throws Exception {
         for (Path in : List.of(bundles, deploy)) {
-            assertEquals(0, new ProcessBuilder("mkfifo", in.resolve("fifo.jar").toString()).start().waitFor());
+            assertEquals(
+                    0,
+                    new ProcessBuilder("mkfifo", in.resolve("fifo.jar").toString())
+                            .start()
+                            .waitFor());
             Files.createSymbolicLink(in.resolve("link.jar"), in.resolve("fifo.jar"));
             Files.createSymbolicLink(in.resolve("zero.jar"), Path.of("/dev/zero"));
             Files.createDirectory(in.resolve("dir.jar"));
@@ -247,8 +253,8 @@ class BlockingJarTest {
 
     private boolean isReported(String... parts) {
         return List.copyOf(problems).stream()
-                .anyMatch(problem -> List.of(parts).stream().allMatch(problem::contains)
-                        && problem.startsWith(parts[0]));
+                .anyMatch(
+                        problem -> List.of(parts).stream().allMatch(problem::contains) && problem.startsWith(parts[0]));
     }
 
     private void assertReported(String... parts) {

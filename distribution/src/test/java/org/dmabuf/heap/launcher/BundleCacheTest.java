@@ -47,7 +47,8 @@ class BundleCacheTest {
         assertEquals("rwx------", permissions(parent.resolve("cache")));
         assertEquals("rwx------", permissions(parent.resolve("cache").resolve(top)));
         Path outside = Files.writeString(folder.resolve("outside"), "kept");
-        Files.writeString(Files.createDirectory(cache.folder().resolve("bundle1")).resolve("bundle.info"), "");
+        Files.writeString(
+                Files.createDirectory(cache.folder().resolve("bundle1")).resolve("bundle.info"), "");
         Files.createSymbolicLink(cache.folder().resolve("link"), folder);
         Files.createLink(cache.folder().resolve("hard"), outside);
         cache.delete();
@@ -63,7 +64,9 @@ class BundleCacheTest {
         Path older = leftover("dmabuf-gateway-" + SELF + "-2", "cache.lock");
         Path unbegun = Files.createDirectory(parent.resolve("dmabuf-gateway-1-3"));
         BundleCache.create(parent, folder);
-        assertEquals(List.of(false, false, false), Stream.of(killed, older, unbegun).map(Files::exists).toList());
+        assertEquals(
+                List.of(false, false, false),
+                Stream.of(killed, older, unbegun).map(Files::exists).toList());
     }
 
     @Test
@@ -191,7 +194,8 @@ class BundleCacheTest {
             assertTrue(failure.getMessage().contains("other users may rename files in it"), failure.getMessage());
         }
         Files.setAttribute(shared, "unix:mode", 01777); // as /tmp is
-        assertEquals(shared, BundleCache.create(shared, parent).folder().getParent().getParent());
+        assertEquals(
+                shared, BundleCache.create(shared, parent).folder().getParent().getParent());
     }
 
     private Path leftover(String name, String lock) throws IOException {

@@ -16,8 +16,7 @@ class CommandLineTest {
     void words_are_one_command() throws Failure {
         CommandLine line = CommandLine.parse(List.of("dmaheap:list", "|", "grep", "system"));
         assertEquals(
-                new CommandLine(Action.RUN, false, false, Map.of(), Optional.of("dmaheap:list | grep system")),
-                line);
+                new CommandLine(Action.RUN, false, false, Map.of(), Optional.of("dmaheap:list | grep system")), line);
     }
 
     @Test
@@ -37,7 +36,8 @@ class CommandLineTest {
     @Test
     void help_is_asked_for_in_two_ways() throws Failure {
         assertEquals(Action.HELP, CommandLine.parse(List.of("-h")).action());
-        assertEquals(Action.HELP, CommandLine.parse(List.of("--attach", "--help")).action());
+        assertEquals(
+                Action.HELP, CommandLine.parse(List.of("--attach", "--help")).action());
         assertEquals(Action.HELP, CommandLine.parse(List.of("status", "--help")).action());
     }
 
@@ -59,11 +59,14 @@ class CommandLineTest {
     @Test
     void status_is_a_separate_word_with_options_before_or_after_it() throws Failure {
         CommandLine line = CommandLine.parse(List.of("--socket", "/run/x", "status", "--json"));
+        assertEquals(new CommandLine(Action.STATUS, false, true, Map.of("--socket", "/run/x"), Optional.empty()), line);
         assertEquals(
-                new CommandLine(Action.STATUS, false, true, Map.of("--socket", "/run/x"), Optional.empty()), line);
-        assertEquals(Optional.of("/run/y"), CommandLine.parse(List.of("status", "--socket=/run/y")).socket());
-        assertEquals(Optional.of("statuss"), CommandLine.parse(List.of("statuss")).command());
-        assertEquals(Optional.of("status x"), CommandLine.parse(List.of("status x")).command());
+                Optional.of("/run/y"),
+                CommandLine.parse(List.of("status", "--socket=/run/y")).socket());
+        assertEquals(
+                Optional.of("statuss"), CommandLine.parse(List.of("statuss")).command());
+        assertEquals(
+                Optional.of("status x"), CommandLine.parse(List.of("status x")).command());
     }
 
     @Test
@@ -72,7 +75,9 @@ class CommandLineTest {
                 Map.of("--etc", "/a", "--deploy", "/b", "--state", "/c=d", "--run", "/e"),
                 CommandLine.parse(List.of("--etc", "/a", "--deploy=/b", "--state=/c=d", "--daemon", "--run", "/e"))
                         .paths());
-        assertEquals(Map.of("--run", "/e"), CommandLine.parse(List.of("status", "--run", "/e")).paths());
+        assertEquals(
+                Map.of("--run", "/e"),
+                CommandLine.parse(List.of("status", "--run", "/e")).paths());
     }
 
     @Test

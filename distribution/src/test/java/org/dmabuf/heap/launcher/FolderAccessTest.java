@@ -26,7 +26,8 @@ class FolderAccessTest {
     }
 
     private static String refusal(Path folder) {
-        return assertThrows(Failure.class, () -> FolderAccess.requireUnshared(folder)).getMessage();
+        return assertThrows(Failure.class, () -> FolderAccess.requireUnshared(folder))
+                .getMessage();
     }
 
     @Test
@@ -35,7 +36,8 @@ class FolderAccessTest {
         FolderAccess access = FolderAccess.of(folder);
         assertEquals(
                 "starting the gateway on " + folder + " failed: folder " + folder + " is writable by other users (mode"
-                        + " 0757, owner " + access.owner().getName() + ", group " + access.group().getName()
+                        + " 0757, owner " + access.owner().getName() + ", group "
+                        + access.group().getName()
                         + "); run chmod go-w " + folder + ", or set DMAHEAP_ALLOW_SHARED_FOLDERS=true in the"
                         + " environment to trust these users",
                 refusal(folder));
@@ -67,8 +69,9 @@ class FolderAccessTest {
         assertTrue(refusal(open).contains("(mode 1777, "));
         assertTrue(refusal(open.resolve("missing")).contains("folder " + open + " is writable by other users"));
         Files.setAttribute(open, "unix:mode", 0777);
-        assertTrue(refusal(inside).endsWith("run chmod go-w " + open
-                + ", or set DMAHEAP_ALLOW_SHARED_FOLDERS=true in the environment to trust these users"));
+        assertTrue(refusal(inside)
+                .endsWith("run chmod go-w " + open
+                        + ", or set DMAHEAP_ALLOW_SHARED_FOLDERS=true in the environment to trust these users"));
     }
 
     @Test

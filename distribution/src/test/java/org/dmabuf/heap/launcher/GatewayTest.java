@@ -89,8 +89,10 @@ class GatewayTest {
         Files.move(bundle("b", Map.of("Import-Package", "org.acme.a")), deploy.resolve("b.jar"));
         Files.move(bundle("c", Map.of("Export-Package", "org.acme.a")), deploy.resolve("c.jar"));
         try (Gateway gateway = start(cache())) {
-            Bundle b = gateway.context().getBundle(deploy.resolve("b.jar").toUri().toString());
-            Bundle c = gateway.context().getBundle(deploy.resolve("c.jar").toUri().toString());
+            Bundle b =
+                    gateway.context().getBundle(deploy.resolve("b.jar").toUri().toString());
+            Bundle c =
+                    gateway.context().getBundle(deploy.resolve("c.jar").toUri().toString());
             assertEquals(List.of(Bundle.ACTIVE, Bundle.ACTIVE), List.of(b.getState(), c.getState()));
 
             c.stop();

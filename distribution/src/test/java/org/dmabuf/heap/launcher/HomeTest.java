@@ -54,7 +54,9 @@ class HomeTest {
     @Test
     void the_state_folder_of_systemd_is_the_first_of_its_list_and_weaker_than_our_own_variable() {
         Map<String, String> service = Map.of("STATE_DIRECTORY", "/var/lib/a:/var/lib/b");
-        assertEquals(Optional.of(Path.of("/var/lib/a")), Home.of(ARCHIVE, Map.of(), service).state());
+        assertEquals(
+                Optional.of(Path.of("/var/lib/a")),
+                Home.of(ARCHIVE, Map.of(), service).state());
         assertEquals(
                 Optional.of(Path.of("/c")),
                 Home.of(ARCHIVE, Map.of(), Map.of("STATE_DIRECTORY", "/a", "DMAHEAP_STATE", "/c"))

@@ -143,7 +143,9 @@ class JarFlawTest {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
             jar.putNextEntry(new ZipEntry("data"));
-            jar.write("some data that is long enough to be more than its headers ".repeat(3).getBytes());
+            jar.write("some data that is long enough to be more than its headers "
+                    .repeat(3)
+                    .getBytes());
         }
         return bytes.toByteArray();
     }

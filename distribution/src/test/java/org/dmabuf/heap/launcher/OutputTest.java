@@ -25,8 +25,7 @@ class OutputTest {
         Output output = new Output(failing("No space left on device"));
         print(output);
         Failure failure = assertThrows(Failure.class, output::requireWhole);
-        assertEquals(
-                "writing the result to standard output failed: No space left on device", failure.getMessage());
+        assertEquals("writing the result to standard output failed: No space left on device", failure.getMessage());
     }
 
     @Test

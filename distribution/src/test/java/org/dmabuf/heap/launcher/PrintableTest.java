@@ -16,8 +16,8 @@ import org.slf4j.event.Level;
 
 class PrintableTest {
     private static final String FORGED = "a\nWARN forged\r\t\u001b[2J\u0085\u009b\u202e\u2066\u2028\u2029\u200f";
-    private static final String ESCAPED = "a\\u000aWARN forged\\u000d\\u0009\\u001b[2J"
-            + "\\u0085\\u009b\\u202e\\u2066\\u2028\\u2029\\u200f";
+    private static final String ESCAPED =
+            "a\\u000aWARN forged\\u000d\\u0009\\u001b[2J" + "\\u0085\\u009b\\u202e\\u2066\\u2028\\u2029\\u200f";
 
     @Test
     void text_that_prints_stays_as_it_is() {

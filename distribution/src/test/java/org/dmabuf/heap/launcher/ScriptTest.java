@@ -21,8 +21,7 @@ class ScriptTest {
 
     @Test
     void first_failure_ends_it_and_names_its_line() {
-        Failure failure = assertThrows(
-                Failure.class, () -> Script.run(lines("a\nfail\nb\n"), this::run, () -> false));
+        Failure failure = assertThrows(Failure.class, () -> Script.run(lines("a\nfail\nb\n"), this::run, () -> false));
         assertEquals("line 2: it failed", failure.getMessage());
         assertEquals(1, failure.status());
         assertEquals(List.of("a"), ran);

@@ -72,8 +72,7 @@ public final class CameraCommand {
             }
             // The client needs no code for the fallback to the system heap. The request has the order of the heaps, and
             // the broker applies the other requirements to each heap.
-            return start(isPrivate, requirement, "camera", "system") + "\n"
-                    + start(isPrivate, requirement, "system");
+            return start(isPrivate, requirement, "camera", "system") + "\n" + start(isPrivate, requirement, "system");
         } catch (HeapException | IllegalArgumentException e) {
             throw new Refused(e);
         }

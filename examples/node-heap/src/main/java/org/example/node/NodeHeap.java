@@ -23,7 +23,10 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
  * several nodes. Without its node the heap is not registered, and the log and {@code dmaheap:info} show the missing
  * node.
  */
-@Component(immediate = true, service = {}, configurationPid = NodeHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = NodeHeap.PID)
 @Designate(ocd = NodeHeap.Config.class)
 public final class NodeHeap {
     static final String PID = "org.example.node";
@@ -63,8 +66,7 @@ public final class NodeHeap {
     @Modified
     void configure(Config config, Map<String, Object> properties) {
         String name = config.heap_name().isEmpty() ? config.node() : config.heap_name();
-        HeapSettings settings =
-                HeapSettings.of(PID, "node", properties, name, config::heap_id, config::heap_priority);
+        HeapSettings settings = HeapSettings.of(PID, "node", properties, name, config::heap_id, config::heap_priority);
         start.configure(
                 settings,
                 () -> node(config, settings),

@@ -27,7 +27,8 @@ class HeapRequestTest {
             CAMERA);
 
     private static void assertInvalid(String sentence, Executable call) {
-        assertEquals(sentence, assertThrows(IllegalArgumentException.class, call).getMessage());
+        assertEquals(
+                sentence, assertThrows(IllegalArgumentException.class, call).getMessage());
     }
 
     private static void assertRequest(
@@ -97,7 +98,8 @@ class HeapRequestTest {
         assertThrows(NullPointerException.class, () -> FULL.withExport(null));
         assertEquals(
                 "invalid name = null: expected a text",
-                assertThrows(NullPointerException.class, () -> FULL.withName(null)).getMessage());
+                assertThrows(NullPointerException.class, () -> FULL.withName(null))
+                        .getMessage());
         assertThrows(NullPointerException.class, () -> HeapRequest.of(null, Optional.empty()));
         assertThrows(NullPointerException.class, () -> HeapRequest.of(AllocationRequest.of(1), null));
     }
@@ -105,6 +107,8 @@ class HeapRequestTest {
     @Test
     void its_text_lists_the_requested_values() {
         assertEquals("request of 4096 bytes aligned to 64, export READ_ONLY, 'frame'", FULL.toString());
-        assertEquals("request of 1 bytes aligned to 1, export READ_WRITE", HeapRequest.of(1).toString());
+        assertEquals(
+                "request of 1 bytes aligned to 1, export READ_WRITE",
+                HeapRequest.of(1).toString());
     }
 }

@@ -65,7 +65,10 @@ import org.slf4j.LoggerFactory;
  * <p>It registers HeapBroker itself, as a service factory. With a component of scope bundle, each get and unget of the
  * service would create and destroy a broker.
  */
-@Component(immediate = true, service = {}, configurationPid = Rules.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = Rules.PID)
 @Designate(ocd = BrokerComponent.Config.class)
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapBroker'")
 @Capability(namespace = "osgi.service", attribute = "objectClass:List<String>='org.dmabuf.heap.HeapMonitor'")
@@ -175,8 +178,7 @@ public final class BrokerComponent {
         changes.add(fanOut);
         changeReporter = new HeapChangeReporter(registry, changes);
         Descriptors descriptors = new Descriptors(Syscalls.linux());
-        BufferServices services =
-                new BufferServices(descriptors, Optional.of(holders), fanOut, leaks.lost());
+        BufferServices services = new BufferServices(descriptors, Optional.of(holders), fanOut, leaks.lost());
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
         clients = new Clients(new BrokerServices(
                 ledger,
@@ -210,8 +212,8 @@ public final class BrokerComponent {
             context.addBundleListener(clients);
             monitor = (ServiceRegistration<HeapMonitor>) context.registerService(
                     HeapMonitor.class.getName(), new Monitors(ledger, registry), FrameworkUtil.asDictionary(Map.of()));
-            registration = (ServiceRegistration<HeapBroker>) context.registerService(
-                    HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
+            registration = (ServiceRegistration<HeapBroker>)
+                    context.registerService(HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {
             if (registration == null) { // after a failure, deactivate is not called
                 end();
@@ -354,8 +356,7 @@ public final class BrokerComponent {
         if (bundle == null) {
             return; // it left before it was bound
         }
-        registry.arrived(
-                id(service), exporter, FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
+        registry.arrived(id(service), exporter, FrameworkUtil.asMap(service.getProperties()), Clients.name(bundle));
         changeHeap(service); // repeats a change that reached the registry before arrived did
     }
 

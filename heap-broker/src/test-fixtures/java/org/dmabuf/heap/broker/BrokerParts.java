@@ -46,6 +46,7 @@ public final class BrokerParts implements AutoCloseable {
     public final RecordedBrokerEvents events = new RecordedBrokerEvents();
     /** Not started, so that a garbage collection does not end a reference that a test no longer mentions. */
     public final LeakDetector leaks = new LeakDetector();
+
     public final BufferServices services;
     public final Allocator allocator;
     public final UnavailableHeaps unavailable = new UnavailableHeaps();

@@ -33,7 +33,8 @@ record MemoryCgroup(Path folder, String limit, String killed) implements AutoClo
             }
             Path folder = top.resolve(parts[2].substring(1)).normalize();
             for (; folder != null && folder.startsWith(top); folder = folder.getParent()) {
-                Path mine = folder.resolve("dmaheap-test-" + ProcessHandle.current().pid());
+                Path mine =
+                        folder.resolve("dmaheap-test-" + ProcessHandle.current().pid());
                 Optional<MemoryCgroup> made = parts[1].isEmpty()
                         ? make(mine, "memory.max", "memory.events")
                         : make(mine, "memory.limit_in_bytes", "memory.oom_control");

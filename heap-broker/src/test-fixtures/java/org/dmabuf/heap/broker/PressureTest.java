@@ -128,8 +128,8 @@ class PressureTest {
         private static final long SIZE = 16 << 20;
 
         public static void main(String[] arguments) {
-            MemorySource source =
-                    MemfdSource.open("system", Syscalls.linux(), Headroom.machine().uncharged());
+            MemorySource source = MemfdSource.open(
+                    "system", Syscalls.linux(), Headroom.machine().uncharged());
             for (int round = 0; round < ROUNDS; round++) {
                 System.out.println(MemoryCgroup.LINE_PREFIX + takeAll(source));
             }
@@ -175,7 +175,8 @@ class PressureTest {
                 punch(peer);
                 try (Arena arena = Arena.ofConfined()) {
                     List<BufferReference> others = takeAll(broker, arena);
-                    exported.forEach(reference -> reference.map(Access.READ_WRITE, arena).fill((byte) 1));
+                    exported.forEach(
+                            reference -> reference.map(Access.READ_WRITE, arena).fill((byte) 1));
                     System.out.println(MemoryCgroup.LINE_PREFIX + "refused beside live buffers");
                     others.forEach(BufferReference::close);
                 }
@@ -185,7 +186,8 @@ class PressureTest {
                 try (Arena arena = Arena.ofConfined()) {
                     List<BufferReference> others = takeAll(broker, arena);
                     Mappings mmap = new Mappings(Syscalls.linux());
-                    peer.forEach(fd -> mmap.map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1));
+                    peer.forEach(
+                            fd -> mmap.map(fd, SIZE, Access.READ_WRITE, arena).fill((byte) 1));
                     System.out.println(MemoryCgroup.LINE_PREFIX + "refused beside lingering buffers");
                     others.forEach(BufferReference::close);
                 }
@@ -207,7 +209,9 @@ class PressureTest {
                 case "emulated-cma" ->
                     EmulatedCmaSource.open(
                             "exporter",
-                            RegionLayout.of(2 * BUFFERS * SIZE, "size").withAlignmentCap(1 << 20).withExports(memfd),
+                            RegionLayout.of(2 * BUFFERS * SIZE, "size")
+                                    .withAlignmentCap(1 << 20)
+                                    .withExports(memfd),
                             linux,
                             headroom);
                 default -> throw new IllegalArgumentException(exporter);
@@ -271,9 +275,8 @@ class PressureTest {
             List<BufferReference> held = new ArrayList<>();
             try (Arena arena = Arena.ofConfined()) {
                 while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
-                    held.add(broker.allocate(
-                            AllocationRequest.of(SIZE)
-                                    .withExport(held.size() % 2 == 0 ? ExportMode.READ_WRITE : ExportMode.NONE)));
+                    held.add(broker.allocate(AllocationRequest.of(SIZE)
+                            .withExport(held.size() % 2 == 0 ? ExportMode.READ_WRITE : ExportMode.NONE)));
                     // Touches each byte now: granted memory must be available.
                     held.getLast().map(Access.READ_WRITE, arena).fill((byte) 0x5a);
                     if (held.getLast().map(Access.READ, arena).get(ValueLayout.JAVA_BYTE, SIZE - 1) != 0x5a) {

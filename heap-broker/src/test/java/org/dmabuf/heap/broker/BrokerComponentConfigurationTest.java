@@ -45,8 +45,10 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         component.modified(
                 config(Map.of("allow", new String[] {"system=nobody"})),
                 Map.of(
-                        "drain.ms", text,
-                        "felix.fileinstall.filename", "file:/opt/gateway/etc/org.dmabuf.heap.broker.cfg"));
+                        "drain.ms",
+                        text,
+                        "felix.fileinstall.filename",
+                        "file:/opt/gateway/etc/org.dmabuf.heap.broker.cfg"));
         assertEquals(
                 List.of("ERROR invalid drain.ms = " + (text.isBlank() ? "'" + text + "'" : text)
                         + " in etc/org.dmabuf.heap.broker.cfg: expected a whole number from 0 to 4000; the previous"
@@ -56,7 +58,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         heap("system", new FakeHeap());
         assertEquals(
                 Errno.EACCES,
-                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST)).errno(),
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST))
+                        .errno(),
                 "the other settings are in force");
     }
 
@@ -92,7 +95,8 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         heap("system", new FakeHeap());
         assertEquals(
                 Errno.EACCES,
-                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST)).errno());
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST))
+                        .errno());
         new BrokerComponent(framework.getBundleContext(), wrong, Map.of());
     }
 
@@ -102,15 +106,15 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
         DmaBuf held = brokerOf(camera).allocate(REQUEST);
         component.modified(
                 config(Map.of(
-                        "quota_client",
-                        new String[] {"org.example.camera=6K"},
-                        "allow",
-                        new String[] {"system=*.camera"})),
+                        "quota_client", new String[] {"org.example.camera=6K"}, "allow", new String[] {"system=*.camera"
+                        })),
                 Map.of());
         for (int again = 0; again < 2; again++) {
-            HeapException over = assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST));
+            HeapException over =
+                    assertThrows(HeapException.class, () -> brokerOf(camera).allocate(REQUEST));
             assertEquals(Errno.ENOMEM, over.errno());
-            HeapException refused = assertThrows(HeapException.class, () -> brokerOf(display).allocate(REQUEST));
+            HeapException refused =
+                    assertThrows(HeapException.class, () -> brokerOf(display).allocate(REQUEST));
             assertEquals(Errno.EACCES, refused.errno());
             assertTrue(
                     refused.getMessage().contains("bundle org.example.display at test:org.example.display"),
@@ -118,10 +122,7 @@ class BrokerComponentConfigurationTest extends BrokerInFramework {
             RecordedLog.clear();
             component.modified(
                     config(Map.of(
-                            "quota_client",
-                            new String[] {"*=1G org.example.camera=lots"},
-                            "allow",
-                            new String[0])),
+                            "quota_client", new String[] {"*=1G org.example.camera=lots"}, "allow", new String[0])),
                     Map.of());
             assertEquals(
                     List.of("ERROR invalid quota.client = org.example.camera=lots in org.dmabuf.heap.broker: expected a"

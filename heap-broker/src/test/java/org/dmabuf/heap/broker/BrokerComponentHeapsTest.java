@@ -77,7 +77,8 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         ServiceRegistration<HeapExporter> heap = heap("system", new FakeHeap());
         heap.setProperties(FrameworkUtil.asDictionary(Map.of(HeapProperties.NAME, "other")));
         component.changeHeap(heap.getReference());
-        assertEquals("other", brokerOf(camera).allocate(REQUEST.withHeaps("other")).heapName());
+        assertEquals(
+                "other", brokerOf(camera).allocate(REQUEST.withHeaps("other")).heapName());
         remove(heap);
         component.changeHeap(heap("x", new FakeHeap()).getReference());
     }
@@ -180,8 +181,7 @@ class BrokerComponentHeapsTest extends BrokerInFramework {
         change(heap, Map.of(HeapProperties.NAME, "other"));
         change(heap, Map.of(HeapProperties.NAME, "other", HeapProperties.ALIGNMENT, 3L));
         remove(heap);
-        assertEquals(
-                List.of("system SERVING", "system DEPARTED", "other SERVING", "other DEPARTED"), changes(events));
+        assertEquals(List.of("system SERVING", "system DEPARTED", "other SERVING", "other DEPARTED"), changes(events));
     }
 
     private static List<String> changes(RecordedBrokerEvents events) {

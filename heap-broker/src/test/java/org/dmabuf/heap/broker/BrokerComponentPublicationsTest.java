@@ -301,7 +301,8 @@ class BrokerComponentPublicationsTest extends BrokerInFramework {
         Collection<ServiceReference<PublishedBuffer>> found =
                 display.getBundleContext().getServiceReferences(PublishedBuffer.class, "(dmabuf.name=rear)");
         assertEquals(1, found.size());
-        PublishedBuffer rear = display.getBundleContext().getService(found.iterator().next());
+        PublishedBuffer rear =
+                display.getBundleContext().getService(found.iterator().next());
         assertEquals("rear", rear.name());
         try (DmaBuf open = rear.open()) {
             assertEquals(Optional.of("frame"), open.name());

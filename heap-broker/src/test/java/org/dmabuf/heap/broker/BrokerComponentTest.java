@@ -59,7 +59,9 @@ class BrokerComponentTest extends BrokerInFramework {
         DmaBuf got = got(display).open();
         got.beginCpuAccess(Access.WRITE);
         deactivate();
-        assertEquals(List.of("begin WRITE", "end WRITE", "release"), exporter.memory().calls());
+        assertEquals(
+                List.of("begin WRITE", "end WRITE", "release"),
+                exporter.memory().calls());
         awaitReapers(others);
         assertNull(camera.getBundleContext().getServiceReference(HeapBroker.class));
         assertNull(published(display));
@@ -164,8 +166,7 @@ class BrokerComponentTest extends BrokerInFramework {
                 RecordedLog.lines().getFirst().startsWith("WARN heap 'stuck' left while calls were inside it: 1;"),
                 RecordedLog.lines().toString());
         go.countDown();
-        assertTrue(
-                assertThrows(Exception.class, allocation::get).getCause() instanceof IllegalStateException);
+        assertTrue(assertThrows(Exception.class, allocation::get).getCause() instanceof IllegalStateException);
         assertTrue(stuck.memory().released());
     }
 
@@ -293,7 +294,9 @@ class BrokerComponentTest extends BrokerInFramework {
         remove(heap);
         assertEquals(
                 List.of("adopted", "system"),
-                monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList(),
+                monitor.usageByHeap().stream()
+                        .map(record -> record.heap().orElseThrow())
+                        .toList(),
                 "it still has charged memory");
         assertEquals(4096, open.size());
         deactivate();

@@ -84,9 +84,8 @@ abstract class BrokerInFramework {
     static BrokerComponent.Config config(Map<String, ?> set) {
         return FakeBundle.proxy(
                 BrokerComponent.Config.class,
-                (self, method, arguments) -> set.containsKey(method.getName())
-                        ? set.get(method.getName())
-                        : method.getDefaultValue());
+                (self, method, arguments) ->
+                        set.containsKey(method.getName()) ? set.get(method.getName()) : method.getDefaultValue());
     }
 
     /** Installs and starts an empty bundle, with an activator or without. */
@@ -154,7 +153,9 @@ abstract class BrokerInFramework {
     }
 
     long live() {
-        return brokerOf(camera).heaps().stream().mapToLong(info -> info.charged().liveBuffers()).sum();
+        return brokerOf(camera).heaps().stream()
+                .mapToLong(info -> info.charged().liveBuffers())
+                .sum();
     }
 
     void activate() {

@@ -65,8 +65,14 @@ class EndsOnceTest {
         for (FakeMemory memory : made) {
             assertEquals(1, memory.count("release"), () -> memory.calls().toString());
             assertTrue(memory.released(), () -> memory.calls().toString());
-            assertEquals(begun(memory, "map "), memory.count("unmap"), () -> memory.calls().toString());
-            assertEquals(begun(memory, "begin "), begun(memory, "end "), () -> memory.calls().toString());
+            assertEquals(
+                    begun(memory, "map "),
+                    memory.count("unmap"),
+                    () -> memory.calls().toString());
+            assertEquals(
+                    begun(memory, "begin "),
+                    begun(memory, "end "),
+                    () -> memory.calls().toString());
         }
         assertEquals(0, broker.client.account().snapshot().liveBytes());
         assertTrue(broker.client.account().settled());
@@ -281,8 +287,9 @@ class EndsOnceTest {
         }));
         BufferReference reference = broker.allocate(SIZE);
         HeapMonitor monitor = broker.monitor();
-        Thread waits = Thread.ofPlatform().daemon().start(() -> reference.beginCpuAccess(Access.READ)
-                .close());
+        Thread waits = Thread.ofPlatform()
+                .daemon()
+                .start(() -> reference.beginCpuAccess(Access.READ).close());
         assertTrue(inside.await(30, TimeUnit.SECONDS));
         assertEquals(1, monitor.buffers().getFirst().cpuAccesses());
         assertEquals(1, monitor.buffers().getFirst().references());
@@ -304,12 +311,7 @@ class EndsOnceTest {
         broker.heap("camera", new FakeHeap(request -> memory));
         try (BufferReference reference = broker.allocate(SIZE)) {
             assertThrows(HeapException.class, () -> reference.beginCpuAccess(Access.READ));
-            assertEquals(
-                    0,
-                    broker.monitor()
-                            .buffers()
-                            .getFirst()
-                            .cpuAccesses());
+            assertEquals(0, broker.monitor().buffers().getFirst().cpuAccesses());
         }
     }
 
@@ -361,7 +363,8 @@ class EndsOnceTest {
             throw new Unspeakable();
         }));
         HeapException failed = assertThrows(
-                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).withHeaps("other")));
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(SIZE).withHeaps("other")));
         assertTrue(failed.getMessage().contains(Unspeakable.class.getName()), failed.getMessage());
     }
 

@@ -47,6 +47,7 @@ public final class FailurePoints {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
     /** Number of failures after which the run ends, because each further point would only wait for lost memory. */
     private static final int MOST_WRONG = 3;
+
     private static final int MFD_ALLOW_SEALING = 0x2;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GETFD = 1;
@@ -84,10 +85,14 @@ public final class FailurePoints {
     /** @param faulty whether the heap fails at each return of memory, so that the broker logs */
     private FailurePoints(boolean faulty) {
         MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
-        account = broker.heap("system", faulty ? new FaultyHeap(source) : source, source.properties()).account();
+        account = broker.heap("system", faulty ? new FaultyHeap(source) : source, source.properties())
+                .account();
         // The quotas are so tight that a reservation which a point leaves is missing at the next.
         broker.ledger.apply(BrokerParts.rules(
-                new String[] {"system=256K"}, new String[] {"*=256K"}, new String[] {"*/system=256K"}, new String[0],
+                new String[] {"system=256K"},
+                new String[] {"*=256K"},
+                new String[] {"*/system=256K"},
+                new String[0],
                 "*"));
     }
 
@@ -226,7 +231,9 @@ public final class FailurePoints {
      */
     private void endLostMappings() {
         System.gc();
-        for (Reference<?> one = broker.leaks.lost().poll(); one != null; one = broker.leaks.lost().poll()) {
+        for (Reference<?> one = broker.leaks.lost().poll();
+                one != null;
+                one = broker.leaks.lost().poll()) {
             if (one instanceof ReferenceTracker tracker) {
                 wrong.add(running + ": a reference was lost: " + tracker.buffer);
             }
@@ -276,13 +283,17 @@ public final class FailurePoints {
     private static boolean withUsedUpStack(Act act, int point) throws Exception {
         Throwable[] thrown = new Throwable[1];
         boolean[] run = new boolean[1];
-        Thread thread = new Thread(null, () -> {
-            try {
-                descend(deepest() - point - 1, act, run);
-            } catch (Throwable e) {
-                thrown[0] = e;
-            }
-        }, "deep", 512 << 10);
+        Thread thread = new Thread(
+                null,
+                () -> {
+                    try {
+                        descend(deepest() - point - 1, act, run);
+                    } catch (Throwable e) {
+                        thrown[0] = e;
+                    }
+                },
+                "deep",
+                512 << 10);
         thread.start();
         thread.join();
         if (thrown[0] != null && !(thrown[0] instanceof StackOverflowError)) {

@@ -27,11 +27,7 @@ class FailurePointsTest {
 
     @Test
     void an_exhausted_java_heap_loses_nothing() throws Exception {
-        run(
-                List.of("-Xmx16m", "-Xms16m", "-XX:+UseSerialGC", "-XX:-UseTLAB"),
-                "heap",
-                ALL ? 16 : 208,
-                ALL ? 400 : 24);
+        run(List.of("-Xmx16m", "-Xms16m", "-XX:+UseSerialGC", "-XX:-UseTLAB"), "heap", ALL ? 16 : 208, ALL ? 400 : 24);
     }
 
     /** Interpreted, so that all frames have the same size. */
@@ -58,7 +54,10 @@ class FailurePointsTest {
                 Integer.toString(step),
                 Integer.toString(most)));
         File output = folder.resolve(way).toFile();
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output).start();
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(output)
+                .start();
         try {
             boolean ended = process.waitFor(PATIENCE_MINUTES, TimeUnit.MINUTES);
             String text = Files.readString(output.toPath(), StandardCharsets.UTF_8);

@@ -137,7 +137,8 @@ class FaultsTest {
         broker.heap("next", next);
         kernel.failNext(call, 1, Errno.EMFILE);
         HeapException refusal = assertThrows(
-                HeapException.class, () -> broker.allocate(AllocationRequest.of(SIZE).withHeaps("system", "next")));
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(SIZE).withHeaps("system", "next")));
         assertEquals(Errno.EMFILE, refusal.errno());
         assertTrue(refusal.getMessage().contains("of 1 MiB"), refusal.getMessage());
         assertEquals(List.of(), next.asked());
@@ -147,7 +148,8 @@ class FaultsTest {
     void an_inode_that_the_kernel_does_not_report_is_a_refusal() {
         BufferReference reference = broker.allocate(SIZE);
         kernel.failNext("inode", 1, Errno.EBADF);
-        assertEquals(Errno.EBADF, assertThrows(HeapException.class, reference::inode).errno());
+        assertEquals(
+                Errno.EBADF, assertThrows(HeapException.class, reference::inode).errno());
         assertTrue(reference.inode().isPresent());
         reference.close();
     }

@@ -182,7 +182,8 @@ class HangingHeapTest {
     void it_is_listed_as_hanging_with_the_call_and_serves_again_when_the_call_returns() {
         broker.heap("bad", new FakeHeap(HangsInUnmap::new));
         broker.heap("system", new FakeHeap());
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("bad").withName("frame"));
+        BufferReference reference =
+                broker.allocate(AllocationRequest.of(SIZE).withHeaps("bad").withName("frame"));
         try (Arena arena = Arena.ofConfined()) {
             reference.map(Access.READ, arena);
         }
@@ -213,11 +214,14 @@ class HangingHeapTest {
         BufferReference reference = from("bad");
         broker.client.stop("its bundle has stopped");
         broker.remove(bad);
-        Await.until("its reason says so", () -> broker.info("bad", HeapState.DEPARTED)
-                .reason()
-                .orElseThrow()
-                .startsWith("it has left; its buffers are still in use; the release of a buffer of 4 KiB from heap"
-                        + " 'bad'"));
+        Await.until(
+                "its reason says so",
+                () -> broker.info("bad", HeapState.DEPARTED)
+                        .reason()
+                        .orElseThrow()
+                        .startsWith(
+                                "it has left; its buffers are still in use; the release of a buffer of 4 KiB from heap"
+                                        + " 'bad'"));
         assertThrows(IllegalStateException.class, reference::newReference);
     }
 
@@ -299,8 +303,7 @@ class HangingHeapTest {
             }
         }));
         assertEquals(
-                Errno.EIO,
-                assertThrows(HeapException.class, () -> from("bad")).errno());
+                Errno.EIO, assertThrows(HeapException.class, () -> from("bad")).errno());
     }
 
     @Test
@@ -329,58 +332,67 @@ class HangingHeapTest {
         hangs.set(true);
         for (int i = 0; i < 5; i++) {
             List<HeapInfo> heaps = broker.heaps();
-            assertEquals(Duration.ZERO, heaps.stream().filter(heap -> heap.name().equals("system")).findFirst()
-                    .orElseThrow().usageAge());
+            assertEquals(
+                    Duration.ZERO,
+                    heaps.stream()
+                            .filter(heap -> heap.name().equals("system"))
+                            .findFirst()
+                            .orElseThrow()
+                            .usageAge());
         }
         Await.until("it hangs", () -> state("bad") == HeapState.HANGING);
         HeapInfo old = broker.info("bad", HeapState.HANGING);
         assertEquals(1, old.usage().free().orElseThrow());
         assertTrue(old.usageAge().compareTo(Duration.ZERO) > 0);
-        assertTrue(
-                old.reason().orElseThrow().startsWith("the usage query of heap 'bad' has hung"), old::toString);
+        assertTrue(old.reason().orElseThrow().startsWith("the usage query of heap 'bad' has hung"), old::toString);
         assertEquals(2, asked.get());
         hangs.set(false);
         goOn.countDown();
-        Await.until("it answers", () -> state("bad") == HeapState.SERVING
-                && broker.info("bad", HeapState.SERVING).usageAge().isZero());
+        Await.until(
+                "it answers",
+                () -> state("bad") == HeapState.SERVING
+                        && broker.info("bad", HeapState.SERVING).usageAge().isZero());
     }
 
     @Test
     void a_hanging_descriptor_call_does_not_delay_a_dump() throws InterruptedException {
         AtomicBoolean hangs = new AtomicBoolean();
         MemfdSource source = MemfdSource.open("bad", Syscalls.linux(), Headroom.machine());
-        broker.heap("bad", request -> {
-            HeapBuffer real = source.allocate(request);
-            return new HeapBuffer() {
-                @Override
-                public long size() {
-                    return real.size();
-                }
+        broker.heap(
+                "bad",
+                request -> {
+                    HeapBuffer real = source.allocate(request);
+                    return new HeapBuffer() {
+                        @Override
+                        public long size() {
+                            return real.size();
+                        }
 
-                @Override
-                public int descriptor() {
-                    if (hangs.get()) {
-                        hang();
-                    }
-                    return real.descriptor();
-                }
+                        @Override
+                        public int descriptor() {
+                            if (hangs.get()) {
+                                hang();
+                            }
+                            return real.descriptor();
+                        }
 
-                @Override
-                public MemorySegment map(Access access) {
-                    return real.map(access);
-                }
+                        @Override
+                        public MemorySegment map(Access access) {
+                            return real.map(access);
+                        }
 
-                @Override
-                public void unmap(MemorySegment mapping) {
-                    real.unmap(mapping);
-                }
+                        @Override
+                        public void unmap(MemorySegment mapping) {
+                            real.unmap(mapping);
+                        }
 
-                @Override
-                public void release() {
-                    real.release();
-                }
-            };
-        }, Map.of());
+                        @Override
+                        public void release() {
+                            real.release();
+                        }
+                    };
+                },
+                Map.of());
         BufferReference reference = from("bad");
         reference.exportFd().close();
         long inode = reference.inode().orElseThrow();

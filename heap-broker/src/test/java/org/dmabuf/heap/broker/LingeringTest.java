@@ -119,7 +119,8 @@ class LingeringTest {
     @Test
     void a_buffer_that_was_never_exported_is_uncharged_at_once_without_a_system_call() {
         for (ExportMode mode : ExportMode.values()) {
-            BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withExport(mode));
+            BufferReference reference =
+                    broker.allocate(AllocationRequest.of(SIZE).withExport(mode));
             assertEquals(mode != ExportMode.NONE, reference.inode().isPresent());
             reference.close();
             assertCharged(0, 0);
@@ -132,9 +133,15 @@ class LingeringTest {
         BufferReference reference = broker.allocate(SIZE);
         ProcessState held = ProcessState.now();
         kernel.fail("fcntl", Errno.EMFILE);
-        assertEquals(Errno.EMFILE, assertThrows(HeapException.class, reference::exportFd).errno());
+        assertEquals(
+                Errno.EMFILE,
+                assertThrows(HeapException.class, reference::exportFd).errno());
         kernel.answer("fcntl", 0);
-        assertEquals(1, held.leftIn(ProcessState.now()).stream().filter(line -> line.contains("inotify")).count());
+        assertEquals(
+                1,
+                held.leftIn(ProcessState.now()).stream()
+                        .filter(line -> line.contains("inotify"))
+                        .count());
         reference.close();
         assertCharged(0, 0);
     }
@@ -149,7 +156,9 @@ class LingeringTest {
         };
         broker.heap("vendor", new FakeHeap(request -> memory));
         BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor"));
-        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
+        assertEquals(
+                Errno.ENOTSUP,
+                assertThrows(HeapException.class, reference::exportFd).errno());
         reference.close();
         assertTrue(memory.released());
     }
@@ -163,8 +172,8 @@ class LingeringTest {
             abort("skipped: " + e.getMessage());
         }
         RegisteredHeap secure = broker.heap("secure", source, source.properties());
-        BufferReference reference = broker.allocate(
-                AllocationRequest.of(SIZE).withHeaps("secure").withEmulations("protected"));
+        BufferReference reference =
+                broker.allocate(AllocationRequest.of(SIZE).withHeaps("secure").withEmulations("protected"));
         OwnedFd fd = reference.exportFd();
         reference.close();
         assertEquals(0, secure.account().snapshot().liveBuffers());
@@ -198,7 +207,9 @@ class LingeringTest {
         broker.memfd("camera");
         assertEquals(1, broker.info("camera", HeapState.SERVING).charged().lingeringBuffers());
         fd.close();
-        Await.until("uncharged", () -> broker.info("camera", HeapState.SERVING).charged().lingeringBuffers() == 0);
+        Await.until(
+                "uncharged",
+                () -> broker.info("camera", HeapState.SERVING).charged().lingeringBuffers() == 0);
     }
 
     @Test
@@ -280,12 +291,15 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
+        BufferReference reference =
+                broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         String log = RecordedLog.lines().toString();
-        assertTrue(log.contains("WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in"
-                + " its heap's code; callers no longer wait for it"), log);
+        assertTrue(
+                log.contains("WARN the release of a buffer 'frame' of 8 KiB from heap 'vendor' has hung for 1500 ms in"
+                        + " its heap's code; callers no longer wait for it"),
+                log);
         assertThrows(IllegalStateException.class, () -> reference.map(Access.READ, Arena.ofAuto()));
         goOn.countDown();
         Await.until("released after all", released::get);
@@ -306,13 +320,17 @@ class LingeringTest {
             }
         };
         broker.heap("vendor", new FakeHeap(request -> hangs));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
+        BufferReference reference =
+                broker.allocate(AllocationRequest.of(SIZE).withHeaps("vendor").withName("frame"));
         reference.beginCpuAccess(Access.WRITE);
         RecordedLog.clear();
         broker.client.stop("its bundle has stopped");
         String log = RecordedLog.lines().toString();
-        assertTrue(log.contains("WARN the end of a CPU access for WRITE to a buffer 'frame' of 8 KiB from heap 'vendor' has"
-                + " hung for"), log);
+        assertTrue(
+                log.contains(
+                        "WARN the end of a CPU access for WRITE to a buffer 'frame' of 8 KiB from heap 'vendor' has"
+                                + " hung for"),
+                log);
         assertFalse(hangs.released());
         goOn.countDown();
         Await.until("released after all", hangs::released);

@@ -173,7 +173,8 @@ class QuotaTest {
                         + " KiB are used; close buffers, or raise quota.client in org.dmabuf.heap.broker",
                 refusal.getMessage());
         assertEquals(List.of(), two.asked());
-        assertEquals("two", own.allocate(AllocationRequest.of(2048).withHeaps("two")).heapName());
+        assertEquals(
+                "two", own.allocate(AllocationRequest.of(2048).withHeaps("two")).heapName());
         brokerOf(display).allocate(PAGE);
     }
 
@@ -184,7 +185,9 @@ class QuotaTest {
         rules("system=8K", "*=9223372036854775807", "");
         HeapBroker own = brokerOf(camera);
         own.allocate(PAGE);
-        assertEquals(Errno.ENOMEM, refusal(own, AllocationRequest.of(Long.MAX_VALUE - 65535)).errno());
+        assertEquals(
+                Errno.ENOMEM,
+                refusal(own, AllocationRequest.of(Long.MAX_VALUE - 65535)).errno());
         assertEquals(1, heap.asked().size());
         own.allocate(PAGE);
     }
@@ -265,10 +268,13 @@ class QuotaTest {
     void rules_apply_to_heaps_and_bundles_that_arrive_later() {
         rules("system=4K", NAME + "=4K", "org.example.display/system=0");
         broker.heap("system", new FakeHeap());
-        assertEquals(Errno.ENOMEM, refusal(brokerOf(display), AllocationRequest.of(1)).errno());
+        assertEquals(
+                Errno.ENOMEM,
+                refusal(brokerOf(display), AllocationRequest.of(1)).errno());
         brokerOf(camera).allocate(PAGE);
         broker.heap("other", new FakeHeap());
-        assertEquals(Errno.ENOMEM, refusal(brokerOf(camera), PAGE.withHeaps("other")).errno());
+        assertEquals(
+                Errno.ENOMEM, refusal(brokerOf(camera), PAGE.withHeaps("other")).errno());
         brokerOf(display).allocate(PAGE.withHeaps("other"));
     }
 
@@ -443,7 +449,8 @@ class QuotaTest {
                 .before(round -> client.set(new ClientAccount(BrokerParts.bundle("org.example.camera"))))
                 .with(round -> client.get().in(account))
                 .with(round -> client.get().apply(limited))
-                .after(round -> assertEquals(200, client.get().in(account).snapshot().limit()))
+                .after(round ->
+                        assertEquals(200, client.get().in(account).snapshot().limit()))
                 .run(50_000);
     }
 }

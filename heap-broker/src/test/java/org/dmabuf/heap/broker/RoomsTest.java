@@ -24,7 +24,10 @@ class RoomsTest {
 
     @Test
     void there_are_no_cycles_between_packages() {
-        slices().matching("org.dmabuf.heap.broker.(*)..").should().beFreeOfCycles().check(MAIN);
+        slices().matching("org.dmabuf.heap.broker.(*)..")
+                .should()
+                .beFreeOfCycles()
+                .check(MAIN);
     }
 
     @Test

@@ -203,7 +203,9 @@ class ShortageTest {
     void a_full_heap_is_asked_once_if_no_release_was_pending() {
         one(() -> {});
         BufferReference held = broker.allocate(SIZE);
-        assertEquals(Errno.ENOMEM, assertThrows(HeapException.class, () -> broker.allocate(SIZE)).errno());
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> broker.allocate(SIZE)).errno());
         assertEquals(1, refused.get());
         held.close();
     }

@@ -143,7 +143,8 @@ class VendorFaultsTest {
     @Test
     void a_mapping_without_the_requested_alignment_is_unmapped_and_reported() {
         FakeMemory memory = new FakeMemory(4096) {
-            private final MemorySegment odd = Arena.ofAuto().allocate(8192, 4096).asSlice(64, 4096);
+            private final MemorySegment odd =
+                    Arena.ofAuto().allocate(8192, 4096).asSlice(64, 4096);
 
             @Override
             public MemorySegment map(Access access) {
@@ -178,7 +179,8 @@ class VendorFaultsTest {
         try (Arena arena = Arena.ofConfined()) {
             assertEquals(
                     Errno.EIO,
-                    assertThrows(HeapException.class, () -> reference.map(Access.READ, arena)).errno());
+                    assertThrows(HeapException.class, () -> reference.map(Access.READ, arena))
+                            .errno());
         }
     }
 

@@ -148,8 +148,7 @@ public final class CarveoutHeap {
         this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(CarveoutHeap.class));
     }
 
-    CarveoutHeap(
-            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+    CarveoutHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         this.context = context;
         this.syscalls = syscalls;
         this.log = log;

@@ -43,8 +43,8 @@ record Region(RegionLayout layout, OptionalLong quota) {
         long granule = size(settings, "granule", config.granule());
         long step = Math.max(page, Math.max(chunk, granule));
         if (size <= 0 || size % step != 0) {
-            throw settings.wrong("size", config.size(), "a positive multiple of page, chunk and granule, "
-                    + Bytes.text(step));
+            throw settings.wrong(
+                    "size", config.size(), "a positive multiple of page, chunk and granule, " + Bytes.text(step));
         }
         RegionLayout layout = RegionLayout.of(size, settings.place("size"))
                 .withPageSize(page)

@@ -49,7 +49,8 @@ class CarveoutContractTest {
         Announced.Heap heap = announced.heaps().getFirst();
         return HeapContract.of(heap.exporter(), heap.properties()).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
                     c.run();
                 }));
     }

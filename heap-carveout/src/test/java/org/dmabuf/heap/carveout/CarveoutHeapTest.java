@@ -66,26 +66,40 @@ class CarveoutHeapTest {
     void a_configuration_with_a_size_is_a_heap_of_its_name_without_an_id() {
         assertEquals(
                 Map.of(
-                        "heap.name", "camera",
-                        "heap.type", "carveout",
-                        "heap.priority", -50,
-                        "heap.backend", "memfd",
-                        "heap.dmabuf", false,
-                        "heap.contiguous.max", Bytes.PAGE,
-                        "heap.alignment", Bytes.PAGE,
-                        "heap.export.readonly", true),
+                        "heap.name",
+                        "camera",
+                        "heap.type",
+                        "carveout",
+                        "heap.priority",
+                        -50,
+                        "heap.backend",
+                        "memfd",
+                        "heap.dmabuf",
+                        false,
+                        "heap.contiguous.max",
+                        Bytes.PAGE,
+                        "heap.alignment",
+                        Bytes.PAGE,
+                        "heap.export.readonly",
+                        true),
                 announced(Map.of("size", "1M", "exports", "memfd")).properties());
     }
 
     @Test
     void the_configured_values_are_announced() {
         Map<String, Object> properties = announced(Map.of(
-                        "heap_name", "frames",
-                        "heap_id", 63,
-                        "heap_priority", 5,
-                        "size", "1M",
-                        "exports", "memfd",
-                        "emulate_contiguous", true))
+                        "heap_name",
+                        "frames",
+                        "heap_id",
+                        63,
+                        "heap_priority",
+                        5,
+                        "size",
+                        "1M",
+                        "exports",
+                        "memfd",
+                        "emulate_contiguous",
+                        true))
                 .properties();
         assertEquals(
                 List.of(HeapExporter.class.getName(), RegionMap.class.getName()),
@@ -131,7 +145,8 @@ class CarveoutHeapTest {
         "heap_id, 64"
     })
     void a_mistake_in_a_changed_configuration_leaves_the_region_and_its_buffers(String setting, String value) {
-        HeapExporter exporter = announced(Map.of("size", "1M", "exports", "memfd")).exporter();
+        HeapExporter exporter =
+                announced(Map.of("size", "1M", "exports", "memfd")).exporter();
         HeapBuffer buffer = exporter.allocate(HeapRequest.of(1));
         long regions = kernel.count("memfdCreate");
         CarveoutHeap heap = heaps.getFirst();

@@ -44,7 +44,8 @@ class CmaContractTest {
         Announced.Heap heap = announced.heaps().getFirst();
         return HeapContract.of(heap.exporter(), heap.properties()).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
                     c.run();
                 }));
     }

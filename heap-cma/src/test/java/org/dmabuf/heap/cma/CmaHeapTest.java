@@ -71,7 +71,8 @@ class CmaHeapTest {
         start(kernel(Errno.ENOENT, "memory@42000000-contiguous"), set).withdraw();
 
         CmaHeap other = start(kernel(Errno.ENOENT, "reserved"), set);
-        assertEquals(List.of("contiguous"), announced.heaps().getFirst().properties().get("heap.emulates"));
+        assertEquals(
+                List.of("contiguous"), announced.heaps().getFirst().properties().get("heap.emulates"));
         other.withdraw();
     }
 
@@ -116,7 +117,9 @@ class CmaHeapTest {
         CmaHeap video = start(kernel(Errno.ENOENT), Map.of("size", "2M"), "org.dmabuf.heap.cma~video");
         assertEquals(
                 List.of("camera", "video"),
-                announced.heaps().stream().map(h -> h.properties().get("heap.name")).toList());
+                announced.heaps().stream()
+                        .map(h -> h.properties().get("heap.name"))
+                        .toList());
         assertEquals(
                 List.of(1L << 20, 2L << 20),
                 announced.heaps().stream()
@@ -151,8 +154,7 @@ class CmaHeapTest {
         CmaHeap heap = start(kernel, Map.of());
         HeapExporter exporter = announced.heaps().getFirst().exporter();
         assertEquals("dma-heap", announced.heaps().getFirst().properties().get("heap.backend"));
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> exporter.allocate(HeapRequest.of(4096)));
+        HeapException refusal = assertThrows(HeapException.class, () -> exporter.allocate(HeapRequest.of(4096)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         kernel.heal();
         exporter.allocate(HeapRequest.of(4096)).release();
@@ -173,7 +175,12 @@ class CmaHeapTest {
 
     @ParameterizedTest
     @CsvSource({
-        "backend, best", "exports, everything", "size, much", "size, 5000", "size, 0", "alignment_cap, 3M",
+        "backend, best",
+        "exports, everything",
+        "size, much",
+        "size, 5000",
+        "size, 0",
+        "alignment_cap, 3M",
         "alignment_cap, 1K"
     })
     void an_invalid_configuration_is_refused_and_nothing_is_announced(String setting, String value) {

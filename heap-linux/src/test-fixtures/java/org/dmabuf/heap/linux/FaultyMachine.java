@@ -89,8 +89,7 @@ public final class FaultyMachine {
     public final Syscalls syscalls = over(Syscalls.class, Syscalls.linux());
     final MadeUpSecrets secrets = new MadeUpSecrets(this::over);
     private final MadeUpHolders holders = new MadeUpHolders(syscalls, this::over);
-    public final Headroom headroom =
-            MadeUpHeadroom.of(() -> left(), clock::get);
+    public final Headroom headroom = MadeUpHeadroom.of(() -> left(), clock::get);
 
     /** @param seed determines the faults */
     public FaultyMachine(long seed) {
@@ -161,7 +160,8 @@ public final class FaultyMachine {
         return calls.cast(Proxy.newProxyInstance(
                 calls.getClassLoader(), new Class<?>[] {calls}, (_, method, arguments) -> {
                     if (strikes(ONE_IN)) {
-                        if (method.getName().equals("fdinfo") || method.getName().equals("locks")) {
+                        if (method.getName().equals("fdinfo")
+                                || method.getName().equals("locks")) {
                             throw new IOException("made up");
                         }
                         if (method.getName().equals("read") && (long) arguments[2] > 8) { // not of a counter

@@ -37,7 +37,9 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
         public MemorySource apply(FaultyMachine machine) {
             return region(
                     machine,
-                    RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD).withChunk(256 << 10));
+                    RegionLayout.of(SIZE, "size")
+                            .withExports(RegionLayout.Exports.MEMFD)
+                            .withChunk(256 << 10));
         }
     },
     EMULATED_CMA(1 << 20) {
@@ -78,13 +80,7 @@ public enum PlainSource implements Function<FaultyMachine, MemorySource> {
                 .withRecycled(64 * Bytes.PAGE);
         try {
             return MadeUpPools.over(
-                    source,
-                    HEAP,
-                    machine.syscalls,
-                    machine.headroom,
-                    budget,
-                    machine.pressure(HEAP),
-                    machine::now);
+                    source, HEAP, machine.syscalls, machine.headroom, budget, machine.pressure(HEAP), machine::now);
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;

@@ -41,8 +41,8 @@ class InterruptedAllocationTest {
     private static final long SIZE = 192 * MIB;
     /** Calls for a large folio are not those of a piece. */
     private static final long LARGEST_FOLIO = 32 * MIB;
-    private static final RegionLayout LAYOUT =
-            RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
+
+    private static final RegionLayout LAYOUT = RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
 
     /** Ordinary memfds instead of secret ones, of which a user may have only a few MiB. */
     private static final Wrapping ORDINARY = new Wrapping() {
@@ -63,21 +63,29 @@ class InterruptedAllocationTest {
         MEMFD(ExportMode.READ_WRITE, "fallocate", test -> MemfdSource.open("camera", test.syscalls, test.headroom)),
         TOUCHED_MEMFD(
                 ExportMode.READ_ONLY, "madvise", test -> MemfdSource.open("camera", test.syscalls, test.headroom)),
-        POOL(ExportMode.NONE, "madvise", test -> PooledSource.over(
-                MemfdSource.open("camera", test.syscalls, test.headroom),
-                "camera",
-                test.syscalls,
-                test.headroom,
-                PoolBudget.none().withRecycled(MIB))),
-        CMA(ExportMode.NONE, "madvise", test -> EmulatedCmaSource.open(
-                "camera", LAYOUT.withAlignmentCap(MIB), test.syscalls, test.headroom)),
+        POOL(
+                ExportMode.NONE,
+                "madvise",
+                test -> PooledSource.over(
+                        MemfdSource.open("camera", test.syscalls, test.headroom),
+                        "camera",
+                        test.syscalls,
+                        test.headroom,
+                        PoolBudget.none().withRecycled(MIB))),
+        CMA(
+                ExportMode.NONE,
+                "madvise",
+                test -> EmulatedCmaSource.open("camera", LAYOUT.withAlignmentCap(MIB), test.syscalls, test.headroom)),
         REGION(ExportMode.NONE, "madvise", test -> {
             MemorySource region = RegionSource.open("camera", LAYOUT, test.syscalls, test.headroom);
             region.allocate(HeapRequest.of(SIZE)).release(); // leaves the range without memory
             return region;
         }),
-        SECRET(ExportMode.READ_WRITE, "read", test -> new MadeUpSecrets(ORDINARY)
-                .open("camera", test.syscalls, test.headroom, new MlockLimit(1L << 40)));
+        SECRET(
+                ExportMode.READ_WRITE,
+                "read",
+                test -> new MadeUpSecrets(ORDINARY)
+                        .open("camera", test.syscalls, test.headroom, new MlockLimit(1L << 40)));
 
         private final ExportMode mode;
         private final String call;
@@ -143,8 +151,7 @@ class InterruptedAllocationTest {
             HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(kind.request()));
             assertTrue(Thread.interrupted(), "the flag was cleared");
             assertEquals(Errno.EINTR, refusal.errno());
-            assertEquals(
-                    "heap 'camera': interrupted after 64 MiB of 192 MiB; nothing is held", refusal.getMessage());
+            assertEquals("heap 'camera': interrupted after 64 MiB of 192 MiB; nothing is held", refusal.getMessage());
             assertEquals(List.of(64 * MIB), pieces);
             before.assertNothingLeft();
             assertEquals(held, MadeUpHeadroom.held(headroom));

@@ -37,7 +37,10 @@ class RoomsTest {
 
     @Test
     void there_are_no_cycles_between_packages() {
-        slices().matching("org.dmabuf.heap.linux.(*)..").should().beFreeOfCycles().check(MAIN);
+        slices().matching("org.dmabuf.heap.linux.(*)..")
+                .should()
+                .beFreeOfCycles()
+                .check(MAIN);
     }
 
     @Test

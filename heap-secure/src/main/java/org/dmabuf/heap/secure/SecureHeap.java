@@ -110,9 +110,7 @@ public final class SecureHeap {
                 name = "Nodes",
                 description = "Names of protected heaps below /dev/dma_heap, separated by blanks; the first that"
                         + " works is used")
-        String[] nodes() default {
-            "protected,secure-video", "protected,trusted-ui", "protected,secure-video-record"
-        };
+        String[] nodes() default {"protected,secure-video", "protected,trusted-ui", "protected,secure-video-record"};
     }
 
     /** The checked configuration. */
@@ -136,8 +134,7 @@ public final class SecureHeap {
         this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(SecureHeap.class));
     }
 
-    SecureHeap(
-            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+    SecureHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         this.syscalls = syscalls;
         this.log = log;
         start = HeapStart.of(context);

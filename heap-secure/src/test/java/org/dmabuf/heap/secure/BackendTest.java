@@ -97,7 +97,8 @@ class BackendTest {
                         .filter(c -> !c.name().startsWith("1024_"))
                         .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
                             Assumptions.assumeTrue(
-                                    c.skipReason().isEmpty(), () -> c.skipReason().get());
+                                    c.skipReason().isEmpty(),
+                                    () -> c.skipReason().get());
                             c.run();
                         })),
                 Stream.of(DynamicTest.dynamicTest("and closes its node", heap::withdraw)));
@@ -117,7 +118,8 @@ class BackendTest {
     @Test
     void a_protected_heap_without_permission_is_logged_with_the_remedy() {
         SecretMemory.assumeThatTheKernelHasIt();
-        start(kernel(true, Errno.EACCES), Map.of("nodes", new String[] {"protected,secure-video"})).withdraw();
+        start(kernel(true, Errno.EACCES), Map.of("nodes", new String[] {"protected,secure-video"}))
+                .withdraw();
         assertEquals(
                 List.of("info [heap '{}' only emulates protected memory, since {}, secure,"
                         + " open(/dev/dma_heap/protected,secure-video) failed: permission denied; give the node to a"
@@ -158,9 +160,8 @@ class BackendTest {
 
     @Test
     void a_heap_that_the_cpu_can_map_is_not_used_as_protected() {
-        start(
-                kernel(false, Errno.ENOENT, "system"),
-                Map.of("backend", "dma-heap", "nodes", new String[] {"none  system"}));
+        start(kernel(false, Errno.ENOENT, "system"), Map.of("backend", "dma-heap", "nodes", new String[] {"none  system"
+        }));
         assertEquals(
                 "the CPU can map memory of /dev/dma_heap/system, which therefore protects nothing; name a protected"
                         + " heap by nodes in org.dmabuf.heap.secure",
@@ -174,7 +175,8 @@ class BackendTest {
         none.withdraw();
 
         SecretMemory.assumeThatTheKernelHasIt();
-        start(kernel(true, Errno.ENOENT, "protected,secure-video"), Map.of("backend", "memfd_secret")).withdraw();
+        start(kernel(true, Errno.ENOENT, "protected,secure-video"), Map.of("backend", "memfd_secret"))
+                .withdraw();
         assertEquals(List.of(), logged);
     }
 

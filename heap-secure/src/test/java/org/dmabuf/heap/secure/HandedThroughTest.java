@@ -65,7 +65,8 @@ class HandedThroughTest {
     void a_secret_is_not_in_the_memory_of_the_forwarding_process(Handing.Kind kind) throws Exception {
         HandedOn handed = handOn(kind);
         assertEquals(
-                kind == Handing.Kind.UNSEEN ? "refused EINVAL" : "mapped " + kind + " 0", handed.output().get(1));
+                kind == Handing.Kind.UNSEEN ? "refused EINVAL" : "mapped " + kind + " 0",
+                handed.output().get(1));
         assertEquals(
                 kind == Handing.Kind.ORDINARY ? FOUND : NOT_FOUND, searchedInMemory(handed.middle(), handed.secret()));
     }
@@ -95,7 +96,8 @@ class HandedThroughTest {
     }
 
     private static boolean leavesItsCoreHere(Process process) throws IOException {
-        String pattern = Files.readString(Path.of("/proc/sys/kernel/core_pattern")).strip();
+        String pattern =
+                Files.readString(Path.of("/proc/sys/kernel/core_pattern")).strip();
         boolean unlimited = Files.readAllLines(Path.of("/proc/" + process.pid() + "/limits")).stream()
                 .anyMatch(line -> line.matches("Max core file size\\s+unlimited .*"));
         return unlimited && !pattern.isEmpty() && !pattern.startsWith("|") && !pattern.contains("/");
@@ -103,9 +105,9 @@ class HandedThroughTest {
 
     /** All memory that a debugger can read, including memory that the process excludes from dumps. */
     private void dumpByDebugger(Process process) throws Exception {
-        Process gcore = started(new ProcessBuilder(
-                        "gcore", "-a", "-o", folder.resolve("core").toString(), Long.toString(process.pid()))
-                .redirectErrorStream(true));
+        Process gcore = started(
+                new ProcessBuilder("gcore", "-a", "-o", folder.resolve("core").toString(), Long.toString(process.pid()))
+                        .redirectErrorStream(true));
         String output = new String(gcore.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, gcore.waitFor(), output);
     }
@@ -145,9 +147,9 @@ class HandedThroughTest {
 
     private byte[] holder(String action, Path socket) throws Exception {
         Path script = Path.of(getClass().getResource("/holder.py").toURI());
-        Process holder = started(new ProcessBuilder(
-                        "python3", script.toString(), action, socket.toString(), Integer.toString(SECRET))
-                .redirectError(ProcessBuilder.Redirect.INHERIT));
+        Process holder = started(
+                new ProcessBuilder("python3", script.toString(), action, socket.toString(), Integer.toString(SECRET))
+                        .redirectError(ProcessBuilder.Redirect.INHERIT));
         String hex = holder.inputReader().readLine();
         assertEquals(0, holder.waitFor(), "the process that was to " + action + " the secret");
         return HexFormat.of().parseHex(hex);
@@ -177,7 +179,9 @@ class HandedThroughTest {
     }
 
     private static long secretMappings(Process process) throws IOException {
-        return maps(process).stream().filter(line -> line.contains("/secretmem")).count();
+        return maps(process).stream()
+                .filter(line -> line.contains("/secretmem"))
+                .count();
     }
 
     private static List<String> maps(Process process) throws IOException {

@@ -51,8 +51,8 @@ final class Handing {
                 MemfdSource source = MemfdSource.open("system", Syscalls.linux(), Headroom.machine());
                 return new Memory(source, source.properties());
             }
-            Announced.Heap heap = SecretMemory.heap(Map.of(
-                    "heap_mappable", this == SEEN, "heap_peers", new String[] {Integer.toUnsignedString(user)}));
+            Announced.Heap heap = SecretMemory.heap(
+                    Map.of("heap_mappable", this == SEEN, "heap_peers", new String[] {Integer.toUnsignedString(user)}));
             return new Memory(heap.exporter(), heap.properties());
         }
     }

@@ -32,7 +32,8 @@ class SecureHeapContractTest {
         Announced.Heap heap = SecretMemory.heap(set);
         return HeapContract.of(heap.exporter(), heap.properties()).skipping(skips()).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
                     c.run();
                 }));
     }
@@ -42,7 +43,6 @@ class SecureHeapContractTest {
         try (InputStream in = SecureHeapContractTest.class.getResourceAsStream("/contract-skips.properties")) {
             skips.load(in);
         }
-        return skips.stringPropertyNames().stream()
-                .collect(Collectors.toMap(name -> name, skips::getProperty));
+        return skips.stringPropertyNames().stream().collect(Collectors.toMap(name -> name, skips::getProperty));
     }
 }

@@ -71,12 +71,18 @@ class SecureHeapTest {
     @Test
     void the_configured_values_are_announced() {
         Map<String, Object> properties = announced(Map.of(
-                        "heap_name", "keys",
-                        "heap_id", 63,
-                        "heap_priority", 5,
-                        "heap_mappable", true,
-                        "heap_peers", new String[] {"root, 1000"},
-                        "backend", "memfd_secret"))
+                        "heap_name",
+                        "keys",
+                        "heap_id",
+                        63,
+                        "heap_priority",
+                        5,
+                        "heap_mappable",
+                        true,
+                        "heap_peers",
+                        new String[] {"root, 1000"},
+                        "backend",
+                        "memfd_secret"))
                 .properties();
         assertEquals("keys", properties.get("heap.name"));
         assertEquals(63, properties.get("heap.id"));
@@ -87,8 +93,8 @@ class SecureHeapTest {
 
     @Test
     void an_invalid_configuration_is_refused_and_announces_nothing() {
-        for (Map<String, ?> wrong : List.of(
-                Map.of("backend", "memfd"), Map.of("heap_peers", new String[] {"no-such-user"}))) {
+        for (Map<String, ?> wrong :
+                List.of(Map.of("backend", "memfd"), Map.of("heap_peers", new String[] {"no-such-user"}))) {
             SecureHeap heap = start(wrong, Syscalls.linux());
             String setting = wrong.keySet().iterator().next().replace('_', '.');
             assertTrue(announced.refusal().startsWith("invalid " + setting + " = "), announced.refusal());
@@ -142,13 +148,7 @@ class SecureHeapTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "heap_peers, no-such-user",
-        "heap_mappable, yes",
-        "backend, tee",
-        "nodes, a/b",
-        "heap_priority, high"
-    })
+    @CsvSource({"heap_peers, no-such-user", "heap_mappable, yes", "backend, tee", "nodes, a/b", "heap_priority, high"})
     void a_mistake_in_a_changed_configuration_leaves_the_heap_as_it_is(String setting, String value) {
         SecureHeap heap = start(Map.of("backend", "memfd_secret"), Syscalls.linux());
         HeapExporter exporter = announced.heaps().getFirst().exporter();
@@ -158,8 +158,7 @@ class SecureHeapTest {
             case "backend" -> wrong.put(setting, value);
             default -> {} // read from the properties
         }
-        heap.configure(
-                Announced.config(SecureHeap.Config.class, wrong), Map.of(setting.replace('_', '.'), value));
+        heap.configure(Announced.config(SecureHeap.Config.class, wrong), Map.of(setting.replace('_', '.'), value));
         assertEquals(1, announced.heaps().size());
         assertSame(exporter, announced.heaps().getFirst().exporter());
 

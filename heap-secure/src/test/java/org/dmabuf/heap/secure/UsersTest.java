@@ -30,11 +30,7 @@ class UsersTest {
 
     @BeforeEach
     void a_machine_with_three_users() throws IOException {
-        users = new Users(
-                SETTINGS,
-                Files.writeString(
-                        folder.resolve("passwd"),
-                        """
+        users = new Users(SETTINGS, Files.writeString(folder.resolve("passwd"), """
                         root:x:0:0:root:/root:/bin/sh
                         audio-player:x:977:977::/:/usr/sbin/nologin
                         far:x:4294967294:1::/:/usr/sbin/nologin
@@ -77,8 +73,8 @@ class UsersTest {
     @ValueSource(strings = {"x", "", "-1", "4294967296"})
     void a_user_with_an_invalid_number_is_refused(String number) throws IOException {
         Path broken = Files.writeString(folder.resolve("broken"), "audio-player:x:" + number + ":977::/:/bin/sh\n");
-        HeapException refusal = assertThrows(
-                HeapException.class, () -> new Users(SETTINGS, broken).ids("audio-player"));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> new Users(SETTINGS, broken).ids("audio-player"));
         assertEquals(Errno.EINVAL, refusal.errno());
     }
 

@@ -147,8 +147,8 @@ public final class BufferCommands implements CommandSet {
                     .withAlignment(Bytes.parse(line.value(ALIGN).orElse("1")));
             BufferInfo made;
             try (CtrlC _ = CtrlC.interrupting(session);
-                    Progress _ = Progress.saying(
-                            out, "allocating " + Bytes.text(request.size()) + "; Ctrl-C cancels")) {
+                    Progress _ =
+                            Progress.saying(out, "allocating " + Bytes.text(request.size()) + "; Ctrl-C cancels")) {
                 DmaBuf buffer = broker.allocate(request);
                 made = buffers.keep(session, own, buffer, buffer.size());
             }
@@ -162,8 +162,7 @@ public final class BufferCommands implements CommandSet {
 
     /** Loads a file into a new buffer. Reads it back through the mapping and through an exported descriptor. */
     @Descriptor("load a file into a new buffer and verify it by mapping and by descriptor")
-    public void load(
-            CommandSession session, @Descriptor("FILE; dmaheap:load --help has the options") Object... words) {
+    public void load(CommandSession session, @Descriptor("FILE; dmaheap:load --help has the options") Object... words) {
         Command.run(session, LOAD_SYNTAX, words, (line, out) -> {
             Path file = file(session, line.argument(0));
             long bytes = FileLoader.sizeOf(file);
@@ -212,9 +211,7 @@ public final class BufferCommands implements CommandSet {
         String size = Bytes.text(bytes);
         return loaded == 0
                 ? "allocating " + size + "; Ctrl-C cancels"
-                : loaded < bytes
-                        ? "loading: " + (long) (100.0 * loaded / bytes) + " % of " + size
-                        : "checking " + size;
+                : loaded < bytes ? "loading: " + (long) (100.0 * loaded / bytes) + " % of " + size : "checking " + size;
     }
 
     @Descriptor("list the buffers that the shell holds")

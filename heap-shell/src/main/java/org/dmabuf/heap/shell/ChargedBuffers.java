@@ -24,7 +24,8 @@ final class ChargedBuffers {
     /** Creates the table. */
     ChargedBuffers(List<BufferRecord> buffers) {
         this.buffers = List.copyOf(buffers);
-        this.clients = new ClientNames(buffers.stream().map(BufferRecord::client).toList());
+        this.clients =
+                new ClientNames(buffers.stream().map(BufferRecord::client).toList());
     }
 
     /** {@return each buffer in a line of 80 characters} */
@@ -62,7 +63,8 @@ final class ChargedBuffers {
     private Table table(List<Column> columns) {
         Table table = new Table(columns.stream().map(Column::heading).toArray(String[]::new));
         for (BufferRecord buffer : buffers) {
-            table.row(columns.stream().map(column -> column.cell().apply(buffer)).toArray(String[]::new));
+            table.row(
+                    columns.stream().map(column -> column.cell().apply(buffer)).toArray(String[]::new));
         }
         return table;
     }

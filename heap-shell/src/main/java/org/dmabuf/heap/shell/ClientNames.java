@@ -30,6 +30,8 @@ final class ClientNames {
     /** {@return the name of a client in this listing} */
     String of(ClientId client) {
         String name = client.toString();
-        return shared.contains(name) ? name + client.location().map(place -> "@" + place).orElse("") : name;
+        return shared.contains(name)
+                ? name + client.location().map(place -> "@" + place).orElse("")
+                : name;
     }
 }

@@ -94,8 +94,7 @@ final class FileLoader {
         try (OwnedFd descriptor = buffer.exportFd();
                 Arena arena = Arena.ofConfined();
                 CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
-            MemorySegment mapping =
-                    new Mappings(Syscalls.linux()).map(descriptor, buffer.size(), Access.READ, arena);
+            MemorySegment mapping = new Mappings(Syscalls.linux()).map(descriptor, buffer.size(), Access.READ, arena);
             return Sha256.of(mapping.asSlice(0, bytes));
         }
     }
@@ -106,8 +105,8 @@ final class FileLoader {
             piece.clear().limit((int) Math.min(piece.capacity(), to.byteSize() - offset));
             int read = from.read(piece);
             if (read < 0) {
-                throw new EOFException(file + " was truncated while it was read: " + offset + " of " + to.byteSize()
-                        + " bytes");
+                throw new EOFException(
+                        file + " was truncated while it was read: " + offset + " of " + to.byteSize() + " bytes");
             }
             MemorySegment.copy(MemorySegment.ofArray(piece.array()), 0, to, offset, read);
             offset += read;

@@ -43,9 +43,8 @@ final class Filling {
         if (line.has(RANDOM)) {
             return new Filling(new byte[PIECE], Optional.of(new SplittableRandom()));
         }
-        byte[] pattern = line.value(PATTERN)
-                .map(Filling::pattern)
-                .orElseGet(() -> new byte[] {one.map(Filling::oneByte).orElse((byte) 0)});
+        byte[] pattern = line.value(PATTERN).map(Filling::pattern).orElseGet(() ->
+                new byte[] {one.map(Filling::oneByte).orElse((byte) 0)});
         byte[] piece = new byte[PIECE / pattern.length * pattern.length];
         for (int i = 0; i < piece.length; i += pattern.length) {
             System.arraycopy(pattern, 0, piece, i, pattern.length);

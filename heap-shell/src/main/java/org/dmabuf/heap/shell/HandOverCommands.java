@@ -40,8 +40,7 @@ public final class HandOverCommands implements CommandSet {
                     "share", "Waits on a new socket for one process and sends it a buffer's descriptor")
             .taking("NAME SOCKET", 2, 2)
             .with(TIMEOUT, Peers.TO, Peers.TO_GROUP, Option.JSON)
-            .noting(
-                    """
+            .noting("""
                     Without --to and --to-group, the process must run as the gateway's own user,
                     and the socket's file has mode 0600. With --to another user its mode is
                     0666. With --to-group the file belongs to the group and its mode is 0660.
@@ -56,8 +55,7 @@ public final class HandOverCommands implements CommandSet {
                     "send", "Connects to a listening process and sends it a buffer's descriptor")
             .taking("NAME SOCKET", 2, 2)
             .with(TIMEOUT, Peers.TO, Peers.TO_GROUP, Option.JSON)
-            .noting(
-                    """
+            .noting("""
                     SOCKET has type SOCK_SEQPACKET; send waits until a process listens on it.
                     Without --to and --to-group, the process must run as the gateway's own user
                     or, if the buffer's heap has heap.peers, as a user in that list.
@@ -153,8 +151,7 @@ public final class HandOverCommands implements CommandSet {
                 received = handOver.receive(
                         socket,
                         timeout,
-                        theirs -> line.value(NAME)
-                                .orElseGet(() -> isTypable(theirs) ? theirs : buffers.freshName()));
+                        theirs -> line.value(NAME).orElseGet(() -> isTypable(theirs) ? theirs : buffers.freshName()));
                 HeldBuffer held = received.buffer();
                 kept = buffers.keep(session, received.name(), held.buffer(), held.content());
             }

@@ -16,8 +16,10 @@ final class HeapFacts {
     /** Writes down the heap's description. */
     HeapFacts(HeapInfo heap) {
         add("heap", heap.name());
-        add("state", heap.state().toString().toLowerCase(Locale.ROOT)
-                + heap.reason().map(sentence -> ": " + sentence).orElse(""));
+        add(
+                "state",
+                heap.state().toString().toLowerCase(Locale.ROOT)
+                        + heap.reason().map(sentence -> ": " + sentence).orElse(""));
         heap.plainRefusal().map(OptionWords::of).ifPresent(sentence -> add("plain request", "refused: " + sentence));
         add("bundle", heap.bundle());
         boolean dmabuf = Boolean.TRUE.equals(heap.properties().get(HeapProperties.DMABUF));
@@ -25,8 +27,10 @@ final class HeapFacts {
         addFigures(heap);
         UsageRecord charged = heap.charged();
         add("live", charged.liveBuffers() + " buffers, " + Facts.size(charged.liveBytes()));
-        add("lingering", charged.lingeringBuffers() + " buffers, " + Facts.size(charged.lingeringBytes())
-                + (charged.lingeringBuffers() == 0 ? "" : ", closed here, but still held elsewhere"));
+        add(
+                "lingering",
+                charged.lingeringBuffers() + " buffers, " + Facts.size(charged.lingeringBytes())
+                        + (charged.lingeringBuffers() == 0 ? "" : ", closed here, but still held elsewhere"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
                 add(key, PropertyValue.text(value));
@@ -45,8 +49,10 @@ final class HeapFacts {
         heap.usage().free().ifPresent(bytes -> add("free", Facts.size(bytes)));
         heap.usage().largestFree().ifPresent(bytes -> add("largest free", Facts.size(bytes)));
         for (PoolUsage pool : heap.usage().pools()) {
-            add(pool.name(), Facts.size(pool.bytes()) + " kept ready, counted as free; served "
-                    + pool.hits() + " of " + (pool.hits() + pool.misses()) + " requests");
+            add(
+                    pool.name(),
+                    Facts.size(pool.bytes()) + " kept ready, counted as free; served " + pool.hits() + " of "
+                            + (pool.hits() + pool.misses()) + " requests");
         }
         heap.usage().fragmentation().ifPresent(share -> add("fragmentation", Math.round(100 * share) + " %"));
         heap.usage().quarantined().ifPresent(bytes -> add("quarantined", Facts.size(bytes)));

@@ -55,8 +55,19 @@ final class HeapTable {
     /** {@return all figures and each name in full} */
     String wide() {
         Table table = new Table(
-                "NAME", "ID ", "TYPE", "BACKEND", "DMA-BUF", "EMULATES", "STATE", "CAPACITY ", "FREE ", "LARGEST ",
-                "BUFFERS ", "LIVE ", "LINGERING ");
+                "NAME",
+                "ID ",
+                "TYPE",
+                "BACKEND",
+                "DMA-BUF",
+                "EMULATES",
+                "STATE",
+                "CAPACITY ",
+                "FREE ",
+                "LARGEST ",
+                "BUFFERS ",
+                "LIVE ",
+                "LINGERING ");
         for (HeapInfo heap : heaps) {
             table.row(
                     heap.name(),
@@ -73,8 +84,8 @@ final class HeapTable {
                     Bytes.text(heap.charged().liveBytes()),
                     Bytes.text(heap.charged().lingeringBytes()));
         }
-        adopted.ifPresent(record -> table.row(
-                last(record, 9, Long.toString(record.liveBuffers()), Bytes.text(record.liveBytes()))));
+        adopted.ifPresent(record ->
+                table.row(last(record, 9, Long.toString(record.liveBuffers()), Bytes.text(record.liveBytes()))));
         return table + notes();
     }
 

@@ -47,7 +47,8 @@ final class Json {
 
     /** {@return the heaps, followed by adopted memory, which has only a name and its charges} */
     static List<Map<String, Object>> of(List<HeapInfo> heaps, Optional<UsageRecord> adopted) {
-        List<Map<String, Object>> all = new ArrayList<>(heaps.stream().map(Json::of).toList());
+        List<Map<String, Object>> all =
+                new ArrayList<>(heaps.stream().map(Json::of).toList());
         adopted.ifPresent(record -> {
             Map<String, Object> map = new LinkedHashMap<>();
             map.put("name", record.heap().orElseThrow());

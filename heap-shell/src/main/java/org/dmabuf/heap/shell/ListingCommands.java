@@ -35,8 +35,7 @@ public final class ListingCommands implements CommandSet {
 
     private static final String HEAP = "HEAP";
 
-    private static final Option WIDE =
-            Option.flag('w', "wide", "show every column and every name in full");
+    private static final Option WIDE = Option.flag('w', "wide", "show every column and every name in full");
     private static final Option RESET = Option.flag('r', "reset", "reset the peaks after printing them");
     private static final Option BY_HEAP = Option.flag('b', "by-heap", "show a row for each heap");
 
@@ -92,8 +91,7 @@ public final class ListingCommands implements CommandSet {
      * @param words words after the command
      */
     @Descriptor("list the heaps and adopted memory (options: dmaheap:list --help)")
-    public void list(
-            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
+    public void list(CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, LIST, words, (line, out) -> {
             List<HeapInfo> heaps = broker.heaps();
             if (line.has(Option.JSON)) {
@@ -119,8 +117,7 @@ public final class ListingCommands implements CommandSet {
      * @param words words after the command
      */
     @Descriptor("show all properties and figures of heaps (options: dmaheap:info --help)")
-    public void info(
-            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
+    public void info(CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, INFO, words, (line, out) -> {
             List<HeapInfo> heaps = broker.heaps();
             List<HeapInfo> found = new ArrayList<>();
@@ -132,7 +129,9 @@ public final class ListingCommands implements CommandSet {
             } else {
                 out.print(String.join(
                         "\n\n",
-                        found.stream().map(heap -> new HeapFacts(heap).toString()).toList()));
+                        found.stream()
+                                .map(heap -> new HeapFacts(heap).toString())
+                                .toList()));
             }
         });
     }
@@ -162,8 +161,7 @@ public final class ListingCommands implements CommandSet {
      * @param words words after the command
      */
     @Descriptor("show the memory charged to each heap (options: dmaheap:usage --help)")
-    public void usage(
-            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
+    public void usage(CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, USAGE, words, (line, out) -> {
             List<UsageRecord> records = monitor.usageByHeap();
             if (line.has(RESET)) {
@@ -226,8 +224,7 @@ public final class ListingCommands implements CommandSet {
      * @param words words after the command
      */
     @Descriptor("list every buffer of every client (options: dmaheap:dump --help)")
-    public void dump(
-            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
+    public void dump(CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, DUMP, words, (line, out) -> {
             List<BufferRecord> buffers = monitor.buffers();
             if (line.has(Option.JSON)) {

@@ -64,8 +64,7 @@ public final class MapCommand implements CommandSet {
      * @param words words after the command
      */
     @Descriptor("draw the region of a heap (options: dmaheap:map --help)")
-    public void map(
-            CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
+    public void map(CommandSession session, @Descriptor("options and arguments; --help lists them") Object... words) {
         Command.run(session, MAP, words, (line, out) -> {
             int width = line.value(WIDTH)
                     .map(text -> (int) Numbers.whole("width", text, NARROW, WIDE))

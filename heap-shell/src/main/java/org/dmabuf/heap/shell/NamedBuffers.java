@@ -65,9 +65,8 @@ public final class NamedBuffers {
     /** Throws {@link IllegalArgumentException} with a message for the user if a name is in use. */
     synchronized void requireFree(String name) {
         if (buffers.containsKey(name)) {
-            throw new IllegalArgumentException(
-                    "buffer '" + name + "' exists; free it (dmaheap:free " + name
-                            + ") or give another name with --name");
+            throw new IllegalArgumentException("buffer '" + name + "' exists; free it (dmaheap:free " + name
+                    + ") or give another name with --name");
         }
     }
 
@@ -174,7 +173,8 @@ public final class NamedBuffers {
     }
 
     private List<HeldBuffer> take(Collection<String> names) {
-        List<HeldBuffer> taken = names.stream().map(name -> buffers.get(name).held()).toList();
+        List<HeldBuffer> taken =
+                names.stream().map(name -> buffers.get(name).held()).toList();
         names.forEach(buffers::remove); // when all are in the list: nothing fails between the two
         return taken;
     }

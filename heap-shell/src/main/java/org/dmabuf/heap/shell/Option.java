@@ -42,7 +42,7 @@ record Option(Optional<Character> letter, String name, Optional<String> value, S
 
     /** {@return both forms with the value, as the help shows them} */
     String forms() {
-        return letter.map(one -> "-" + one + ", ").orElse("    ")
-                + "--" + name + value.map(what -> " " + what).orElse("");
+        return letter.map(one -> "-" + one + ", ").orElse("    ") + "--" + name
+                + value.map(what -> " " + what).orElse("");
     }
 }

@@ -18,6 +18,7 @@ final class OptionWords {
     static String of(String sentence) {
         return WITH_EMULATIONS
                 .matcher(sentence.replace(NO_EXPORT, "--no-export and has no descriptor; allocate it without"))
-                .replaceAll(call -> Matcher.quoteReplacement("--emulated " + call.group(1).replace("\", \"", ",")));
+                .replaceAll(call ->
+                        Matcher.quoteReplacement("--emulated " + call.group(1).replace("\", \"", ",")));
     }
 }

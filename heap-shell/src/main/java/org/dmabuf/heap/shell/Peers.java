@@ -72,8 +72,7 @@ record Peers(
                     + " to receive its memory; add a user to heap.peers in the heap's configuration and"
                     + " name that user with --to");
         }
-        return new Peers(
-                text, chosen, user, peer -> includes.test(peer) && rule.permits(peer.uid()), listening);
+        return new Peers(text, chosen, user, peer -> includes.test(peer) && rule.permits(peer.uid()), listening);
     }
 
     /**
@@ -83,10 +82,8 @@ record Peers(
      * @throws IllegalArgumentException if the heap permits no process
      */
     Peers namedBy(PeerRule rule) {
-        String users = rule.users().stream()
-                .map(Integer::toUnsignedString)
-                .sorted()
-                .collect(Collectors.joining(", "));
+        String users =
+                rule.users().stream().map(Integer::toUnsignedString).sorted().collect(Collectors.joining(", "));
         Peers named = new Peers("the users of heap.peers: " + users, false, OptionalInt.empty(), _ -> true, listening);
         return named.permittedBy(rule);
     }

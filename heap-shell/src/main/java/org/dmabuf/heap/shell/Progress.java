@@ -25,8 +25,8 @@ final class Progress implements AutoCloseable {
         this.out = out;
         this.text = text;
         this.clock = out.terminal()
-                ? Executors.newSingleThreadScheduledExecutor(
-                        task -> Thread.ofPlatform().daemon().name("dmaheap-progress").unstarted(task))
+                ? Executors.newSingleThreadScheduledExecutor(task ->
+                        Thread.ofPlatform().daemon().name("dmaheap-progress").unstarted(task))
                 : null;
     }
 

@@ -31,7 +31,8 @@ final class PropertyValue {
         return switch (value) {
             case null -> List.of();
             case Collection<?> values -> List.copyOf(values);
-            case Object array when array.getClass().isArray() ->
+            case Object array
+            when array.getClass().isArray() ->
                 IntStream.range(0, Array.getLength(array))
                         .mapToObj(index -> Array.get(array, index))
                         .toList();

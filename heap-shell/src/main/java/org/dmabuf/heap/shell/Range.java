@@ -21,9 +21,12 @@ record Range(long offset, long length) {
      * @throws IllegalArgumentException with a message for the user, if the range is not inside the buffer
      */
     static Range of(Line line, long size, long usual) {
-        long offset = line.value(OFFSET).map(text -> bytes("offset", text, 0, size - 1)).orElse(0L);
+        long offset = line.value(OFFSET)
+                .map(text -> bytes("offset", text, 0, size - 1))
+                .orElse(0L);
         long left = size - offset;
-        long length = line.value(LENGTH).map(text -> bytes("length", text, 1, left)).orElse(Math.min(usual, left));
+        long length =
+                line.value(LENGTH).map(text -> bytes("length", text, 1, left)).orElse(Math.min(usual, left));
         return new Range(offset, length);
     }
 

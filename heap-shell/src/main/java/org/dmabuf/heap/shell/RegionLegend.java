@@ -54,7 +54,8 @@ final class RegionLegend {
     /** {@return a line for each letter; empty if the heap reports no buffer} */
     @Override
     public String toString() {
-        ClientNames names = new ClientNames(named.stream().flatMap(one -> one.stretch().client().stream()).toList());
+        ClientNames names = new ClientNames(
+                named.stream().flatMap(one -> one.stretch().client().stream()).toList());
         Table table = Table.withoutHeadings("LETTER", "…CLIENT", "BUFFER…", "SIZE ", "STATE");
         for (Named one : named) {
             Stretch stretch = one.stretch();

@@ -132,12 +132,15 @@ final class Syntax {
         List<Option> valued =
                 options.stream().filter(option -> option.value().isPresent()).toList();
         if (word.startsWith("--")) {
-            return valued.stream().filter(option -> word.equals("--" + option.name())).findFirst();
+            return valued.stream()
+                    .filter(option -> word.equals("--" + option.name()))
+                    .findFirst();
         }
         for (int i = 1; i < word.length(); i++) {
             Optional<Character> letter = Optional.of(word.charAt(i));
-            Optional<Option> found =
-                    valued.stream().filter(option -> option.letter().equals(letter)).findFirst();
+            Optional<Option> found = valued.stream()
+                    .filter(option -> option.letter().equals(letter))
+                    .findFirst();
             if (found.isPresent()) {
                 return i + 1 == word.length() ? found : Optional.empty(); // otherwise the rest of the word is its value
             }
@@ -206,9 +209,7 @@ final class Syntax {
             put(option, "", given);
             return 0;
         }
-        return equals < 0
-                ? putNext(option, line, index, given)
-                : putValue(option, text.substring(equals + 1), given);
+        return equals < 0 ? putNext(option, line, index, given) : putValue(option, text.substring(equals + 1), given);
     }
 
     /** {@return the number of additional words that it used} */
@@ -263,8 +264,8 @@ final class Syntax {
     }
 
     private IllegalArgumentException missing(Option option) {
-        return new IllegalArgumentException(
-                "option --" + option.name() + " needs a value: " + option.value().orElseThrow() + "; " + usage());
+        return new IllegalArgumentException("option --" + option.name() + " needs a value: "
+                + option.value().orElseThrow() + "; " + usage());
     }
 
     /** {@return one line with the command's form and a reference to its help} */

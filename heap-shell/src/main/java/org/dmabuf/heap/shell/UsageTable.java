@@ -24,7 +24,8 @@ final class UsageTable {
 
     private UsageTable(List<UsageRecord> records, List<Column> keys, List<Column> figures, boolean wide) {
         this.records = List.copyOf(records);
-        this.columns = Stream.concat(keys.stream(), (wide ? allFigures() : figures).stream()).toList();
+        this.columns = Stream.concat(keys.stream(), (wide ? allFigures() : figures).stream())
+                .toList();
         this.wide = wide;
     }
 
@@ -113,7 +114,8 @@ final class UsageTable {
     public String toString() {
         Table table = new Table(columns.stream().map(Column::heading).toArray(String[]::new));
         for (UsageRecord record : records) {
-            table.row(columns.stream().map(column -> column.cell().apply(record)).toArray(String[]::new));
+            table.row(
+                    columns.stream().map(column -> column.cell().apply(record)).toArray(String[]::new));
         }
         return wide ? table.toString() : table.titledWithin(Table.WIDTH);
     }

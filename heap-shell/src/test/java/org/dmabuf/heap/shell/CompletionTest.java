@@ -59,8 +59,7 @@ class CompletionTest {
                                 .build(),
                         HeapInfo.of("camera", HeapState.FAILED).build());
             });
-    private final Completion completion =
-            new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null)));
+    private final Completion completion = new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null)));
 
     /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {
@@ -74,8 +73,10 @@ class CompletionTest {
         assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -s h -l heap -d 'heaps to ask'"), "" + executed);
         assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -l read-only -d 'receivers only read'"));
         assertTrue(executed.contains("gogo:complete -c dmaheap:alloc -s e -l emulated -d 'what’s emulated'"));
-        assertTrue(executed.contains("gogo:complete -c dmaheap:list -s w -l wide -d 'show every column and every"
-                + " name in full'"), "" + executed);
+        assertTrue(
+                executed.contains("gogo:complete -c dmaheap:list -s w -l wide -d 'show every column and every"
+                        + " name in full'"),
+                "" + executed);
         assertTrue(executed.contains("gogo:complete -c dmaheap:list -l help -d 'print this'"));
     }
 

@@ -73,22 +73,23 @@ class FileLoaderTest {
                     })));
             assertSame(
                     failure,
-                    assertThrows(
-                            HeapException.class, () -> loader.load(file, AllocationRequest.of(5), _ -> {})));
+                    assertThrows(HeapException.class, () -> loader.load(file, AllocationRequest.of(5), _ -> {})));
             broker.requireNothingOpen();
         }
     }
 
     /** {@return a proxy whose one method returns a replacement of its result} */
     private static <T> T returning(Class<T> type, Object same, String name, UnaryOperator<Object> becomes) {
-        return type.cast(Proxy.newProxyInstance(
-                type.getClassLoader(), new Class<?>[] {type}, (_, method, arguments) -> {
+        return type.cast(
+                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (_, method, arguments) -> {
                     Object result = method.invoke(same, arguments);
                     return method.getName().equals(name) ? becomes.apply(result) : result;
                 }));
     }
 
     private static void assertRefused(String sentence, Path file) {
-        assertEquals(sentence, assertThrows(IOException.class, () -> FileLoader.sizeOf(file)).getMessage());
+        assertEquals(
+                sentence,
+                assertThrows(IOException.class, () -> FileLoader.sizeOf(file)).getMessage());
     }
 }

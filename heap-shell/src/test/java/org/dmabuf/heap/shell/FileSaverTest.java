@@ -66,11 +66,10 @@ class FileSaverTest {
 
     @Test
     void a_full_disk_is_reported_with_a_sentence_and_no_part_of_a_file_is_left() throws Exception {
-        FileSaver full = new FileSaver(part -> FileChannel.open(
-                Files.createSymbolicLink(part, Path.of("/dev/full")), StandardOpenOption.WRITE));
+        FileSaver full = new FileSaver(part ->
+                FileChannel.open(Files.createSymbolicLink(part, Path.of("/dev/full")), StandardOpenOption.WRITE));
         Path file = folder.resolve("f");
-        String message = assertThrows(
-                        IOException.class, () -> full.save(MemorySegment.ofArray(content), file, false))
+        String message = assertThrows(IOException.class, () -> full.save(MemorySegment.ofArray(content), file, false))
                 .getMessage();
         assertTrue(
                 message.startsWith("writing 1.0 MiB to " + file + " failed: No space left on device; free space there"),

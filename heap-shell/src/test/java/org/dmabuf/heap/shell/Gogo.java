@@ -75,7 +75,8 @@ final class Gogo implements AutoCloseable {
 
     /** {@return the message with which a line is refused} */
     String refusal(String line) {
-        return assertThrows(CommandFailure.class, () -> session.execute(line), line).toString();
+        return assertThrows(CommandFailure.class, () -> session.execute(line), line)
+                .toString();
     }
 
     /** {@return the standard error of the commands} */

@@ -53,8 +53,8 @@ class HandOverTest {
         Syscalls calls = Syscalls.linux();
         DmaBuf buffer = (DmaBuf) Proxy.newProxyInstance(
                 DmaBuf.class.getClassLoader(), new Class<?>[] {DmaBuf.class}, (proxy, method, arguments) -> {
-                    OwnedFd owner = OwnedFd.awaiting(
-                            calls::close, peers.flatMap(users -> PeerRule.of("secure", users)));
+                    OwnedFd owner =
+                            OwnedFd.awaiting(calls::close, peers.flatMap(users -> PeerRule.of("secure", users)));
                     owner.own(calls.memfdCreate("x", 1));
                     return owner;
                 });
@@ -86,7 +86,8 @@ class HandOverTest {
                 Gogo.meanwhile(() -> handOver.send(buffer(), "frame", socket, peers(Map.of()), LONG));
         Thread.sleep(300); // long enough to find that no file exists
         assertEquals("dmaheap 1 12 frame", listening(socket).get(20, TimeUnit.SECONDS));
-        assertEquals(ProcessHandle.current().pid(), sent.get(20, TimeUnit.SECONDS).pid());
+        assertEquals(
+                ProcessHandle.current().pid(), sent.get(20, TimeUnit.SECONDS).pid());
     }
 
     @Test
@@ -110,8 +111,7 @@ class HandOverTest {
         assertEquals("dmaheap 1 12 key", came.get(20, TimeUnit.SECONDS));
         try (FdListener _ = FdListener.bind(socket)) {
             HeldBuffer anothers = buffer(Optional.of(List.of(own + 1)));
-            assertThrows(
-                    CommandFailure.class, () -> handOver.send(anothers, "key", socket, peers(Map.of()), LONG));
+            assertThrows(CommandFailure.class, () -> handOver.send(anothers, "key", socket, peers(Map.of()), LONG));
         }
     }
 
@@ -135,8 +135,8 @@ class HandOverTest {
     void a_process_of_the_group_that_is_named_gets_it() throws Exception {
         int group = (int) Files.getAttribute(Path.of("/proc/self"), "unix:gid");
         Peers groups = peers(Map.of("to-group", Integer.toUnsignedString(group)));
-        CompletableFuture<PeerCredentials> sent = Gogo.meanwhile(
-                () -> handOver.share(buffer(), "frame", socket, groups, LONG));
+        CompletableFuture<PeerCredentials> sent =
+                Gogo.meanwhile(() -> handOver.share(buffer(), "frame", socket, groups, LONG));
         while (Files.notExists(socket)) {
             Thread.sleep(5);
         }
@@ -169,8 +169,7 @@ class HandOverTest {
                 nothing);
         try (ServerSocketChannel stream = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             stream.bind(UnixDomainSocketAddress.of(socket));
-            String refusal = assertThrows(
-                            CommandFailure.class, () -> handOver.receive(socket, LONG, theirs -> "x"))
+            String refusal = assertThrows(CommandFailure.class, () -> handOver.receive(socket, LONG, theirs -> "x"))
                     .getMessage();
             assertTrue(refusal.endsWith("use SOCK_SEQPACKET"), refusal);
         }

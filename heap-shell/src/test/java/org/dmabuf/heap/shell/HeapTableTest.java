@@ -24,7 +24,11 @@ class HeapTableTest {
             .usage(
                     HeapUsage.unknown().withFree(23L << 30).withPool(new PoolUsage("recycled", 8192, 3, 1)),
                     Duration.ZERO)
-            .charged(UsageRecord.builder().heap("system").live(2, 8192).lingering(1, 4096).build())
+            .charged(UsageRecord.builder()
+                    .heap("system")
+                    .live(2, 8192)
+                    .lingering(1, 4096)
+                    .build())
             .build();
     private static final HeapInfo CMA = HeapInfo.of("cma", HeapState.SHADOWED)
             .reason(Optional.of("its name is taken"))
@@ -55,8 +59,7 @@ class HeapTableTest {
 
     @Test
     void heaps_that_refuse_plain_requests_have_a_line_below_the_table() {
-        assertEquals(
-                """
+        assertEquals("""
                 NAME    TYPE    BACKEND  DMA-BUF  STATE       FREE     LIVE  LINGERING
                 system  system  memfd    no       serving   23 GiB    8 KiB      4 KiB
                 cma     -       -        yes      shadowed       -  0 bytes    0 bytes
@@ -69,37 +72,35 @@ class HeapTableTest {
                   secure=org.dmabuf.heap.shell
                 camera: failed: no size is configured; set size, for instance to 256M
                   (configuration org.dmabuf.heap.carveout~camera, file
-                  /opt/gateway/etc/org.dmabuf.heap.carveout-camera.cfg)""",
-                list(SYSTEM, CMA, SECURE, CAMERA));
+                  /opt/gateway/etc/org.dmabuf.heap.carveout-camera.cfg)""", list(SYSTEM, CMA, SECURE, CAMERA));
     }
 
     @Test
     void all_that_is_known_of_heaps_is_in_the_wide_table() {
         String wide = new HeapTable(List.of(SYSTEM, CMA), Optional.empty()).wide();
-        assertTrue(
-                wide.startsWith(
-            """
+        assertTrue(wide.startsWith("""
             NAME    ID  TYPE    BACKEND  DMA-BUF  EMULATES              STATE     CAPACITY    FREE  LARGEST  BUFFERS\
                  LIVE  LINGERING
             system   0  system  memfd    no       -                     serving          -  23 GiB        -        2\
                 8 KiB      4 KiB
             cma      -  -       -        yes      contiguous,protected  shadowed    64 MiB       -        -        0\
               0 bytes    0 bytes
-            """),
-                wide);
+            """), wide);
     }
 
     @Test
     void adopted_memory_is_the_last_row() {
         HeapTable table = new HeapTable(
                 List.of(SYSTEM),
-                Optional.of(UsageRecord.builder().heap("adopted").live(1, 12_288).lingering(1, 4096).build()));
-        assertEquals(
-                """
+                Optional.of(UsageRecord.builder()
+                        .heap("adopted")
+                        .live(1, 12_288)
+                        .lingering(1, 4096)
+                        .build()));
+        assertEquals("""
                 NAME     TYPE    BACKEND  DMA-BUF  STATE      FREE    LIVE  LINGERING
                 system   system  memfd    no       serving  23 GiB   8 KiB      4 KiB
-                adopted  -       -        -        -             -  12 KiB      4 KiB""",
-                table.narrow());
+                adopted  -       -        -        -             -  12 KiB      4 KiB""", table.narrow());
         assertTrue(table.wide().lines().skip(2).findFirst().orElseThrow().matches("adopted( +-){9} +1 +12 KiB +4 KiB"));
     }
 
@@ -109,7 +110,10 @@ class HeapTableTest {
                 .reason(Optional.of("its bundle was stopped"))
                 .properties(Map.of("heap.type", "vendor-of-memory-type", "heap.backend", "vendor's-own-back-end"))
                 .usage(HeapUsage.unknown().withFree(1023L << 30), Duration.ofDays(99))
-                .charged(UsageRecord.builder().live(9_999_999, 1023L << 30).lingering(1, 1023L << 30).build())
+                .charged(UsageRecord.builder()
+                        .live(9_999_999, 1023L << 30)
+                        .lingering(1, 1023L << 30)
+                        .build())
                 .build();
         String table = list(large, SYSTEM);
         assertFits(table);
@@ -122,8 +126,9 @@ class HeapTableTest {
         String text = new HeapFacts(CAMERA).toString();
         assertFits(text);
         assertTrue(
-                text.replaceAll("\\s+", " ").contains("state failed: no size is configured; set size, for instance to"
-                        + " 256M (configuration org.dmabuf.heap.carveout~camera, file /opt/gateway/etc/"),
+                text.replaceAll("\\s+", " ")
+                        .contains("state failed: no size is configured; set size, for instance to"
+                                + " 256M (configuration org.dmabuf.heap.carveout~camera, file /opt/gateway/etc/"),
                 text);
     }
 
@@ -137,14 +142,11 @@ class HeapTableTest {
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
         assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
         assertTrue(text.contains("heap.backend          memfd"), text);
-        assertTrue(
-                text.contains("""
+        assertTrue(text.contains("""
                         recycled              8192 bytes (8 KiB) kept ready, as part of what is free;
-                                              served 3 of 4 requests"""),
-                text);
+                                              served 3 of 4 requests"""), text);
         assertFalse(text.contains("plain request"), text);
-        assertTrue(
-                new HeapFacts(SECURE).toString().contains("plain request         refused: it serves only requests"));
+        assertTrue(new HeapFacts(SECURE).toString().contains("plain request         refused: it serves only requests"));
     }
 
     @Test

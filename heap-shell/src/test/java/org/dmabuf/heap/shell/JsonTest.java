@@ -101,8 +101,8 @@ class JsonTest {
     void each_state_of_a_heap_is_in_the_readme() throws IOException {
         String section = section("list, info");
         for (HeapState state : HeapState.values()) {
-            String word = String.valueOf(
-                    Json.of(HeapInfo.of("x", state).build()).get("state"));
+            String word =
+                    String.valueOf(Json.of(HeapInfo.of("x", state).build()).get("state"));
             assertEquals(state.name().toLowerCase(), word);
             assertFalse(section.indexOf("`" + word + "`") < 0, word);
         }
@@ -122,9 +122,12 @@ class JsonTest {
 
     @Test
     void adopted_memory_is_listed_after_the_heaps_with_charges_only() {
-        UsageRecord adopted = UsageRecord.builder().heap("adopted").live(1, 4096).build();
+        UsageRecord adopted =
+                UsageRecord.builder().heap("adopted").live(1, 4096).build();
         List<Map<String, Object>> all = Json.of(List.of(HEAP), Optional.of(adopted));
-        assertEquals(List.of("system", "adopted"), all.stream().map(one -> one.get("name")).toList());
+        assertEquals(
+                List.of("system", "adopted"),
+                all.stream().map(one -> one.get("name")).toList());
         assertEquals(Set.of("name", "charged"), all.getLast().keySet());
     }
 
@@ -140,9 +143,7 @@ class JsonTest {
     void control_characters_are_escaped_and_a_reader_restores_them() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", "a\u001b\u202e\u00ad\\u0041\"\n");
-        assertEquals(
-                "{\"name\":\"a\\u001B\\u202E\\u00ad\\\\u0041\\\"\\n\"}",
-                Output.text(map));
+        assertEquals("{\"name\":\"a\\u001B\\u202E\\u00ad\\\\u0041\\\"\\n\"}", Output.text(map));
     }
 
     /** Returns the paths of all names: [] marks the objects of an array, * a name outside of the format. */

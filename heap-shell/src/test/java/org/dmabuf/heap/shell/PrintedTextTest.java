@@ -22,8 +22,7 @@ class PrintedTextTest {
     @Test
     void a_buffer_is_shown_in_characters_that_print() {
         BufferInfo buffer = new BufferInfo(NAME, 4096, 4096, NAME, NAME, true, OptionalLong.empty());
-        for (String text :
-                List.of(buffer.addTo(new Facts()).toString(), BufferInfo.table(List.of(buffer)))) {
+        for (String text : List.of(buffer.addTo(new Facts()).toString(), BufferInfo.table(List.of(buffer)))) {
             assertTrue(text.contains(PRINTED), text);
             assertFalse(text.contains("\u001b") || text.contains("\nz") || text.contains("\u202e"), text);
         }

@@ -91,8 +91,7 @@ class RegionDrawingTest {
                 new Part(100 * MIB, State.FREE),
                 new Part(4 * KIB, State.USED),
                 new Part(100 * MIB - 4 * KIB, State.FREE));
-        assertEquals(
-                """
+        assertEquals("""
                 camera: 200 MiB, 2.5 MiB a character
                 ..........
                 ..........
@@ -102,8 +101,7 @@ class RegionDrawingTest {
                 ..........
                 ..........
                 ..........
-                . free 200 MiB  # used 4 KiB  ~ to be zeroed 0 bytes  ! held elsewhere 0 bytes""",
-                drawing);
+                . free 200 MiB  # used 4 KiB  ~ to be zeroed 0 bytes  ! held elsewhere 0 bytes""", drawing);
     }
 
     @Test
@@ -154,11 +152,9 @@ class RegionDrawingTest {
                 8,
                 new Part(MIB, State.USED, Optional.of(CAMERA), "left"),
                 new Part(MIB, State.USED, Optional.of(ClientId.ofBundle("org.example.camera", "file:other.jar")), ""));
-        assertTrue(
-                drawing.endsWith("""
+        assertTrue(drawing.endsWith("""
                         A  org.example.camera@file:camera.jar  'left'  1 MiB
-                        B  org.example.camera@file:other.jar   -       1 MiB"""),
-                drawing);
+                        B  org.example.camera@file:other.jar   -       1 MiB"""), drawing);
     }
 
     @Test
@@ -167,15 +163,13 @@ class RegionDrawingTest {
         Arrays.fill(parts, new Part(4 * KIB, State.USED, Optional.of(CAMERA), "frame"));
         String drawing = drawing(80, parts);
         assertTrue(drawing.contains("\nABCDEFGHIJKLMNOPQRSTUVWXYZ##\n"), drawing);
-        assertTrue(
-                drawing.endsWith("\nZ  org.example.camera  'frame'  4 KiB\nand 2 more, 8 KiB"),
-                drawing);
+        assertTrue(drawing.endsWith("\nZ  org.example.camera  'frame'  4 KiB\nand 2 more, 8 KiB"), drawing);
     }
 
     @Test
     void a_legend_of_long_names_fits_80_columns() {
-        ClientId driver = ClientId.ofBundle(
-                "org.example.camera.driver", "file:/opt/gateway/deploy/camera-driver-1.2.3.jar");
+        ClientId driver =
+                ClientId.ofBundle("org.example.camera.driver", "file:/opt/gateway/deploy/camera-driver-1.2.3.jar");
         ClientId other = ClientId.ofBundle("org.example.camera.driver", "file:/srv/camera-driver.jar");
         String drawing = drawing(
                 80,

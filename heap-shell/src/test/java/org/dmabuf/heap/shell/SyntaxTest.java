@@ -17,9 +17,8 @@ class SyntaxTest {
     private static final Option HEAP = Option.valued('h', "heap", "NAMES", "heaps to ask in turn");
     private static final Option FLAG = Option.flag('r', "read-only", "receivers can only read");
     private static final Option OTHER = Option.flag('q', "quick", "do less");
-    private static final Syntax ALLOC = Syntax.of("alloc", "Allocates a buffer")
-            .taking("SIZE", 1, 1)
-            .with(HEAP, FLAG, OTHER);
+    private static final Syntax ALLOC =
+            Syntax.of("alloc", "Allocates a buffer").taking("SIZE", 1, 1).with(HEAP, FLAG, OTHER);
 
     @ParameterizedTest
     @ValueSource(strings = {"-h x 4K", "-hx 4K", "--heap x 4K", "--heap=x 4K", "4K -h x", "--heap x -- 4K"})
@@ -53,8 +52,7 @@ class SyntaxTest {
     @Test
     void help_is_given_whatever_else_is_wrong() {
         assertTrue(ALLOC.parse("--colour", "--help").help());
-        assertEquals(
-                """
+        assertEquals("""
                 usage: dmaheap:alloc [options] SIZE
 
                 Allocates a buffer.
@@ -62,27 +60,28 @@ class SyntaxTest {
                   -h, --heap NAMES  heaps to ask in turn
                   -r, --read-only   receivers can only read
                   -q, --quick       do less
-                      --help        print this""",
-                ALLOC.help());
+                      --help        print this""", ALLOC.help());
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "--colour 4K | unknown option --colour: expected one of --heap, --read-only, --quick; put -- before",
-        "-x 4K | unknown option -x: expected one of",
-        "-5 | unknown option -5: expected one of",
-        "--heap=a --heap=b 4K | option --heap occurs twice; give it once",
-        "-h a --heap b 4K | option --heap occurs twice",
-        "-r -r 4K | option --read-only occurs twice",
-        "4K --heap | option --heap needs a value: NAMES; usage: dmaheap:alloc [options] SIZE (see:",
-        "4K -h | option --heap needs a value: NAMES",
-        "--heap= 4K | option --heap needs a value: NAMES",
-        "--heap -- 4K | option --heap needs a value: NAMES",
-        "--heap --read-only 4K | option --heap needs a value: NAMES",
-        "4K -h --quick | option --heap needs a value: NAMES",
-        "--read-only=yes 4K | option --read-only takes no value",
-        "4K 8K | invalid arguments '4K 8K'; usage: dmaheap:alloc [options] SIZE",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--colour 4K | unknown option --colour: expected one of --heap, --read-only, --quick; put -- before",
+                "-x 4K | unknown option -x: expected one of",
+                "-5 | unknown option -5: expected one of",
+                "--heap=a --heap=b 4K | option --heap occurs twice; give it once",
+                "-h a --heap b 4K | option --heap occurs twice",
+                "-r -r 4K | option --read-only occurs twice",
+                "4K --heap | option --heap needs a value: NAMES; usage: dmaheap:alloc [options] SIZE (see:",
+                "4K -h | option --heap needs a value: NAMES",
+                "--heap= 4K | option --heap needs a value: NAMES",
+                "--heap -- 4K | option --heap needs a value: NAMES",
+                "--heap --read-only 4K | option --heap needs a value: NAMES",
+                "4K -h --quick | option --heap needs a value: NAMES",
+                "--read-only=yes 4K | option --read-only takes no value",
+                "4K 8K | invalid arguments '4K 8K'; usage: dmaheap:alloc [options] SIZE",
+            })
     void a_line_that_does_not_fit_the_syntax_is_refused_with_a_sentence(String line, String sentence) {
         String message = assertThrows(IllegalArgumentException.class, () -> ALLOC.parse((Object[]) line.split(" ")))
                 .getMessage();

@@ -12,24 +12,18 @@ class TableTest {
         Table table = new Table("NAME…", "KIND…", "SIZE ", "STATE")
                 .row("org.example.camera.driver", "short", "8 MiB", "serving")
                 .row("system", "of-another-kind", "64 KiB", "serving");
-        assertEquals(
-                """
+        assertEquals("""
                 NAME                       KIND               SIZE  STATE
                 org.example.camera.driver  short             8 MiB  serving
-                system                     of-another-kind  64 KiB  serving""",
-                table.within(80));
-        assertEquals(
-                """
+                system                     of-another-kind  64 KiB  serving""", table.within(80));
+        assertEquals("""
                 NAME               KIND               SIZE  STATE
                 org.exam…a.driver  short             8 MiB  serving
-                system             of-another-kind  64 KiB  serving""",
-                table.within(51));
-        assertEquals(
-                """
+                system             of-another-kind  64 KiB  serving""", table.within(51));
+        assertEquals("""
                 NAME         KIND           SIZE  STATE
                 org.e…river  short         8 MiB  serving
-                system       of-an…-kind  64 KiB  serving""",
-                table.within(41));
+                system       of-an…-kind  64 KiB  serving""", table.within(41));
     }
 
     @Test
@@ -38,12 +32,16 @@ class TableTest {
                 """
                 CLIENT     SIZE
                 …a.driver  1 KiB""",
-                new Table("…CLIENT", "SIZE").row("org.example.camera.driver", "1 KiB").within(16));
+                new Table("…CLIENT", "SIZE")
+                        .row("org.example.camera.driver", "1 KiB")
+                        .within(16));
     }
 
     @Test
     void a_heading_is_never_shortened() {
-        assertEquals("ALLOCATED\na.lo…name", new Table("ALLOCATED…").row("a.long.and.longer.name").within(3));
+        assertEquals(
+                "ALLOCATED\na.lo…name",
+                new Table("ALLOCATED…").row("a.long.and.longer.name").within(3));
     }
 
     @Test
@@ -63,7 +61,9 @@ class TableTest {
     @Test
     void half_of_a_surrogate_pair_is_not_left_over() {
         String smiles = "\ud83d\ude00".repeat(9);
-        assertEquals("N\n" + "\ud83d\ude00" + "…" + "\ud83d\ude00", new Table("N…").row(smiles).within(3));
+        assertEquals(
+                "N\n" + "\ud83d\ude00" + "…" + "\ud83d\ude00",
+                new Table("N…").row(smiles).within(3));
     }
 
     @Test

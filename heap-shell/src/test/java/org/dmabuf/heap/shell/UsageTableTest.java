@@ -33,7 +33,8 @@ class UsageTableTest {
             .failures(Map.of(Errno.ENOMEM, 3L, Errno.EIO, 1L))
             .build();
     private static final Function<UsageRecord, OptionalLong> LARGE = record -> OptionalLong.of(2 << 20);
-    private static final UsageRecord CLIENT = UsageRecord.builder().client(CAMERA).build();
+    private static final UsageRecord CLIENT =
+            UsageRecord.builder().client(CAMERA).build();
     private static final UsageRecord FOREIGN =
             UsageRecord.builder().client(ClientId.of("uid", "1000")).build();
     private static final BufferRecord LIVE = BufferRecord.of("system", CAMERA, 12_582_912)
@@ -83,8 +84,11 @@ class UsageTableTest {
                 CLIENT              BUFFERS     LIVE  LINGERING     PEAK  QUOTA  FAILURES
                 org.example.camera        0  0 bytes    0 bytes  0 bytes      -  -
                 uid:1000                  0  0 bytes    0 bytes  0 bytes      -  2 EACCES""", table);
-        UsageRecord onAHeap =
-                UsageRecord.builder().heap("system").client(CAMERA).live(1, 4096).build();
+        UsageRecord onAHeap = UsageRecord.builder()
+                .heap("system")
+                .client(CAMERA)
+                .live(1, 4096)
+                .build();
         String onHeaps = UsageTable.ofClientsOnHeaps(List.of(onAHeap), false).toString();
         assertEquals("""
                 CLIENT              HEAP    BUFFERS   LIVE  LINGERING     PEAK  QUOTA
@@ -94,22 +98,24 @@ class UsageTableTest {
     @Test
     void two_clients_of_one_name_are_shown_with_their_locations_and_one_alone_is_not() {
         UsageRecord other = UsageRecord.builder().client(OTHER).build();
-        String both = UsageTable.ofClients(List.of(CLIENT, other, FOREIGN), true).toString();
+        String both =
+                UsageTable.ofClients(List.of(CLIENT, other, FOREIGN), true).toString();
         assertTrue(both.contains("\norg.example.camera@file:camera.jar  "), both);
         assertTrue(both.contains("\norg.example.camera@file:other.jar   "), both);
         assertTrue(both.contains("\nuid:1000  "), both);
         String one = UsageTable.ofClients(List.of(CLIENT, CLIENT), false).toString();
         assertFalse(one.contains("@"), one);
-        String buffers =
-                new ChargedBuffers(List.of(LIVE, BufferRecord.of("system", OTHER, 1).build())).wide();
+        String buffers = new ChargedBuffers(
+                        List.of(LIVE, BufferRecord.of("system", OTHER, 1).build()))
+                .wide();
         assertTrue(buffers.contains("org.example.camera@file:other.jar"), buffers);
     }
 
     @Test
     void the_figures_of_a_large_gateway_fit_80_columns() {
         String heap = "h".repeat(60) + ".end";
-        ClientId one = ClientId.ofBundle(
-                "org.example.camera.driver", "file:/opt/gateway/deploy/camera-driver-1.2.3.jar");
+        ClientId one =
+                ClientId.ofBundle("org.example.camera.driver", "file:/opt/gateway/deploy/camera-driver-1.2.3.jar");
         ClientId two = ClientId.ofBundle("org.example.camera.driver", "file:/srv/other/place/camera-driver-1.2.4.jar");
         List<UsageRecord> records = List.of(one, two).stream()
                 .map(client -> UsageRecord.builder()

@@ -26,8 +26,8 @@ final class Pools {
     PoolBudget budget(SystemHeap.Config config) {
         PoolBudget budget = PoolBudget.none()
                 .withRecycled(settings.bytes("pool.recycle", config.pool_recycle()))
-                .withIdle(Duration.ofSeconds(
-                        settings.number("pool.idle.s", config::pool_idle_s, 1, Integer.MAX_VALUE)));
+                .withIdle(
+                        Duration.ofSeconds(settings.number("pool.idle.s", config::pool_idle_s, 1, Integer.MAX_VALUE)));
         for (String entry : HeapSettings.words(config.pool_prewarm())) {
             budget = prewarmed(budget, entry);
         }

@@ -122,8 +122,7 @@ public final class SystemHeap {
         this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(SystemHeap.class));
     }
 
-    SystemHeap(
-            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
+    SystemHeap(BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         this.syscalls = syscalls;
         this.log = log;
         start = HeapStart.of(context);

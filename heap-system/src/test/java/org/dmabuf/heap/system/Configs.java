@@ -16,8 +16,7 @@ final class Configs {
         return config(name, id, priority, backend, "", "0");
     }
 
-    static SystemHeap.Config config(
-            String name, int id, int priority, String backend, String prewarm, String recycle) {
+    static SystemHeap.Config config(String name, int id, int priority, String backend, String prewarm, String recycle) {
         return Announced.config(
                 SystemHeap.Config.class,
                 Map.of(

@@ -95,7 +95,8 @@ class DmaBufBackendsTest {
                     HeapContract.of(source, properties).cases().stream()
                             .map(c -> DynamicTest.dynamicTest(kind + " " + c.name(), () -> {
                                 Assumptions.assumeTrue(
-                                        c.skipReason().isEmpty(), () -> c.skipReason().get());
+                                        c.skipReason().isEmpty(),
+                                        () -> c.skipReason().get());
                                 c.run();
                             })),
                     Stream.of(DynamicTest.dynamicTest(kind + " and is closed", source::close)));
@@ -106,20 +107,31 @@ class DmaBufBackendsTest {
     void the_properties_are_those_of_dma_bufs() {
         assertEquals(
                 Map.of(
-                        "heap.backend", "dma-heap",
-                        "heap.dmabuf", true,
-                        "heap.mappable", true,
-                        "heap.contiguous.max", Bytes.PAGE,
-                        "heap.alignment", Bytes.PAGE,
-                        "heap.export.readonly", false),
+                        "heap.backend",
+                        "dma-heap",
+                        "heap.dmabuf",
+                        true,
+                        "heap.mappable",
+                        true,
+                        "heap.contiguous.max",
+                        Bytes.PAGE,
+                        "heap.alignment",
+                        Bytes.PAGE,
+                        "heap.export.readonly",
+                        false),
                 open(Kind.DMA_HEAP).properties());
         assertEquals(
                 Map.of(
-                        "heap.backend", "udmabuf",
-                        "heap.dmabuf", true,
-                        "heap.contiguous.max", Bytes.PAGE,
-                        "heap.alignment", Bytes.PAGE,
-                        "heap.export.readonly", false),
+                        "heap.backend",
+                        "udmabuf",
+                        "heap.dmabuf",
+                        true,
+                        "heap.contiguous.max",
+                        Bytes.PAGE,
+                        "heap.alignment",
+                        Bytes.PAGE,
+                        "heap.export.readonly",
+                        false),
                 open(Kind.UDMABUF).properties());
     }
 
@@ -142,8 +154,7 @@ class DmaBufBackendsTest {
         assertEquals(errno, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertTrue(
-                refusal.getMessage()
-                        .startsWith("heap 'camera': open(" + path + ") failed: " + errno.meaning() + "; "),
+                refusal.getMessage().startsWith("heap 'camera': open(" + path + ") failed: " + errno.meaning() + "; "),
                 refusal.getMessage());
         assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
     }
@@ -174,8 +185,7 @@ class DmaBufBackendsTest {
         MemorySource source = open(kind);
         ProcessState opened = ProcessState.now();
         kernel.failNext(call, 1, kernels);
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(expected, refusal.errno());
         String start = "heap 'camera': " + name + " refused a buffer of 64 KiB: " + kernels.meaning();
         assertTrue(refusal.getMessage().startsWith(start), refusal.getMessage());
@@ -226,11 +236,11 @@ class DmaBufBackendsTest {
     void a_buffer_below_the_requested_size_is_refused() {
         MemorySource source = open(Kind.DMA_HEAP);
         kernel.answer("seekEnd", SIZE - 1);
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.EIO, refusal.errno());
         assertTrue(
-                refusal.getMessage().contains("returned a buffer of 65535 bytes instead of 65536"), refusal.getMessage());
+                refusal.getMessage().contains("returned a buffer of 65535 bytes instead of 65536"),
+                refusal.getMessage());
     }
 
     @Test
@@ -354,8 +364,7 @@ class DmaBufBackendsTest {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         source.close();
         source.close();
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertTrue(refusal.getMessage().startsWith("heap 'camera': it has left, and /dev/"), refusal.getMessage());
         buffer.unmap(buffer.map(Access.READ_WRITE));
@@ -375,15 +384,25 @@ class DmaBufBackendsTest {
             assertEquals(Errno.ENOMEM, refusal.errno());
         }
         assertEquals(
-                Arrays.toString(already),
-                Arrays.toString(counts("dmaHeapAllocate", "memfdCreate", "udmabufCreate")));
+                Arrays.toString(already), Arrays.toString(counts("dmaHeapAllocate", "memfdCreate", "udmabufCreate")));
     }
 
     @Test
     void a_buffer_needs_a_known_number_of_system_calls() {
         String[] calls = {
-            "open", "dmaHeapAllocate", "memfdCreate", "fallocate", "fcntl", "udmabufCreate", "dmaBufSetName", "seekEnd",
-            "dmaBufSync", "close", "mmap", "madvise", "munmap"
+            "open",
+            "dmaHeapAllocate",
+            "memfdCreate",
+            "fallocate",
+            "fcntl",
+            "udmabufCreate",
+            "dmaBufSetName",
+            "seekEnd",
+            "dmaBufSync",
+            "close",
+            "mmap",
+            "madvise",
+            "munmap"
         };
         assertCosts(Kind.DMA_HEAP, calls, 0, 1, 0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1);
         // Two of the syncs are for the table. The only mapping was made at the start, to zero the pages.

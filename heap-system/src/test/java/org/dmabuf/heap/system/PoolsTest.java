@@ -63,7 +63,9 @@ class PoolsTest {
     @Test
     void an_idle_time_that_is_not_a_number_is_refused() {
         SystemHeap.Config config = (SystemHeap.Config) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {SystemHeap.Config.class}, (_, method, _) ->
+                getClass().getClassLoader(),
+                new Class<?>[] {SystemHeap.Config.class},
+                (_, method, _) ->
                         method.getName().equals("pool_idle_s") ? Integer.valueOf("60s") : method.getDefaultValue());
         new SystemHeap(announced.context(), config, Map.of("pool.idle.s", "60s"));
         assertEquals(

@@ -31,15 +31,15 @@ class SystemHeapContractTest {
     Stream<DynamicTest> the_system_heap_keeps_the_contract_with_pools() {
         Announced announced = new Announced();
         heap = new SystemHeap(
-                announced.context(),
-                Configs.config("system", 0, 0, "memfd", "4K=8 16K=8 64K=8 1M=4", "16M"), Map.of());
+                announced.context(), Configs.config("system", 0, 0, "memfd", "4K=8 16K=8 64K=8 1M=4", "16M"), Map.of());
         return contract(announced.heaps().getFirst());
     }
 
     private static Stream<DynamicTest> contract(Announced.Heap heap) {
         return HeapContract.of(heap.exporter(), heap.properties()).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
                     c.run();
                 }));
     }

@@ -46,9 +46,7 @@ class SystemHeapFaultsTest {
         READER;
 
         HeapRequest request(long size) {
-            return this == WRITER
-                    ? HeapRequest.of(size)
-                    : HeapRequest.of(size).withExport(ExportMode.READ_ONLY);
+            return this == WRITER ? HeapRequest.of(size) : HeapRequest.of(size).withExport(ExportMode.READ_ONLY);
         }
     }
 

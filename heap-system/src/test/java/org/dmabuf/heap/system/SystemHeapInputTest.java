@@ -110,8 +110,8 @@ class SystemHeapInputTest {
         HeapBuffer buffer = heap.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY));
         try (OwnedFd peer = new Descriptors(kernel).duplicate("system", buffer.descriptor());
                 Arena arena = Arena.ofConfined()) {
-            HeapException refusal = assertThrows(
-                    HeapException.class, () -> new Mappings(kernel).map(peer, SIZE, Access.WRITE, arena));
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> new Mappings(kernel).map(peer, SIZE, Access.WRITE, arena));
             assertEquals(Errno.EACCES, refusal.errno());
         }
         buffer.release();

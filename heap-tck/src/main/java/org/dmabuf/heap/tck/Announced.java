@@ -69,8 +69,7 @@ public final class Announced {
 
     private final BundleContext context = proxy(BundleContext.class, (method, arguments) -> {
         return switch (method) {
-            case "registerService" ->
-                arguments[0] == UnavailableHeap.class ? listed(arguments) : registered(arguments);
+            case "registerService" -> arguments[0] == UnavailableHeap.class ? listed(arguments) : registered(arguments);
             case "getServiceReferences" -> references(arguments);
             default -> throw new UnsupportedOperationException(method);
         };
@@ -121,7 +120,8 @@ public final class Announced {
      * @throws AssertionError unless exactly one heap does not serve, and its start is repeated
      */
     public String waiting() {
-        if (unavailable.size() != 1 || !Boolean.TRUE.equals(unavailable.getFirst().get(UnavailableHeap.RETRIED))) {
+        if (unavailable.size() != 1
+                || !Boolean.TRUE.equals(unavailable.getFirst().get(UnavailableHeap.RETRIED))) {
             throw new AssertionError("these heaps do not serve, expected one whose start is repeated: " + unavailable);
         }
         return (String) unavailable.getFirst().get(UnavailableHeap.REASON);
@@ -151,7 +151,9 @@ public final class Announced {
      */
     public static <C extends Annotation> C config(Class<C> type, Map<String, ?> set) {
         return type.cast(Proxy.newProxyInstance(
-                type.getClassLoader(), new Class<?>[] {type}, (proxy, method, none) ->
+                type.getClassLoader(),
+                new Class<?>[] {type},
+                (proxy, method, none) ->
                         set.containsKey(method.getName()) ? set.get(method.getName()) : method.getDefaultValue()));
     }
 
@@ -205,7 +207,8 @@ public final class Announced {
 
     private static <T> T proxy(Class<T> type, Calls calls) {
         return type.cast(Proxy.newProxyInstance(
-                type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) ->
-                        calls.call(method.getName(), arguments)));
+                type.getClassLoader(),
+                new Class<?>[] {type},
+                (proxy, method, arguments) -> calls.call(method.getName(), arguments)));
     }
 }

@@ -33,7 +33,8 @@ final class AnnouncementCases {
                     HeapProperties.PEERS,
                     v -> v instanceof Integer
                             || v instanceof Integer[]
-                            || v instanceof Collection<?> users && users.stream().allMatch(Integer.class::isInstance)));
+                            || v instanceof Collection<?> users
+                                    && users.stream().allMatch(Integer.class::isInstance)));
 
     private AnnouncementCases() {}
 
@@ -49,10 +50,13 @@ final class AnnouncementCases {
                                     && name.chars().noneMatch(Character::isWhitespace),
                             "heap.name is '" + heap.properties().get(HeapProperties.NAME) + "'");
                 }),
-                heap.expect("each_announced_property_has_its_type_and_range", () -> heap.properties()
-                        .forEach((key, value) -> check(
-                                TYPES.getOrDefault(key, any -> true).test(value),
-                                key + " is " + value + " of " + value.getClass().getName()))),
+                heap.expect(
+                        "each_announced_property_has_its_type_and_range",
+                        () -> heap.properties()
+                                .forEach((key, value) -> check(
+                                        TYPES.getOrDefault(key, any -> true).test(value),
+                                        key + " is " + value + " of "
+                                                + value.getClass().getName()))),
                 heap.expect("what_is_announced_as_real_is_not_announced_as_emulated", () -> {
                     List<String> emulated = emulations(heap.properties().get(HeapProperties.EMULATES));
                     check(
@@ -72,7 +76,8 @@ final class AnnouncementCases {
         return switch (value) {
             case String one -> List.of(one);
             case String[] several -> List.of(several);
-            case Collection<?> several when several.stream().allMatch(String.class::isInstance) ->
+            case Collection<?> several
+            when several.stream().allMatch(String.class::isInstance) ->
                 several.stream().map(String.class::cast).toList();
             case null, default -> List.of();
         };

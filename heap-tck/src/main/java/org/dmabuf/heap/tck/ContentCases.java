@@ -42,8 +42,7 @@ final class ContentCases {
             try (HeldBuffer buffer = heap.allocate(request)) {
                 long first = buffer.size();
                 if (first < size || buffer.size() != first) {
-                    throw new AssertionError(
-                            buffer + " has " + first + " bytes, then " + buffer.size());
+                    throw new AssertionError(buffer + " has " + first + " bytes, then " + buffer.size());
                 }
             }
         }
@@ -65,8 +64,7 @@ final class ContentCases {
     }
 
     /** Allocates all of them at once, so that each has memory of its own. */
-    private static void withBuffers(
-            HeapUnderTest heap, HeapRequest request, Consumer<HeldBuffer> use) {
+    private static void withBuffers(HeapUnderTest heap, HeapRequest request, Consumer<HeldBuffer> use) {
         heap.awaitRoom(DIRTY_BUFFERS, request.size());
         List<HeldBuffer> buffers = new ArrayList<>();
         try {

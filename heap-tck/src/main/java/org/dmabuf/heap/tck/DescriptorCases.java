@@ -32,9 +32,7 @@ final class DescriptorCases {
                 heap.expect("the_descriptor_is_the_same_on_every_call", () -> numberIsStable(heap)),
                 heap.expect("the_descriptor_is_closed_on_exec", () -> closedOnExec(heap)),
                 heap.expect(
-                        "the_descriptor_is_one_buffers_and_no_others",
-                        () -> ownInode(heap),
-                        heap.unlessHolds(2, SIZE)),
+                        "the_descriptor_is_one_buffers_and_no_others", () -> ownInode(heap), heap.unlessHolds(2, SIZE)),
                 heap.expect("a_buffer_made_without_a_descriptor_refuses_one", () -> noDescriptor(heap)),
                 heap.expect("those_who_have_the_descriptor_cannot_change_its_size", () -> sizeIsSealed(heap)),
                 heap.expect(

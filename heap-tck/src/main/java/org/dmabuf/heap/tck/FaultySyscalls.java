@@ -116,7 +116,10 @@ public final class FaultySyscalls implements Syscalls {
         Answer found;
         synchronized (this) {
             long number = counts.merge(name, 1L, Long::sum);
-            found = answers.stream().filter(a -> a.isFor(name, number)).findFirst().orElse(null);
+            found = answers.stream()
+                    .filter(a -> a.isFor(name, number))
+                    .findFirst()
+                    .orElse(null);
         }
         if (found == null || name.equals("close")) {
             long result = real.getAsLong();

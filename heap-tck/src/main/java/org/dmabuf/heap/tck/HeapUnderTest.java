@@ -100,8 +100,8 @@ final class HeapUnderTest {
         long needed = capacity.isPresent() ? needed(count, size) : 0;
         return needed <= capacity.orElse(Long.MAX_VALUE)
                 ? Optional.empty()
-                : Optional.of("needs " + Bytes.text(needed) + " at once; the heap holds "
-                        + Bytes.text(capacity.getAsLong()));
+                : Optional.of(
+                        "needs " + Bytes.text(needed) + " at once; the heap holds " + Bytes.text(capacity.getAsLong()));
     }
 
     private long needed(int count, long size) {
@@ -188,7 +188,9 @@ final class HeapUnderTest {
 
     /** Returns one request for each kind of buffer with a descriptor. */
     List<HeapRequest> exportableKinds(long size) {
-        return kinds(size).stream().filter(kind -> kind.export() != ExportMode.NONE).toList();
+        return kinds(size).stream()
+                .filter(kind -> kind.export() != ExportMode.NONE)
+                .toList();
     }
 
     HeldBuffer allocate(HeapRequest request) {
@@ -212,8 +214,7 @@ final class HeapUnderTest {
         HeapException refusal = refusal(request);
         if (!List.of(expected).contains(refusal.errno())) {
             throw new AssertionError(
-                    request + " was refused with " + refusal.errno() + ", expected one of "
-                            + Arrays.toString(expected),
+                    request + " was refused with " + refusal.errno() + ", expected one of " + Arrays.toString(expected),
                     refusal);
         }
     }

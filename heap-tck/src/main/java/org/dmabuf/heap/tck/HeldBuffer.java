@@ -58,8 +58,8 @@ final class HeldBuffer implements AutoCloseable {
         MemorySegment mapping = buffer.map(access);
         mappings.add(mapping);
         if (mapping.byteSize() != buffer.size()) {
-            throw new AssertionError(request + " has " + buffer.size() + " bytes, and a mapping of it "
-                    + mapping.byteSize());
+            throw new AssertionError(
+                    request + " has " + buffer.size() + " bytes, and a mapping of it " + mapping.byteSize());
         }
         return mapping;
     }

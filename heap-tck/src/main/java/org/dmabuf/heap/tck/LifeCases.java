@@ -161,8 +161,8 @@ final class LifeCases {
                 long free = usage.free().orElse(capacity);
                 long largest = usage.largestFree().orElse(0);
                 if (capacity < 0 || free < 0 || largest < 0 || free > capacity || largest > free) {
-                    throw new AssertionError("capacity " + usage.capacity() + ", free " + usage.free()
-                            + ", largest " + usage.largestFree() + " beside " + buffer);
+                    throw new AssertionError("capacity " + usage.capacity() + ", free " + usage.free() + ", largest "
+                            + usage.largestFree() + " beside " + buffer);
                 }
             }
         }

@@ -22,9 +22,7 @@ final class MappingCases {
     static List<ContractCase> of(HeapUnderTest heap) {
         return List.of(
                 heap.expect(
-                        "a_buffer_maps_in_every_direction",
-                        () -> mapsInEveryDirection(heap),
-                        heap.unlessMappable()),
+                        "a_buffer_maps_in_every_direction", () -> mapsInEveryDirection(heap), heap.unlessMappable()),
                 heap.expect(
                         "a_write_through_one_mapping_shows_in_another",
                         () -> mappingsShareMemory(heap),
@@ -49,10 +47,7 @@ final class MappingCases {
                         "two_buffers_share_no_byte",
                         () -> buffersAreApart(heap),
                         heap.unlessMappable().or(() -> heap.unlessHolds(2, SIZE))),
-                heap.expect(
-                        "memory_that_cannot_be_mapped_says_so",
-                        () -> mappingIsRefused(heap),
-                        heap.ifMappable()));
+                heap.expect("memory_that_cannot_be_mapped_says_so", () -> mappingIsRefused(heap), heap.ifMappable()));
     }
 
     private static void mapsInEveryDirection(HeapUnderTest heap) {

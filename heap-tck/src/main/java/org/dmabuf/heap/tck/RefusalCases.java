@@ -34,7 +34,8 @@ final class RefusalCases {
                 heap.expect("an_alignment_above_the_announced_one_is_refused", () -> refusesAlignment(heap)),
                 heap.expect("every_alignment_up_to_the_announced_one_is_granted", () -> {
                     for (long alignment = 1; alignment <= heap.alignment(); alignment *= 2) {
-                        heap.allocate(HeapRequest.of(SIZE).withAlignment(alignment)).close();
+                        heap.allocate(HeapRequest.of(SIZE).withAlignment(alignment))
+                                .close();
                     }
                 }),
                 heap.expect("a_refusal_names_the_heap_and_the_size", () -> {

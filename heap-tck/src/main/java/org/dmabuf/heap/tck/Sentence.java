@@ -20,8 +20,9 @@ final class Sentence {
     static void assertNames(String heap, long size, HeapException refusal) {
         String text = String.valueOf(refusal.getMessage());
         if (!refusal.heap().equals(Optional.of(heap))) {
-            throw new AssertionError("the refusal names heap '" + refusal.heap().orElse("") + "', expected '" + heap
-                    + "': " + text, refusal);
+            throw new AssertionError(
+                    "the refusal names heap '" + refusal.heap().orElse("") + "', expected '" + heap + "': " + text,
+                    refusal);
         }
         boolean named = text.contains(Long.toString(size)) || text.contains(Bytes.text(size));
         if (!named) {

@@ -273,9 +273,10 @@ public final class RandomUse {
         return switch (random.nextInt(60)) {
             case 0 -> LARGEST - random.nextLong(2 * Bytes.PAGE);
             case 1 -> 2 * FaultyMachine.ROOM;
-            default -> random.nextInt(3) == 0
-                    ? Bytes.PAGE << 4 * random.nextInt(2) // so often that pools have something to do
-                    : 1 + random.nextLong(1 + (largest - 1 >> random.nextInt(10)));
+            default ->
+                random.nextInt(3) == 0
+                        ? Bytes.PAGE << 4 * random.nextInt(2) // so often that pools have something to do
+                        : 1 + random.nextLong(1 + (largest - 1 >> random.nextInt(10)));
         };
     }
 

@@ -305,9 +305,7 @@ class BrokenHeapsTest {
     void a_writable_descriptor_for_a_reader_is_noticed() {
         assertFailing(
                 request -> good.allocate(
-                        request.export() == ExportMode.READ_ONLY
-                                ? request.withExport(ExportMode.READ_WRITE)
-                                : request),
+                        request.export() == ExportMode.READ_ONLY ? request.withExport(ExportMode.READ_WRITE) : request),
                 "a_descriptor_for_reading_cannot_be_mapped_for_writing",
                 "a_descriptor_for_reading_cannot_be_reopened_for_writing",
                 "a_descriptor_for_reading_does_not_let_a_write_through");
@@ -317,9 +315,7 @@ class BrokenHeapsTest {
     void a_weaker_descriptor_than_was_asked_for_is_noticed() {
         assertFailing(
                 request -> good.allocate(
-                        request.export() == ExportMode.READ_ONLY
-                                ? request.withExport(ExportMode.READ_WRITE)
-                                : request),
+                        request.export() == ExportMode.READ_ONLY ? request.withExport(ExportMode.READ_WRITE) : request),
                 Heaps.announced(good, Map.of(HeapProperties.EXPORT_READONLY, false)),
                 "an_export_for_reading_that_cannot_be_had_is_refused",
                 "a_refusal_names_the_heap_and_the_size",
@@ -594,10 +590,14 @@ class BrokenHeapsTest {
                 Heaps.announced(
                         good,
                         Map.of(
-                                HeapProperties.ID, 64,
-                                HeapProperties.PRIORITY, 3L,
-                                HeapProperties.CONTIGUOUS, true,
-                                HeapProperties.EMULATES, new String[] {"contiguous"})),
+                                HeapProperties.ID,
+                                64,
+                                HeapProperties.PRIORITY,
+                                3L,
+                                HeapProperties.CONTIGUOUS,
+                                true,
+                                HeapProperties.EMULATES,
+                                new String[] {"contiguous"})),
                 "each_announced_property_has_its_type_and_range",
                 "what_is_announced_as_real_is_not_announced_as_emulated");
     }

@@ -38,7 +38,8 @@ class HeapContractTest {
     private static Map<String, String> skipped(HeapContract contract) {
         return contract.cases().stream()
                 .filter(c -> c.skipReason().isPresent())
-                .collect(Collectors.toMap(ContractCase::name, c -> c.skipReason().get()));
+                .collect(
+                        Collectors.toMap(ContractCase::name, c -> c.skipReason().get()));
     }
 
     private static ContractCase find(HeapContract contract, String name) {
@@ -59,8 +60,7 @@ class HeapContractTest {
     void the_cases_are_the_same_for_every_heap() {
         List<String> names = names(contract(Map.of()));
         assertEquals(
-                names,
-                names(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false))));
+                names, names(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false))));
         assertEquals(names, names(HeapContract.of(small(), Heaps.announced(heap))));
     }
 
@@ -71,8 +71,7 @@ class HeapContractTest {
                 skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));
 
         assertEquals(
-                "heap.mappable=true: there is nothing to refuse",
-                usual.get("memory_that_cannot_be_mapped_says_so"));
+                "heap.mappable=true: there is nothing to refuse", usual.get("memory_that_cannot_be_mapped_says_so"));
         assertEquals(
                 "heap.export.readonly=true: there is nothing to refuse",
                 usual.get("an_export_for_reading_that_cannot_be_had_is_refused"));
@@ -112,9 +111,11 @@ class HeapContractTest {
     void a_heap_with_no_spare_byte_may_free_released_memory_with_a_delay() {
         Bounded exact = new Bounded(32 << 20, 4096, 4096);
         HeapContract contract = HeapContract.of(exact, Heaps.announced(heap));
-        find(contract, "what_32_buffers_of_1048576_bytes_held_never_shows_in_new_ones").run();
+        find(contract, "what_32_buffers_of_1048576_bytes_held_never_shows_in_new_ones")
+                .run();
         find(contract, "memory_that_a_peer_still_has_goes_to_no_other_buffer").run();
-        find(contract, "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays").run();
+        find(contract, "a_peer_that_maps_before_the_owner_sees_zeros_and_what_it_writes_stays")
+                .run();
     }
 
     /** Heap with a capacity, whose released memory is free again after the usage was read three times. */
@@ -213,11 +214,9 @@ class HeapContractTest {
         HeapExporter broken = request -> {
             throw new IllegalStateException("no luck");
         };
-        AssertionError failure = assertThrows(
-                AssertionError.class,
-                find(HeapContract.of(broken, Heaps.announced(heap)), ONE)::run);
-        assertEquals(
-                "heap 'camera', " + ONE + ": java.lang.IllegalStateException: no luck", failure.getMessage());
+        AssertionError failure =
+                assertThrows(AssertionError.class, find(HeapContract.of(broken, Heaps.announced(heap)), ONE)::run);
+        assertEquals("heap 'camera', " + ONE + ": java.lang.IllegalStateException: no luck", failure.getMessage());
         assertEquals("no luck", failure.getCause().getMessage());
     }
 
@@ -227,9 +226,8 @@ class HeapContractTest {
             HeapExporter broken = request -> {
                 throw cause;
             };
-            AssertionError failure = assertThrows(
-                    AssertionError.class,
-                    find(HeapContract.of(broken, Heaps.announced(heap)), ONE)::run);
+            AssertionError failure =
+                    assertThrows(AssertionError.class, find(HeapContract.of(broken, Heaps.announced(heap)), ONE)::run);
             assertEquals("heap 'camera', " + ONE + ": ", failure.getMessage().split("(?<=: )")[0]);
             assertSame(cause, failure.getCause());
         }

@@ -20,8 +20,7 @@ final class Exported extends Use implements OwnedFd.Closer {
         this.number = number;
         owner = OwnedFd.awaiting(
                 this,
-                PeerRule.of(
-                        memory.heap().name(), memory.heap().properties().get(HeapProperties.PEERS)));
+                PeerRule.of(memory.heap().name(), memory.heap().properties().get(HeapProperties.PEERS)));
     }
 
     static Exported of(Memory memory, ClientBroker client) {

@@ -112,8 +112,8 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
     public void requireNothingOpen() {
         List<String> open = inventory().open();
         if (!open.isEmpty()) {
-            throw new IllegalStateException("expected nothing open, found " + open.size() + ":\n  "
-                    + String.join("\n  ", open));
+            throw new IllegalStateException(
+                    "expected nothing open, found " + open.size() + ":\n  " + String.join("\n  ", open));
         }
     }
 

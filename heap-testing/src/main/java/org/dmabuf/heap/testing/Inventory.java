@@ -47,9 +47,10 @@ final class Inventory {
 
     synchronized void add(InMemoryHeap heap) {
         for (InMemoryHeap other : heaps) {
-            if (other.name().equals(heap.name()) || other.id().isPresent() && other.id().equals(heap.id())) {
-                throw new IllegalArgumentException("invalid heap = " + heap + ": expected a name and a heap.id that "
-                        + other + " does not have");
+            if (other.name().equals(heap.name())
+                    || other.id().isPresent() && other.id().equals(heap.id())) {
+                throw new IllegalArgumentException(
+                        "invalid heap = " + heap + ": expected a name and a heap.id that " + other + " does not have");
             }
         }
         heaps.add(heap);
@@ -303,14 +304,17 @@ final class Inventory {
 
     private HeapInfo info(InMemoryHeap heap, HeapState state, Optional<String> reason) {
         long free = Math.max(0, heap.limit() - ledger.chargedBytes(heap.name()));
-        HeapUsage usage = HeapUsage.unknown().withCapacity(heap.capacity()).withFree(free).withLargestFree(free);
+        HeapUsage usage =
+                HeapUsage.unknown().withCapacity(heap.capacity()).withFree(free).withLargestFree(free);
         return HeapInfo.of(heap.name(), state)
                 .reason(reason)
                 .plainRefusal(state == HeapState.SERVING ? heap.plainRefusal() : Optional.empty())
                 .properties(heap.properties())
                 .bundle("org.dmabuf.heap.testing")
                 .usage(state == HeapState.SERVING ? usage : HeapUsage.unknown(), Duration.ZERO)
-                .charged(ledger.record(Key.of(heap.name())).limit(OptionalLong.of(heap.limit())).build())
+                .charged(ledger.record(Key.of(heap.name()))
+                        .limit(OptionalLong.of(heap.limit()))
+                        .build())
                 .build();
     }
 

@@ -51,7 +51,8 @@ final class Ledger {
     List<Key> keys() {
         return accounts.keySet().stream()
                 .sorted(Comparator.comparing((Key key) -> key.heap().orElse(""))
-                        .thenComparing(key -> key.client().map(ClientId::toString).orElse("")))
+                        .thenComparing(
+                                key -> key.client().map(ClientId::toString).orElse("")))
                 .toList();
     }
 

@@ -48,8 +48,7 @@ final class Memory {
     /** Makes zeroed memory. */
     static Memory of(InMemoryHeap heap, ClientId client, long size, Optional<String> name, ExportMode export) {
         Contents contents = new Contents(size);
-        return new Memory(
-                heap, client, size, name, export, contents, INODES.incrementAndGet(), contents::close);
+        return new Memory(heap, client, size, name, export, contents, INODES.incrementAndGet(), contents::close);
     }
 
     /** Adopts the same bytes, which are then charged a second time. */

@@ -106,13 +106,14 @@ final class Reference extends Use implements DmaBuf {
     public OwnedFd exportFd() {
         requireOpen();
         switch (memory().export()) {
-            case NONE -> throw HeapException.of(
-                    Errno.ENOTSUP,
-                    heapName(),
-                    memory() + " was allocated with ExportMode.NONE and has no descriptor to give; allocate it with"
-                            + " READ_ONLY or READ_WRITE");
-            case READ_WRITE -> requireGranted(Access.READ_WRITE, "exported, because its descriptor would permit"
-                    + " writing");
+            case NONE ->
+                throw HeapException.of(
+                        Errno.ENOTSUP,
+                        heapName(),
+                        memory() + " was allocated with ExportMode.NONE and has no descriptor to give; allocate it with"
+                                + " READ_ONLY or READ_WRITE");
+            case READ_WRITE ->
+                requireGranted(Access.READ_WRITE, "exported, because its descriptor would permit" + " writing");
             case READ_ONLY -> {}
         }
         return client().inventory().export(Exported.of(memory(), client()), this);

@@ -17,7 +17,8 @@ final class Site {
     /** {@return the innermost call from another package} */
     static Site here() {
         return new Site(StackWalker.getInstance(StackWalker.Option.RETAIN_CLASS_REFERENCE)
-                .walk(frames -> frames.filter(frame -> !OURS.contains(frame.getDeclaringClass().getPackageName()))
+                .walk(frames -> frames.filter(frame ->
+                                !OURS.contains(frame.getDeclaringClass().getPackageName()))
                         .findFirst()
                         .orElseThrow()
                         .toStackTraceElement()));

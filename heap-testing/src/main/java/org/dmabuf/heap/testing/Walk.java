@@ -60,7 +60,8 @@ final class Walk {
             }
         }
         for (String name : request.heaps()) {
-            Optional<InMemoryHeap> heap = heaps.stream().filter(h -> h.name().equals(name)).findFirst();
+            Optional<InMemoryHeap> heap =
+                    heaps.stream().filter(h -> h.name().equals(name)).findFirst();
             if (heap.isEmpty()) {
                 attempts.add(new Attempt(name, Errno.ENODEV, "there is no such heap; serving heaps: " + names()));
             } else if (serves(heap.get(), shortage)) {
@@ -79,8 +80,8 @@ final class Walk {
     private boolean serves(InMemoryHeap heap, Function<InMemoryHeap, Optional<String>> shortage) {
         Optional<String> unmet = unmet(heap);
         Optional<String> reason = unmet.isPresent() ? unmet : shortage.apply(heap);
-        reason.ifPresent(why -> attempts.add(
-                new Attempt(heap.name(), unmet.isPresent() ? Errno.ENODEV : Errno.ENOMEM, why)));
+        reason.ifPresent(
+                why -> attempts.add(new Attempt(heap.name(), unmet.isPresent() ? Errno.ENODEV : Errno.ENOMEM, why)));
         return reason.isEmpty();
     }
 
@@ -136,12 +137,14 @@ final class Walk {
         if (attempts.isEmpty()) {
             return "no heap for " + size + ": "
                     + (request.mask().isPresent()
-                            ? "no heap has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
+                            ? "no heap has its id in mask 0x"
+                                    + Long.toHexString(request.mask().getAsLong()) + "; "
                             : "")
                     + "serving heaps: " + names();
         }
         if (attempts.size() == 1) {
-            return "buffer of " + request.size() + " bytes refused: " + attempts.getFirst().reason();
+            return "buffer of " + request.size() + " bytes refused: "
+                    + attempts.getFirst().reason();
         }
         return attempts.stream()
                 .map(attempt -> attempt.heap() + ": " + attempt.reason())

@@ -143,9 +143,7 @@ public abstract class ClientContract {
                 heap("blocks", HeapProperties.ALIGNMENT, 1L << 16)));
         AllocationRequest request = REQUEST.withHeaps("system").withAlignment(1 << 16);
         HeapException refusal = assertThrows(HeapRefusedException.class, () -> broker.allocate(request));
-        assertTrue(
-                refusal.getMessage().endsWith("; serving heaps that do: chunks, blocks"),
-                refusal.getMessage());
+        assertTrue(refusal.getMessage().endsWith("; serving heaps that do: chunks, blocks"), refusal.getMessage());
         HeapException further =
                 assertThrows(HeapRefusedException.class, () -> broker.allocate(request.withAlignment(1 << 21)));
         assertTrue(further.getMessage().endsWith("; no serving heap does"), further.getMessage());
@@ -224,7 +222,8 @@ public abstract class ClientContract {
             assertEquals("pages", buffer.heapName());
         }
         HeapException refused = assertThrows(
-                HeapRefusedException.class, () -> broker.allocate(REQUEST.withHeaps("pages").withAlignment(8192)));
+                HeapRefusedException.class,
+                () -> broker.allocate(REQUEST.withHeaps("pages").withAlignment(8192)));
         assertEquals(List.of("pages ENODEV"), attempts(refused));
     }
 
@@ -241,7 +240,8 @@ public abstract class ClientContract {
         HeapBroker broker = broker(List.of(heap("full", 0), heap("fine")));
         HeapException failure = assertThrows(
                 HeapShortageException.class,
-                () -> broker.allocate(REQUEST.withHeaps("gone", "full", "fine").withAlignment(4096)
+                () -> broker.allocate(REQUEST.withHeaps("gone", "full", "fine")
+                        .withAlignment(4096)
                         .withRequirement("(!(heap.name=fine))")));
         assertEquals(List.of("gone ENODEV", "full ENOMEM", "fine ENODEV"), attempts(failure));
         assertEquals(Errno.ENOMEM, failure.errno());
@@ -285,7 +285,9 @@ public abstract class ClientContract {
     void several_buffers_come_from_one_heap_or_not_at_all() {
         HeapBroker broker = broker(List.of(heap("small", 2 * SIZE), heap("large", 4 * SIZE)));
         List<DmaBuf> all = broker.allocate(REQUEST.withHeaps("small", "large"), 3);
-        assertEquals(List.of("large", "large", "large"), all.stream().map(DmaBuf::heapName).toList());
+        assertEquals(
+                List.of("large", "large", "large"),
+                all.stream().map(DmaBuf::heapName).toList());
         HeapException failure = assertThrows(
                 HeapShortageException.class, () -> broker.allocate(REQUEST.withHeaps("small", "large"), 3));
         assertEquals(List.of("small ENOMEM", "large ENOMEM"), attempts(failure));
@@ -414,8 +416,8 @@ public abstract class ClientContract {
     void an_arena_that_cannot_have_a_mapping_is_refused_and_nothing_stays_mapped() throws InterruptedException {
         HeapBroker broker = oneHeap();
         try (DmaBuf buffer = broker.allocate(REQUEST)) {
-            HeapException global = assertThrows(
-                    HeapRefusedException.class, () -> buffer.map(Access.READ, Arena.global()));
+            HeapException global =
+                    assertThrows(HeapRefusedException.class, () -> buffer.map(Access.READ, Arena.global()));
             assertEquals(Errno.EINVAL, global.errno());
             Arena closed = Arena.ofShared();
             closed.close();

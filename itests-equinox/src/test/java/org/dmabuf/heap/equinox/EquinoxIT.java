@@ -56,10 +56,12 @@ class EquinoxIT {
 
     @AfterAll
     static void no_thread_is_left() throws Exception {
-        await(List.of(), () -> Thread.getAllStackTraces().keySet().stream()
-                .map(Thread::getName)
-                .filter(name -> name.startsWith("dmaheap"))
-                .toList());
+        await(
+                List.of(),
+                () -> Thread.getAllStackTraces().keySet().stream()
+                        .map(Thread::getName)
+                        .filter(name -> name.startsWith("dmaheap"))
+                        .toList());
     }
 
     @Test
@@ -94,8 +96,10 @@ class EquinoxIT {
         container.installAndStart(both(SLF4J, OTHERS));
         Bundle eventAdmin = container.install(Container.files("event-admin").getFirst());
         Container.start(eventAdmin);
-        await(true, () -> Stream.of(container.bundle(BROKER).getServicesInUse())
-                .anyMatch(service -> service.getBundle() == eventAdmin));
+        await(
+                true,
+                () -> Stream.of(container.bundle(BROKER).getServicesInUse())
+                        .anyMatch(service -> service.getBundle() == eventAdmin));
     }
 
     @Test

@@ -56,7 +56,8 @@ public class ArchiveIT {
     public void its_bill_of_materials_lists_the_jars_of_bundles_and_lib() throws Exception {
         Set<String> listed = new TreeSet<>();
         String text = Files.readString(gateway.home().resolve("sbom.cdx.json"));
-        Matcher matcher = Pattern.compile("\"purl\"\\s*:\\s*\"pkg:maven/[^/]*/([^@]*)@").matcher(text);
+        Matcher matcher =
+                Pattern.compile("\"purl\"\\s*:\\s*\"pkg:maven/[^/]*/([^@]*)@").matcher(text);
         while (matcher.find()) {
             listed.add(matcher.group(1) + ".jar");
         }
@@ -84,8 +85,7 @@ public class ArchiveIT {
     @Test
     public void setenv_gives_options_to_java() throws Exception {
         Files.writeString(
-                gateway.home().resolve("bin/setenv"),
-                "JAVA_OPTS=-Dorg.slf4j.simpleLogger.log.org.dmabuf=info\n");
+                gateway.home().resolve("bin/setenv"), "JAVA_OPTS=-Dorg.slf4j.simpleLogger.log.org.dmabuf=info\n");
         String printed = gateway.runOnce("dmaheap:list");
         assertTrue(printed, printed.contains("heap 'system' of bundle org.dmabuf.heap.system serves"));
     }

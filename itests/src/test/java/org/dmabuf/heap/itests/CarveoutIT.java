@@ -66,17 +66,18 @@ public class CarveoutIT {
     }
 
     private void configure(String size) throws Exception {
-        camera.update(FrameworkUtil.asDictionary(
-                Map.of("size", size, "exports", "memfd")));
+        camera.update(FrameworkUtil.asDictionary(Map.of("size", size, "exports", "memfd")));
     }
 
     @After
     public void nothing_is_left() throws Exception {
         camera.delete();
         Framework.await(false, () -> framework.names(HeapState.SERVING).contains("camera"));
-        Framework.await(0L, () -> framework.broker().heaps().stream()
-                .mapToLong(heap -> heap.charged().liveBuffers())
-                .sum());
+        Framework.await(
+                0L,
+                () -> framework.broker().heaps().stream()
+                        .mapToLong(heap -> heap.charged().liveBuffers())
+                        .sum());
     }
 
     private static AllocationRequest frame() {
@@ -89,7 +90,8 @@ public class CarveoutIT {
             List<DmaBuf> frames = new ArrayList<>();
             try {
                 for (int i = 0; i < FRAMES; i++) {
-                    frames.add(framework.broker()
+                    frames.add(framework
+                            .broker()
                             .allocate(frame().withExport(export).withRequirement("(heap.export.readonly=true)")));
                 }
                 List<String> heaps = frames.stream().map(DmaBuf::heapName).toList();
@@ -110,7 +112,8 @@ public class CarveoutIT {
             for (int i = 0; i < SET_ASIDE; i++) {
                 frames.add(framework.broker().allocate(request));
             }
-            HeapException full = assertThrows(HeapException.class, () -> framework.broker().allocate(request));
+            HeapException full =
+                    assertThrows(HeapException.class, () -> framework.broker().allocate(request));
             assertEquals(Errno.ENOMEM, full.errno());
             assertEquals(
                     List.of("camera", "system"),
@@ -128,10 +131,12 @@ public class CarveoutIT {
         DmaBuf old = framework.broker().allocate(frame().withExport(ExportMode.NONE));
         FirstByte.write(old, 1);
         configure("32M");
-        Framework.await(32L << 20, () -> framework.broker().heaps().stream()
-                .filter(heap -> heap.name().equals("camera") && heap.state() == HeapState.SERVING)
-                .mapToLong(heap -> heap.usage().capacity().orElse(0))
-                .sum());
+        Framework.await(
+                32L << 20,
+                () -> framework.broker().heaps().stream()
+                        .filter(heap -> heap.name().equals("camera") && heap.state() == HeapState.SERVING)
+                        .mapToLong(heap -> heap.usage().capacity().orElse(0))
+                        .sum());
         try (DmaBuf fresh = framework.broker().allocate(frame().withExport(ExportMode.NONE))) {
             assertEquals("camera", fresh.heapName());
             FirstByte.write(old, 2);

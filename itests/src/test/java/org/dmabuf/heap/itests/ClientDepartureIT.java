@@ -236,9 +236,7 @@ public class ClientDepartureIT {
 
     private void theOldBrokerIsOfNoUse() {
         for (Runnable use : List.<Runnable>of(
-                () -> broker.allocate(Unruly.request()),
-                broker::heaps,
-                () -> broker.publish(null, "frame"))) {
+                () -> broker.allocate(Unruly.request()), broker::heaps, () -> broker.publish(null, "frame"))) {
             IllegalStateException refusal = assertThrows(IllegalStateException.class, use::run);
             assertTrue(refusal.toString(), refusal.getMessage().contains("bundle " + CLIENT + " has stopped"));
         }

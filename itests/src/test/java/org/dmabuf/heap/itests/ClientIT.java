@@ -54,7 +54,8 @@ public class ClientIT {
     @After
     public void uninstall_the_client() throws Exception {
         client.uninstall();
-        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).charged().liveBuffers());
+        Framework.await(
+                0L, () -> framework.heap("system", HeapState.SERVING).charged().liveBuffers());
     }
 
     @Test
@@ -102,7 +103,8 @@ public class ClientIT {
                     1,
                     framework.heap("system", HeapState.SERVING).charged().liveBuffers());
         }
-        Framework.await(0L, () -> framework.heap("system", HeapState.SERVING).charged().liveBuffers());
+        Framework.await(
+                0L, () -> framework.heap("system", HeapState.SERVING).charged().liveBuffers());
     }
 
     @Test
@@ -115,8 +117,10 @@ public class ClientIT {
         framework.bundle(Framework.BROKER).stop();
         assertThrows(IllegalStateException.class, buffer::exportFd);
         assertThrows(IllegalStateException.class, broker::heaps);
-        Framework.await(false, () -> Thread.getAllStackTraces().keySet().stream()
-                .anyMatch(thread -> thread.getName().equals("dmaheap-reaper")));
+        Framework.await(
+                false,
+                () -> Thread.getAllStackTraces().keySet().stream()
+                        .anyMatch(thread -> thread.getName().equals("dmaheap-reaper")));
         segment.set(JAVA_BYTE, 0, (byte) 5);
         arena.close();
 

@@ -180,11 +180,10 @@ public class ConfigurationIT {
         gateway.awaitLog("invalid folder etc/org.dmabuf.heap.carveout-folder.cfg: expected a file with settings");
         gateway.awaitLog("invalid byte order mark in etc/org.dmabuf.heap.carveout-mark.cfg, line 1: expected UTF-8");
         gateway.awaitLog("invalid backslash at the end of the line in etc/org.dmabuf.heap.carveout-slash.cfg, line 1");
+        gateway.awaitLog("invalid name org.dmabuf.heap.carevout-camera.cfg in etc: expected the PID of a component, but"
+                + " no component has org.dmabuf.heap.carevout; the nearest is org.dmabuf.heap.carveout");
         gateway.awaitLog(
-                "invalid name org.dmabuf.heap.carevout-camera.cfg in etc: expected the PID of a component, but"
-                        + " no component has org.dmabuf.heap.carevout; the nearest is org.dmabuf.heap.carveout");
-        gateway.awaitLog("invalid name org.dmabuf.heap.carveout-camera.cfg.txt in etc: expected a name that ends in"
-                + " .cfg");
+                "invalid name org.dmabuf.heap.carveout-camera.cfg.txt in etc: expected a name that ends in" + " .cfg");
         gateway.awaitLog("unknown setting heap.colour in etc/org.example.acme.heap.cfg, line 2: expected one of"
                 + " heap.id, heap.name, heap.priority");
         assertEquals(gateway.log(), 6, count("configuration.ConfigurationWatch - "));

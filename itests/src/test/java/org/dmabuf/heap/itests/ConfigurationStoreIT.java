@@ -101,7 +101,11 @@ public class ConfigurationStoreIT {
                 gateway.runToEnd(Map.of("DMAHEAP_STATE", state.toString()), "agent:set " + SYSTEM + " heap.id 5");
         assertEquals(once.output(), 0, once.status());
         try (UnpackedGateway second = gateway.another()) {
-            second.startDaemon("--state", state.toString(), "--run", run.resolveSibling("second").toString());
+            second.startDaemon(
+                    "--state",
+                    state.toString(),
+                    "--run",
+                    run.resolveSibling("second").toString());
             second.awaitLog("configurations that bundles set end with this process: opening "
                     + state.resolve("configurations") + " failed: another gateway uses it; give this one a folder with"
                     + " --state");

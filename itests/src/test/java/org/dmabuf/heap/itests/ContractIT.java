@@ -51,8 +51,7 @@ public class ContractIT {
     }
 
     private void keepsTheContract(ServiceReference<HeapExporter> heap) {
-        HeapContract contract =
-                HeapContract.of(context.getService(heap), FrameworkUtil.asMap(heap.getProperties()));
+        HeapContract contract = HeapContract.of(context.getService(heap), FrameworkUtil.asMap(heap.getProperties()));
         List<String> failures = new ArrayList<>();
         int run = 0;
         for (ContractCase one : contract.cases()) {

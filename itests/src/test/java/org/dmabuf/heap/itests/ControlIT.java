@@ -123,7 +123,8 @@ public class ControlIT {
     public void a_script_on_standard_input_runs_line_by_line() throws Exception {
         Path script = Files.writeString(FOLDER.newFile().toPath(), "echo one\necho two\nexit 4\necho three\n");
         Path out = FOLDER.newFile().toPath();
-        Process client = start(builder("--attach").redirectInput(script.toFile()).redirectOutput(out.toFile()));
+        Process client =
+                start(builder("--attach").redirectInput(script.toFile()).redirectOutput(out.toFile()));
         assertTrue(client.waitFor(SECONDS, TimeUnit.SECONDS));
         assertEquals(4, client.exitValue());
         assertEquals("one\ntwo\n", Files.readString(out));
@@ -190,7 +191,8 @@ public class ControlIT {
                 + " ('gateway>', 'dmaheap:alloc -n inner 64K\\r'), ('inode', 'dmaheap:buffers; sleep 600\\r'),"
                 + " ('INODE', '\\x1c')]");
         assertEquals(left.toString(), 131, left.exit());
-        assertTrue(left.out(), left.out().contains("held   64 KiB") && left.out().contains("inner  64 KiB"));
+        assertTrue(
+                left.out(), left.out().contains("held   64 KiB") && left.out().contains("inner  64 KiB"));
         awaitBuffers("(?!.*(held|inner)).*");
     }
 

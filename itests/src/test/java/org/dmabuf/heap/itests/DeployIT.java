@@ -85,7 +85,12 @@ public class DeployIT {
         gateway.awaitLog("acme.jar does not replace the one that runs: it is truncated or damaged (zip END header not"
                 + " found); copy it again");
         gateway.await("dmaheap:list", "acme" + SERVING + " 64 KiB +0 bytes");
-        assertEquals(1, gateway.log().lines().filter(line -> line.contains("heap 'acme' of bundle")).count());
+        assertEquals(
+                1,
+                gateway.log()
+                        .lines()
+                        .filter(line -> line.contains("heap 'acme' of bundle"))
+                        .count());
 
         copyWithVersion("0.3.0", gateway.dropped("acme.jar"));
         gateway.await("felix:lb -s", ".*Active.*org\\.example\\.acme\\.heap \\(0\\.3\\.0\\).*");
@@ -162,8 +167,10 @@ public class DeployIT {
         Path released = folder.getRoot().toPath().resolve("released");
         TestBundle blocking = TestBundle.blocking("org.acme.blocking", released);
         Files.copy(blocking.jar(), gateway.dropped("a.jar"));
-        gateway.awaitWarning("a.jar", "its start still runs after 5 s, in .*, called by org\\.dmabuf\\.heap\\.itests"
-                + "\\.blocking\\.Blocking\\.start\\(.*; remove the jar, or end the gateway");
+        gateway.awaitWarning(
+                "a.jar",
+                "its start still runs after 5 s, in .*, called by org\\.dmabuf\\.heap\\.itests"
+                        + "\\.blocking\\.Blocking\\.start\\(.*; remove the jar, or end the gateway");
         Files.copy(vendor, gateway.dropped("b.jar"));
         gateway.await("dmaheap:list", "acme" + SERVING);
         Files.delete(gateway.dropped("b.jar"));

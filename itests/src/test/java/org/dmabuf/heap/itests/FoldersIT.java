@@ -80,7 +80,8 @@ public class FoldersIT {
         ProcessBuilder builder = gateway.builder("--etc", etc.toString());
         builder.command().addAll(0, List.of("python3", script.toString(), "[('elsewhere>', 'exit 3\\r')]"));
         Path out = folder.newFile().toPath();
-        Process shell = builder.redirectErrorStream(true).redirectOutput(out.toFile()).start();
+        Process shell =
+                builder.redirectErrorStream(true).redirectOutput(out.toFile()).start();
         assertTrue(shell.waitFor(120, TimeUnit.SECONDS));
         assertEquals(Files.readString(out), 3, shell.exitValue());
     }
@@ -93,8 +94,11 @@ public class FoldersIT {
             Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwxrwx"));
             UnpackedGateway.Ended refused = gateway.runToEnd(Map.of(), "dmaheap:list");
             assertEquals(refused.output(), 1, refused.status());
-            assertTrue(refused.output(), refused.output().startsWith("starting the gateway on " + shared
-                    + " failed: folder " + shared + " is writable by other users (mode 0777, owner "));
+            assertTrue(
+                    refused.output(),
+                    refused.output()
+                            .startsWith("starting the gateway on " + shared + " failed: folder " + shared
+                                    + " is writable by other users (mode 0777, owner "));
             assertTrue(refused.output(), refused.output().contains("; run chmod go-w " + shared + ", or set "));
             UnpackedGateway.Ended permitted =
                     gateway.runToEnd(Map.of("DMAHEAP_ALLOW_SHARED_FOLDERS", "true"), "dmaheap:list");

@@ -96,7 +96,8 @@ public class ForeignClientIT {
      */
     private void allowViews(Map<String, Object> more) throws Exception {
         Map<String, Object> configured = new HashMap<>(more);
-        configured.put("views.allow", SERVER + " uid:1000 " + context.getBundle().getSymbolicName());
+        configured.put(
+                "views.allow", SERVER + " uid:1000 " + context.getBundle().getSymbolicName());
         settings.update(FrameworkUtil.asDictionary(configured));
         Framework.await(true, () -> mayOpen(broker));
     }
@@ -161,7 +162,10 @@ public class ForeignClientIT {
                 second.allocate(PAGE);
                 assertEquals(2, usage(USER).orElseThrow().liveBuffers());
             }
-            assertEquals("what the other view has stays", 1, usage(USER).orElseThrow().liveBuffers());
+            assertEquals(
+                    "what the other view has stays",
+                    1,
+                    usage(USER).orElseThrow().liveBuffers());
         }
     }
 
@@ -179,7 +183,8 @@ public class ForeignClientIT {
                     refusal.getMessage().contains("4 KiB for client uid:1000 does not fit")
                             && refusal.getMessage().contains("raise quota.client in " + Framework.BROKER));
             assertEquals(8192, usage(USER).orElseThrow().limit().orElseThrow());
-            assertEquals(1L, usage(USER).orElseThrow().failures().get(Errno.ENOMEM).longValue());
+            assertEquals(
+                    1L, usage(USER).orElseThrow().failures().get(Errno.ENOMEM).longValue());
             assertEquals(3, other.allocate(PAGE, 3).size());
             assertEquals(3, broker.allocate(PAGE, 3).size());
         }

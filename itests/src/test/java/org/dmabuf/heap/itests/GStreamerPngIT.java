@@ -127,9 +127,7 @@ public class GStreamerPngIT {
 
     /** Eight bars, white to black, over a ramp of greys: ARGB, row after row. */
     private static int[] expectedPixels() {
-        int[] bars = {
-            0xFFFFFFFF, 0xFFFFFF00, 0xFF00FFFF, 0xFF00FF00, 0xFFFF00FF, 0xFFFF0000, 0xFF0000FF, 0xFF000000
-        };
+        int[] bars = {0xFFFFFFFF, 0xFFFFFF00, 0xFF00FFFF, 0xFF00FF00, 0xFFFF00FF, 0xFFFF0000, 0xFF0000FF, 0xFF000000};
         int[] pixels = new int[WIDTH * HEIGHT];
         for (int i = 0; i < pixels.length; i++) {
             int x = i % WIDTH;
@@ -139,8 +137,7 @@ public class GStreamerPngIT {
     }
 
     private void startGateway(String... environment) throws Exception {
-        ProcessBuilder builder =
-                new ProcessBuilder(HOME.resolve("bin/gateway").toString()).redirectError(err.toFile());
+        ProcessBuilder builder = new ProcessBuilder(HOME.resolve("bin/gateway").toString()).redirectError(err.toFile());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         // GStreamer's list of its plugins, which it would otherwise keep in the home folder.
         builder.environment().put("GST_REGISTRY_1_0", folder.getRoot() + "/registry");

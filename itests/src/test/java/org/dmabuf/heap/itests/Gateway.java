@@ -43,8 +43,8 @@ final class Gateway {
     /** {@return the files of the distribution that a test container runs} */
     static List<Path> bundleFiles() {
         try (Stream<Path> files = Files.list(BUNDLES)) {
-            return files.filter(file ->
-                            !file.getFileName().toString().matches(".*(gogo\\.jline|gogo\\.shell|^jline).*"))
+            return files.filter(
+                            file -> !file.getFileName().toString().matches(".*(gogo\\.jline|gogo\\.shell|^jline).*"))
                     .sorted()
                     .toList();
         } catch (IOException e) {

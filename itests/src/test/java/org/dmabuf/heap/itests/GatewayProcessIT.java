@@ -36,7 +36,8 @@ public class GatewayProcessIT {
         byte[] bytes = new byte[(8 << 20) + 4321];
         new Random(42).nextBytes(bytes);
         Path file = Files.write(folder.newFile("frame with a blank.yuv").toPath(), bytes);
-        String sha256 = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
+        String sha256 =
+                HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
 
         Result result = gateway("dmaheap:load '" + file + "'");
 
@@ -80,7 +81,8 @@ public class GatewayProcessIT {
         Result result = gateway("dmaheap:list; dmaheap:list --json");
         assertEquals(result.toString(), 0, result.exit());
         String json = result.out().substring(result.out().indexOf("[\n"));
-        List<String> table = result.out().substring(0, result.out().indexOf("[\n")).lines().toList();
+        List<String> table =
+                result.out().substring(0, result.out().indexOf("[\n")).lines().toList();
         assertTrue(result.out(), table.stream().allMatch(line -> line.length() <= 80));
         assertTrue(
                 result.out(),
@@ -131,7 +133,10 @@ public class GatewayProcessIT {
             Result result = gateway(wrong[0]);
             assertNotEquals(wrong[0], 0, result.exit());
             assertTrue(wrong[0] + " said: " + result.err(), result.err().contains(wrong[1]));
-            assertEquals(wrong[0] + " said: " + result.err(), 1, result.err().strip().lines().count());
+            assertEquals(
+                    wrong[0] + " said: " + result.err(),
+                    1,
+                    result.err().strip().lines().count());
         }
     }
 

@@ -117,7 +117,10 @@ public class HandOverIT {
         String printed = output(gateway("receive " + socket, "sum theirs", "list", "free theirs", "list"));
         assertTrue(printed, printed.contains(theirs + "  theirs"));
         assertTrue(printed, printed.contains("received from         process " + peer.pid()));
-        assertEquals(printed, 1, printed.lines().filter(line -> line.startsWith("adopted")).count());
+        assertEquals(
+                printed,
+                1,
+                printed.lines().filter(line -> line.startsWith("adopted")).count());
     }
 
     /** A name that looks like an option cannot be passed to any command, so such a buffer could never be freed. */
@@ -171,7 +174,10 @@ public class HandOverIT {
         assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
         List<Path> files = new ArrayList<>(List.of(fifo));
         Path device = folder.getRoot().toPath().resolve("null");
-        if (new ProcessBuilder("mknod", device.toString(), "c", "1", "3").start().waitFor() == 0) {
+        if (new ProcessBuilder("mknod", device.toString(), "c", "1", "3")
+                        .start()
+                        .waitFor()
+                == 0) {
             files.add(device);
         }
         for (Path file : files) {
@@ -234,8 +240,8 @@ public class HandOverIT {
     @Test
     public void a_process_of_a_group_that_is_named_gets_the_buffer_and_another_does_not() throws Exception {
         assumeTrue("skipped: root alone can run a process as another user", isRoot());
-        Process gateway = gateway(
-                "load -n frame '" + file + "'", "share -t 10 --to-group 4711 frame " + socket, "sum frame");
+        Process gateway =
+                gateway("load -n frame '" + file + "'", "share -t 10 --to-group 4711 frame " + socket, "sum frame");
         allowIntoFolder();
         Process stranger = as("--reuid=65534", "--regid=65534", "--groups=4712");
         assertEquals("EACCES", stranger.inputReader().readLine());

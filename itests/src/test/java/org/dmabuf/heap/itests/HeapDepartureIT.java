@@ -95,7 +95,9 @@ public class HeapDepartureIT {
         if (bundle.getState() != Bundle.UNINSTALLED) {
             bundle.uninstall();
         }
-        Framework.await(List.of("system"), () -> framework.heaps().stream().map(h -> h.name()).toList());
+        Framework.await(
+                List.of("system"),
+                () -> framework.heaps().stream().map(h -> h.name()).toList());
         before.assertNothingLeft();
     }
 

@@ -80,8 +80,9 @@ public class HeapStartIT {
             Framework.await(true, () -> framework.names(HeapState.SERVING).contains("camera"));
             assertFalse(framework.names(HeapState.FAILED).contains("camera"));
             Framework.await(1, this::conditions);
-            ServiceReference<Condition> condition =
-                    context.getServiceReferences(Condition.class, CAMERA).iterator().next();
+            ServiceReference<Condition> condition = context.getServiceReferences(Condition.class, CAMERA)
+                    .iterator()
+                    .next();
             assertEquals("carveout", condition.getProperty(HeapProperties.TYPE));
         } finally {
             camera.delete();
@@ -93,8 +94,7 @@ public class HeapStartIT {
     @Test
     public void the_file_of_a_configuration_that_is_wrong_is_named() throws Exception {
         Framework framework = new Framework(context);
-        Path file = Path.of(System.getProperty("gateway.etc"))
-                .resolve("org.dmabuf.heap.carveout-wrong.cfg");
+        Path file = Path.of(System.getProperty("gateway.etc")).resolve("org.dmabuf.heap.carveout-wrong.cfg");
         try {
             Files.writeString(file, "size = much\n");
             Framework.await(true, () -> framework.names(HeapState.FAILED).contains("wrong"));
@@ -116,15 +116,20 @@ public class HeapStartIT {
             String reason = failed.reason().orElseThrow();
             assertTrue(reason, reason.contains("the card is not in its slot"));
             assertEquals("org.example.failing", failed.bundle());
-            assertEquals("listed once", 1, framework.heaps().stream()
-                    .filter(heap -> heap.bundle().equals("org.example.failing"))
-                    .count());
+            assertEquals(
+                    "listed once",
+                    1,
+                    framework.heaps().stream()
+                            .filter(heap -> heap.bundle().equals("org.example.failing"))
+                            .count());
         } finally {
             vendor.uninstall();
         }
-        Framework.await(0L, () -> framework.heaps().stream()
-                .filter(heap -> heap.bundle().equals("org.example.failing"))
-                .count());
+        Framework.await(
+                0L,
+                () -> framework.heaps().stream()
+                        .filter(heap -> heap.bundle().equals("org.example.failing"))
+                        .count());
     }
 
     @Test

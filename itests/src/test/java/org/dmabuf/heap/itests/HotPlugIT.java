@@ -58,9 +58,11 @@ public class HotPlugIT {
 
     @After
     public void nothing_is_left() throws Exception {
-        Framework.await(0L, () -> framework.broker().heaps().stream()
-                .mapToLong(heap -> heap.charged().liveBuffers())
-                .sum());
+        Framework.await(
+                0L,
+                () -> framework.broker().heaps().stream()
+                        .mapToLong(heap -> heap.charged().liveBuffers())
+                        .sum());
         assertEquals(1, framework.heaps().size());
     }
 
@@ -69,7 +71,9 @@ public class HotPlugIT {
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
         vendor.start();
         assertEquals("a vendor's heap is asked last", List.of("system", "acme"), framework.names(HeapState.SERVING));
-        assertEquals("org.example.acme.heap", framework.heap("acme", HeapState.SERVING).bundle());
+        assertEquals(
+                "org.example.acme.heap",
+                framework.heap("acme", HeapState.SERVING).bundle());
 
         DmaBuf buffer = framework
                 .broker()
@@ -79,7 +83,8 @@ public class HotPlugIT {
 
         vendor.stop();
         assertEquals(List.of("system"), framework.names(HeapState.SERVING));
-        assertEquals(12_288, framework.heap("acme", HeapState.DEPARTED).charged().liveBytes());
+        assertEquals(
+                12_288, framework.heap("acme", HeapState.DEPARTED).charged().liveBytes());
         FirstByte.write(buffer, 1);
 
         vendor.uninstall();
@@ -105,7 +110,10 @@ public class HotPlugIT {
         vendor.update(new ByteArrayInputStream(Files.readAllBytes(Gateway.dropIn("vendor-heap"))));
 
         DmaBuf after = framework.broker().allocate(AllocationRequest.of(4096).withHeaps("acme"));
-        assertEquals("the account is the same", 2, framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
+        assertEquals(
+                "the account is the same",
+                2,
+                framework.heap("acme", HeapState.SERVING).charged().liveBuffers());
         FirstByte.write(before, 3);
         before.close();
         after.close();
@@ -117,7 +125,8 @@ public class HotPlugIT {
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
         vendor.start();
         try (DmaBuf byBit = framework.broker().allocate(AllocationRequest.of(1).withMask(1L << 40));
-                DmaBuf byMask = framework.broker().allocate(AllocationRequest.of(1).withMask(1L << 40 | 1L));
+                DmaBuf byMask =
+                        framework.broker().allocate(AllocationRequest.of(1).withMask(1L << 40 | 1L));
                 DmaBuf byRequirement =
                         framework.broker().allocate(AllocationRequest.of(1).withRequirement("(heap.type=acme)"))) {
             assertEquals("acme", byBit.heapName());
@@ -148,11 +157,16 @@ public class HotPlugIT {
     public void of_two_heaps_with_one_name_the_first_serves_and_the_second_takes_over() {
         ServiceRegistration<HeapExporter> first = register("twin");
         ServiceRegistration<HeapExporter> second = register("twin");
-        assertTrue(framework.heap("twin", HeapState.SHADOWED).reason().orElseThrow().contains("its name is taken"));
+        assertTrue(framework
+                .heap("twin", HeapState.SHADOWED)
+                .reason()
+                .orElseThrow()
+                .contains("its name is taken"));
         framework.broker().allocate(AllocationRequest.of(1).withHeaps("twin")).close();
 
         first.unregister();
-        assertEquals(List.of("twin", "system"), framework.names(HeapState.SERVING).reversed());
+        assertEquals(
+                List.of("twin", "system"), framework.names(HeapState.SERVING).reversed());
         assertEquals(List.of(), framework.names(HeapState.SHADOWED));
         framework.broker().allocate(AllocationRequest.of(1).withHeaps("twin")).close();
         second.unregister();

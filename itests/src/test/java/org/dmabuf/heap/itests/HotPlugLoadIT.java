@@ -152,9 +152,11 @@ public class HotPlugLoadIT {
         awaitOnlySystem();
         awaitCollected(loaders);
         before.assertNothingLeft();
-        Framework.await(Set.of(), () -> threads().stream()
-                .filter(thread -> !threads.contains(thread))
-                .collect(Collectors.toSet()));
+        Framework.await(
+                Set.of(),
+                () -> threads().stream()
+                        .filter(thread -> !threads.contains(thread))
+                        .collect(Collectors.toSet()));
         Framework.await(true, () -> descriptors() <= descriptors);
     }
 
@@ -164,7 +166,8 @@ public class HotPlugLoadIT {
         clients(2); // creates objects that are created only once
         ProcessState before = ProcessState.now();
         List<WeakReference<ClassLoader>> loaders;
-        try (Load load = new Load(2, _ -> broker.allocate(AllocationRequest.of(1)).close())) {
+        try (Load load =
+                new Load(2, _ -> broker.allocate(AllocationRequest.of(1)).close())) {
             loaders = clients(200);
             load.stop();
         }
@@ -180,7 +183,8 @@ public class HotPlugLoadIT {
         try (CapturedLog log = new CapturedLog()) { // the broker logs each time that it takes resources back
             for (int round = 0; round < rounds; round++) {
                 Bundle visitor = framework.start(TestBundle.client("org.example.visitor"));
-                loaders.add(new WeakReference<>(visitor.adapt(BundleWiring.class).getClassLoader()));
+                loaders.add(
+                        new WeakReference<>(visitor.adapt(BundleWiring.class).getClassLoader()));
                 HeapBroker broker = Framework.broker(visitor.getBundleContext());
                 DmaBuf buffer = broker.allocate(AllocationRequest.of(8192));
                 buffer.newReference();
@@ -228,13 +232,14 @@ public class HotPlugLoadIT {
     }
 
     private void awaitOnlySystem() throws Exception {
-        Framework.await(List.of("system: 0 buffers, 0 bytes"), () -> framework.heaps().stream()
-                .map(HotPlugLoadIT::figures)
-                .toList());
+        Framework.await(
+                List.of("system: 0 buffers, 0 bytes"),
+                () -> framework.heaps().stream().map(HotPlugLoadIT::figures).toList());
     }
 
     private static String figures(HeapInfo heap) {
-        return heap.name() + ": " + heap.charged().liveBuffers() + " buffers, " + heap.charged().liveBytes() + " bytes";
+        return heap.name() + ": " + heap.charged().liveBuffers() + " buffers, "
+                + heap.charged().liveBytes() + " bytes";
     }
 
     private static long descriptors() throws IOException {

@@ -108,7 +108,8 @@ public class HouseRulesIT {
         for (Path bundle : ourBundles()) {
             for (ClassModel type : classes(bundle)) {
                 for (var entry : type.constantPool()) {
-                    if (entry instanceof ClassEntry used && used.asInternalName().equals("java/lang/foreign/Linker")) {
+                    if (entry instanceof ClassEntry used
+                            && used.asInternalName().equals("java/lang/foreign/Linker")) {
                         linking.add(type.thisClass().asInternalName().replaceFirst("/[^/]*$", ""));
                     }
                 }
@@ -124,15 +125,17 @@ public class HouseRulesIT {
             assertTrue(name, name.startsWith("java.") || name.equals(API) || name.equals("org.osgi.framework"));
         }
         String required = manifest.getMainAttributes().getValue("Require-Capability");
-        assertFalse(required, required.replaceAll("osgi\\.ee;filter:=\"[^\"]*\"", "").contains(";"));
+        assertFalse(
+                required,
+                required.replaceAll("osgi\\.ee;filter:=\"[^\"]*\"", "").contains(";"));
     }
 
     @Test
     public void every_bundle_states_its_vendor_documentation_and_source() throws IOException {
         for (Path bundle : ourBundles()) {
             Attributes headers = manifest(bundle).getMainAttributes();
-            for (String name : List.of(
-                    "Bundle-Name", "Bundle-Description", "Bundle-Vendor", "Bundle-DocURL", "Bundle-SCM")) {
+            for (String name :
+                    List.of("Bundle-Name", "Bundle-Description", "Bundle-Vendor", "Bundle-DocURL", "Bundle-SCM")) {
                 assertNotNull(bundle + " has no " + name, headers.getValue(name));
             }
             assertTrue(bundle.toString(), headers.getValue("Bundle-License").startsWith("Apache-2.0;"));
@@ -149,7 +152,8 @@ public class HouseRulesIT {
             try (JarFile jar = new JarFile(file.toFile())) {
                 JarEntry entry = jar.getJarEntry("META-INF/LICENSE");
                 assertNotNull(file.toString(), entry);
-                assertArrayEquals(file.toString(), licence, jar.getInputStream(entry).readAllBytes());
+                assertArrayEquals(
+                        file.toString(), licence, jar.getInputStream(entry).readAllBytes());
             }
         }
     }
@@ -162,8 +166,9 @@ public class HouseRulesIT {
 
     private static Set<Path> ourBundles() throws IOException {
         try (Stream<Path> files = Files.list(BUNDLES)) {
-            return new TreeSet<>(files.filter(file -> file.getFileName().toString().startsWith("heap-"))
-                    .toList());
+            return new TreeSet<>(
+                    files.filter(file -> file.getFileName().toString().startsWith("heap-"))
+                            .toList());
         }
     }
 
@@ -189,8 +194,7 @@ public class HouseRulesIT {
         try (JarFile jar = new JarFile(bundle.toFile())) {
             for (JarEntry entry : jar.stream().toList()) {
                 if (entry.getName().endsWith(".class")) {
-                    classes.add(ClassFile.of()
-                            .parse(jar.getInputStream(entry).readAllBytes()));
+                    classes.add(ClassFile.of().parse(jar.getInputStream(entry).readAllBytes()));
                 }
             }
         }

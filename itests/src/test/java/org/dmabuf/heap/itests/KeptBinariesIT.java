@@ -102,7 +102,8 @@ public class KeptBinariesIT {
     private static Map<String, String> selfCheck(Bundle client) throws Exception {
         BundleContext own = client.getBundleContext();
         String filter = "(check=" + client.getSymbolicName() + ")";
-        Framework.await(1, () -> own.getServiceReferences(Callable.class, filter).size());
+        Framework.await(
+                1, () -> own.getServiceReferences(Callable.class, filter).size());
         @SuppressWarnings("rawtypes")
         Collection<ServiceReference<Callable>> services = own.getServiceReferences(Callable.class, filter);
         Map<String, String> results = new TreeMap<>();
@@ -131,7 +132,8 @@ public class KeptBinariesIT {
 
     private static List<String> breaks() throws IOException {
         try (Stream<String> lines = Files.lines(contract().resolve("breaks.txt"))) {
-            return lines.filter(line -> !line.isBlank() && !line.startsWith("#")).toList();
+            return lines.filter(line -> !line.isBlank() && !line.startsWith("#"))
+                    .toList();
         }
     }
 

@@ -30,7 +30,8 @@ import org.osgi.framework.BundleContext;
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class MonitorIT {
-    private static final AllocationRequest REQUEST = AllocationRequest.of(65_536).withHeaps("system");
+    private static final AllocationRequest REQUEST =
+            AllocationRequest.of(65_536).withHeaps("system");
 
     @Inject
     private BundleContext context;

@@ -38,7 +38,8 @@ import org.osgi.framework.ServiceReference;
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class PublicationIT {
-    private static final AllocationRequest FRAME = AllocationRequest.of(4096).withHeaps("system").withName("frame 7");
+    private static final AllocationRequest FRAME =
+            AllocationRequest.of(4096).withHeaps("system").withName("frame 7");
 
     @Inject
     private BundleContext context;
@@ -125,8 +126,8 @@ public class PublicationIT {
         publish(FRAME, Access.READ);
         HeapBroker theirs = Framework.broker(consumer.getBundleContext());
         try (DmaBuf got = offer().open()) {
-            HeapRefusedException refusal = assertThrows(
-                    HeapRefusedException.class, () -> theirs.publish(got, "mine", Access.READ_WRITE));
+            HeapRefusedException refusal =
+                    assertThrows(HeapRefusedException.class, () -> theirs.publish(got, "mine", Access.READ_WRITE));
             assertEquals(Errno.EACCES, refusal.errno());
             theirs.publish(got, "mine").close();
         }
@@ -152,7 +153,9 @@ public class PublicationIT {
         assertEquals(1, framework.charged("system"));
         assertEquals(
                 List.of("org.example.publisher"),
-                framework.monitor().buffers().stream().map(one -> one.client().toString()).toList());
+                framework.monitor().buffers().stream()
+                        .map(one -> one.client().toString())
+                        .toList());
         got.close();
         Framework.await(0L, () -> framework.charged("system"));
     }

@@ -78,7 +78,8 @@ public class PublishedPomsIT {
     private Set<String> published() throws XPathExpressionException {
         Set<String> modules = new TreeSet<>();
         for (String module : poms.keySet()) {
-            if (!texts(poms.get(module), "/project/properties/maven.deploy.skip").contains("true")) {
+            if (!texts(poms.get(module), "/project/properties/maven.deploy.skip")
+                    .contains("true")) {
                 modules.add(module);
             }
         }

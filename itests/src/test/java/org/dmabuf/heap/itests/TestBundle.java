@@ -96,7 +96,8 @@ final class TestBundle {
                   <property name="heap.name" value="slot"/>
                   <service><provide interface="org.dmabuf.heap.spi.HeapExporter"/></service>
                 </scr:component>
-                """.formatted(FailingHeap.class.getName()))));
+                """.formatted(
+                        FailingHeap.class.getName()))));
     }
 
     private static TestBundle of(String symbolicName, Class<?> activator, List<String> classes) throws IOException {
@@ -106,7 +107,9 @@ final class TestBundle {
         String folder = activator.getPackageName().replace('.', '/') + "/";
         return new TestBundle(
                 symbolicName,
-                write(manifest, classes.stream().map(name -> folder + name + ".class").toList()));
+                write(
+                        manifest,
+                        classes.stream().map(name -> folder + name + ".class").toList()));
     }
 
     private static Manifest manifest(String symbolicName) {
@@ -121,8 +124,7 @@ final class TestBundle {
         return write(manifest, entries, Map.of());
     }
 
-    private static byte[] write(Manifest manifest, List<String> entries, Map<String, String> texts)
-            throws IOException {
+    private static byte[] write(Manifest manifest, List<String> entries, Map<String, String> texts) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
             for (String entry : entries) {

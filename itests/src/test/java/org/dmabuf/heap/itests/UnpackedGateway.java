@@ -107,9 +107,8 @@ final class UnpackedGateway implements AutoCloseable {
 
     /** Runs a process of this gateway to its end, without input. */
     Ended runToEnd(Map<String, String> environment, String... arguments) throws Exception {
-        ProcessBuilder builder = builder(arguments)
-                .redirectInput(Path.of("/dev/null").toFile())
-                .redirectErrorStream(true);
+        ProcessBuilder builder =
+                builder(arguments).redirectInput(Path.of("/dev/null").toFile()).redirectErrorStream(true);
         builder.environment().putAll(environment);
         Process once = builder.start();
         try (BufferedReader reader = once.inputReader(StandardCharsets.UTF_8)) {

@@ -96,7 +96,9 @@ public class UnrulyHeapIT {
         if (bundle.getState() != Bundle.UNINSTALLED) {
             bundle.uninstall();
         }
-        Framework.await(List.of("system"), () -> framework.heaps().stream().map(h -> h.name()).toList());
+        Framework.await(
+                List.of("system"),
+                () -> framework.heaps().stream().map(h -> h.name()).toList());
         assertEquals(0, heap.unreleased());
         assertEquals(0, heap.late());
         before.assertNothingLeft();
@@ -226,7 +228,10 @@ public class UnrulyHeapIT {
             heap.awaitCallInside();
             bundle.stop();
             assertFalse(call.isDone());
-            assertEquals(1, log.lines("heap 'unruly' left while calls were inside it: 1").size());
+            assertEquals(
+                    1,
+                    log.lines("heap 'unruly' left while calls were inside it: 1")
+                            .size());
             assertEquals("the heap is notified, too", 1, heap.takeLate());
             assertEquals(List.of("system"), framework.names(HeapState.SERVING));
             HeapException failure = assertThrows(HeapException.class, () -> broker.allocate(Unruly.request()));
@@ -235,7 +240,8 @@ public class UnrulyHeapIT {
 
             heap.letGoOn();
             try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
-                assertEquals(1, framework.heap(HEAP, HeapState.DEPARTED).charged().liveBuffers());
+                assertEquals(
+                        1, framework.heap(HEAP, HeapState.DEPARTED).charged().liveBuffers());
                 FirstByte.write(buffer, 2);
                 assertEquals(2, FirstByte.read(buffer));
             }
@@ -245,8 +251,7 @@ public class UnrulyHeapIT {
     }
 
     @Test
-    public void when_a_call_fails_because_its_bundle_was_uninstalled_the_next_heap_is_asked()
-            throws Exception {
+    public void when_a_call_fails_because_its_bundle_was_uninstalled_the_next_heap_is_asked() throws Exception {
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             Future<DmaBuf> call = thread.submit(() -> broker.allocate(AllocationRequest.of(8192)
                     .withHeaps(HEAP, "system")
@@ -258,7 +263,8 @@ public class UnrulyHeapIT {
             try (DmaBuf buffer = call.get(60, TimeUnit.SECONDS)) {
                 assertEquals("system", buffer.heapName());
             }
-            assertEquals(1, log.lines("heap 'unruly' left during a call of allocate").size());
+            assertEquals(
+                    1, log.lines("heap 'unruly' left during a call of allocate").size());
         }
     }
 

@@ -38,8 +38,7 @@ class CgroupPressureIT extends PressureTest {
         try (MemoryCgroup cgroup = MemoryCgroup.make().orElseThrow()) {
             Path folder = cgroup.folder();
             List<String> lines = cgroup.run(Stalled.class, folder.toString());
-            assertEquals(
-                    List.of("watches " + folder.resolve("memory.pressure"), "keeps 48 MiB", "keeps 0 MiB"), lines);
+            assertEquals(List.of("watches " + folder.resolve("memory.pressure"), "keeps 48 MiB", "keeps 0 MiB"), lines);
         }
     }
 
@@ -91,7 +90,8 @@ class CgroupPressureIT extends PressureTest {
             buffers.forEach(HeapBuffer::release);
             buffers.clear();
             report("keeps " + kept(source) / MIB + " MiB");
-            long used = Long.parseLong(Files.readString(cgroup.resolve("memory.current")).strip());
+            long used = Long.parseLong(
+                    Files.readString(cgroup.resolve("memory.current")).strip());
             Files.writeString(cgroup.resolve("memory.high"), Long.toString(used), StandardOpenOption.WRITE);
             long end = System.nanoTime() + Duration.ofMinutes(2).toNanos();
             // This memory comes from no heap, because a heap would refuse before the kernel slows the process down.

@@ -366,12 +366,9 @@ class HolderTrackerIT {
     @Test
     void no_buffer_is_exported_for_reading_only() throws IOException {
         for (String heap : List.of("system", "udmabuf")) {
-            AllocationRequest request = AllocationRequest.of(SIZE)
-                    .withHeaps(heap)
-                    .withName(NAME)
-                    .withExport(ExportMode.READ_ONLY);
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> allocator.allocate(client, request, 1));
+            AllocationRequest request =
+                    AllocationRequest.of(SIZE).withHeaps(heap).withName(NAME).withExport(ExportMode.READ_ONLY);
+            HeapException refusal = assertThrows(HeapException.class, () -> allocator.allocate(client, request, 1));
             assertEquals(Errno.ENODEV, refusal.errno());
             assertTrue(
                     refusal.getMessage().contains("cannot export a descriptor through which no holder can write"),

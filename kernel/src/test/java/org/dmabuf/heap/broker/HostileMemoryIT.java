@@ -163,8 +163,7 @@ class HostileMemoryIT {
             }
             Await.until(
                     "the region is free",
-                    () -> heap.equals("udmabuf")
-                            || source.usage().free().orElseThrow() == size);
+                    () -> heap.equals("udmabuf") || source.usage().free().orElseThrow() == size);
             try (BufferReference next = broker.allocate(size);
                     Arena own = Arena.ofConfined()) {
                 assertFilled(0, next.map(Access.READ, own));
@@ -197,17 +196,20 @@ class HostileMemoryIT {
             RegisteredHeap system = broker.heap("system", udmabuf, udmabuf.properties());
             for (int i = 0; i < 20; i++) {
                 for (String heap : List.of("bad", "camera", "system")) {
-                    try (BufferReference reference = broker.allocate(AllocationRequest.of(MIB).withHeaps(heap));
+                    try (BufferReference reference =
+                                    broker.allocate(AllocationRequest.of(MIB).withHeaps(heap));
                             Arena arena = Arena.ofConfined()) {
                         reference.map(Access.READ_WRITE, arena);
                     }
                 }
             }
-            assertEquals(HeapState.HANGING, broker.info("bad", HeapState.HANGING).state());
+            assertEquals(
+                    HeapState.HANGING, broker.info("bad", HeapState.HANGING).state());
             broker.info("camera", HeapState.SERVING);
             broker.info("system", HeapState.SERVING);
-            Await.until("the others' buffers are gone", () -> camera.account().buffers() == 0
-                    && system.account().buffers() == 0);
+            Await.until(
+                    "the others' buffers are gone",
+                    () -> camera.account().buffers() == 0 && system.account().buffers() == 0);
             Thread stop = Thread.ofPlatform().daemon().start(broker::close);
             assertTrue(stop.join(Duration.ofSeconds(60)), "the broker's stop waits for the heap that hangs");
         } finally {

@@ -94,7 +94,8 @@ class CmaIT {
          */
         BitSet used() {
             try {
-                String[] words = Files.readString(folder.resolve("bitmap")).strip().split("\\s+");
+                String[] words =
+                        Files.readString(folder.resolve("bitmap")).strip().split("\\s+");
                 BitSet used = new BitSet();
                 for (int word = 0; word < words.length; word++) {
                     int bits = Integer.parseUnsignedInt(words[word]);
@@ -169,8 +170,9 @@ class CmaIT {
     private Form start(Maker maker) {
         Map<String, Object> set = Map.of("backend", maker.word, "size", Long.toString(area.bytes()));
         CmaHeap.Config config = (CmaHeap.Config) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {CmaHeap.Config.class}, (_, method, _) ->
-                        set.getOrDefault(method.getName(), method.getDefaultValue()));
+                getClass().getClassLoader(),
+                new Class<?>[] {CmaHeap.Config.class},
+                (_, method, _) -> set.getOrDefault(method.getName(), method.getDefaultValue()));
         List<Object> registered = new ArrayList<>();
         BundleContext context = proxy(BundleContext.class, arguments -> {
             registered.addAll(List.of(arguments));
@@ -241,7 +243,8 @@ class CmaIT {
     Stream<DynamicTest> the_kernels_contiguous_heap_keeps_the_contract() {
         return contract(start(Maker.KERNEL)).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
                     c.run();
                 }));
     }
@@ -313,11 +316,13 @@ class CmaIT {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
                 switch (maker) {
-                    case KERNEL -> "heap 'cma': 8 MiB is not free in one piece in the memory reserved for"
-                            + " /dev/dma_heap/" + node + "; ask for less, close buffers, or reserve more at boot"
-                            + " (cma=, or the region in the device tree)";
-                    case REGION -> "heap 'cma': 8 MiB in one piece, aligned to 1 MiB, does not fit: 0 bytes free,"
-                            + " largest run 0 bytes; raise size in org.dmabuf.heap.cma or close a buffer";
+                    case KERNEL ->
+                        "heap 'cma': 8 MiB is not free in one piece in the memory reserved for"
+                                + " /dev/dma_heap/" + node + "; ask for less, close buffers, or reserve more at boot"
+                                + " (cma=, or the region in the device tree)";
+                    case REGION ->
+                        "heap 'cma': 8 MiB in one piece, aligned to 1 MiB, does not fit: 0 bytes free,"
+                                + " largest run 0 bytes; raise size in org.dmabuf.heap.cma or close a buffer";
                 },
                 refusal.getMessage());
         // The kernel's area may contain pages of others that cannot be moved away at once.

@@ -105,9 +105,7 @@ class DmaHeapIT {
         for (String file : new String[] {"/dev/null", "/etc/passwd", Devices.UDMABUF.toString()}) {
             try (OwnedFd none = OwnedFd.of(syscalls.open(file, O_CLOEXEC), syscalls::close)) {
                 assertEquals(
-                        -Errno.ENOTTY.number(),
-                        syscalls.dmaHeapAllocate(none.fd(), PAGE, O_RDWR | O_CLOEXEC, 0),
-                        file);
+                        -Errno.ENOTTY.number(), syscalls.dmaHeapAllocate(none.fd(), PAGE, O_RDWR | O_CLOEXEC, 0), file);
             }
         }
     }
@@ -130,16 +128,16 @@ class DmaHeapIT {
         "udmabuf, these 31 bytes of name all show, these 31 bytes of name all show",
         "udmabuf, äääääääääääääää, äääääääääääääää"
     })
-    void the_kernel_shows_the_name_of_a_buffer_and_its_size_in_whole_pages(
-            String kind, String name, String shown) throws IOException {
+    void the_kernel_shows_the_name_of_a_buffer_and_its_size_in_whole_pages(String kind, String name, String shown)
+            throws IOException {
         try (MemorySource source = source(kind)) {
             HeapRequest nameless = HeapRequest.of(PAGE + 1);
             HeapBuffer buffer = source.allocate(name == null ? nameless : nameless.withName(name));
             try {
-                Map<String, String> info = Files.readAllLines(Path.of("/proc/self/fdinfo/" + buffer.descriptor()))
-                        .stream()
-                        .map(line -> line.split(":\\s*", 2))
-                        .collect(Collectors.toMap(part -> part[0], part -> part[1]));
+                Map<String, String> info =
+                        Files.readAllLines(Path.of("/proc/self/fdinfo/" + buffer.descriptor())).stream()
+                                .map(line -> line.split(":\\s*", 2))
+                                .collect(Collectors.toMap(part -> part[0], part -> part[1]));
                 assertEquals(shown, info.get("name"));
                 assertEquals(Integer.toString(2 * PAGE), info.get("size"));
                 assertEquals(2 * PAGE, buffer.size());

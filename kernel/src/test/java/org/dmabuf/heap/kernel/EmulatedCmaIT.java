@@ -55,7 +55,8 @@ class EmulatedCmaIT {
             before.map(Access.READ_WRITE).fill((byte) 1);
             HeapBuffer buffer = region.allocate(HeapRequest.of(BUFFER));
             buffer.map(Access.READ_WRITE).fill((byte) 2);
-            HeapBuffer behind = region.allocate(HeapRequest.of(4 * MIB - 2 * BUFFER - MIB).withExport(ExportMode.NONE));
+            HeapBuffer behind =
+                    region.allocate(HeapRequest.of(4 * MIB - 2 * BUFFER - MIB).withExport(ExportMode.NONE));
             behind.map(Access.READ_WRITE).fill((byte) 3);
             List<HeapBuffer> rest = takeRest(region);
             try (OwnedFd peer = OwnedFd.of(syscalls.fcntl(buffer.descriptor(), F_DUPFD_CLOEXEC, 0), syscalls::close);
@@ -85,8 +86,8 @@ class EmulatedCmaIT {
     private static List<HeapBuffer> takeRest(EmulatedCmaSource region) {
         List<HeapBuffer> rest = new ArrayList<>();
         while (region.usage().free().orElseThrow() > 0) {
-            rest.add(region.allocate(HeapRequest.of(region.usage().largestFree().orElseThrow())
-                    .withExport(ExportMode.NONE)));
+            rest.add(region.allocate(
+                    HeapRequest.of(region.usage().largestFree().orElseThrow()).withExport(ExportMode.NONE)));
         }
         return rest;
     }

@@ -66,7 +66,8 @@ class GatewayIT {
 
     /** Returns the reason why the heap takes its memory from no better back end, which is logged once. */
     private void assertLogged(String expected) throws IOException {
-        List<String> lines = gateway.log().lines()
+        List<String> lines = gateway.log()
+                .lines()
                 .filter(line -> line.contains("takes its memory from"))
                 .toList();
         assertEquals(1, lines.size(), gateway.log());

@@ -27,7 +27,8 @@ class GuestIT {
         List<String> drivers = new ArrayList<>();
         try (DirectoryStream<Path> cards = Files.newDirectoryStream(Path.of("/dev/dri"), "card*")) {
             for (Path card : cards) {
-                Path device = Path.of("/sys/class/drm").resolve(card.getFileName()).resolve("device");
+                Path device =
+                        Path.of("/sys/class/drm").resolve(card.getFileName()).resolve("device");
                 drivers.add(device.toRealPath().getFileName().toString());
             }
         }
@@ -36,7 +37,8 @@ class GuestIT {
 
     @Test
     void the_kernel_lists_all_buffers_in_debugfs() throws IOException {
-        String total = Files.readAllLines(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).getLast();
+        String total =
+                Files.readAllLines(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).getLast();
         assertTrue(total.matches("Total \\d+ objects, \\d+ bytes"), () -> "bufinfo ends with: " + total);
     }
 

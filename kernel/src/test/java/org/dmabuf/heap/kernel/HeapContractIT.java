@@ -60,7 +60,10 @@ class HeapContractIT {
                 HEAP,
                 Syscalls.linux(),
                 Headroom.machine(),
-                PoolBudget.none().withPrewarmed(64 << 10, 8).withPrewarmed(1 << 20, 4).withRecycled(8 << 20));
+                PoolBudget.none()
+                        .withPrewarmed(64 << 10, 8)
+                        .withPrewarmed(1 << 20, 4)
+                        .withRecycled(8 << 20));
         // More than the cases use at once, because the alignment of contiguous memory leaves gaps.
         RegionLayout layout = RegionLayout.of(40L << 20, "its size")
                 .withAlignmentCap(1L << 20)
@@ -167,9 +170,11 @@ class HeapContractIT {
     }
 
     private static Stream<DynamicTest> tests(HeapContract contract) {
-        return contract.cases().stream().map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-            Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
-            c.run();
-        }));
+        return contract.cases().stream()
+                .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    c.run();
+                }));
     }
 }

@@ -37,10 +37,10 @@ public final class HolderProcess implements AutoCloseable {
             Files.write(script, source.readAllBytes());
         }
         try (FdListener listener = FdListener.bind(folder.resolve("holder"))) {
-            HolderProcess holder = new HolderProcess(
-                    new ProcessBuilder("python3", "-S", script.toString(), listener.path().toString(), how)
-                            .redirectError(ProcessBuilder.Redirect.INHERIT)
-                            .start());
+            HolderProcess holder = new HolderProcess(new ProcessBuilder(
+                            "python3", "-S", script.toString(), listener.path().toString(), how)
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start());
             boolean holds = false;
             try (FdSocket socket = listener.accept(Duration.ofSeconds(60), peer -> true)) {
                 socket.send(memory, Long.toString(size));

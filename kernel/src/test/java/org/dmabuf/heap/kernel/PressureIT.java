@@ -45,7 +45,8 @@ class PressureIT {
         int status;
         try {
             Process process = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
                             "--enable-native-access=ALL-UNNAMED",
                             "-XX:+UseSerialGC",
                             "-XX:TieredStopAtLevel=1",
@@ -162,15 +163,15 @@ class PressureIT {
     }
 
     @Test
-    void when_the_limit_was_lowered_meanwhile_the_kernel_refuses_and_the_remedy_is_the_same()
-            throws IOException {
+    void when_the_limit_was_lowered_meanwhile_the_kernel_refuses_and_the_remedy_is_the_same() throws IOException {
         String before = Files.readString(SIZE_LIMIT);
         try (UdmabufSource source = UdmabufSource.open("system", Syscalls.linux(), Headroom.machine())) {
             Files.writeString(SIZE_LIMIT, "1");
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 << 20)));
+            HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 << 20)));
             assertEquals(Errno.EINVAL, refusal.errno());
-            assertTrue(refusal.getMessage().contains("its limit for one buffer is in " + SIZE_LIMIT), refusal.getMessage());
+            assertTrue(
+                    refusal.getMessage().contains("its limit for one buffer is in " + SIZE_LIMIT),
+                    refusal.getMessage());
         } finally {
             Files.writeString(SIZE_LIMIT, before);
         }
@@ -188,7 +189,8 @@ class PressureIT {
                             "-c",
                             "echo $$ >" + cgroup.resolve("cgroup.procs") + " && exec \"$@\"",
                             "sh",
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
                             "--enable-native-access=ALL-UNNAMED",
                             "-XX:+UseSerialGC",
                             "-XX:TieredStopAtLevel=1",

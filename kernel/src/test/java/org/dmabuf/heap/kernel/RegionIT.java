@@ -62,6 +62,7 @@ class RegionIT {
     private static final long GIANT = 1L << 30;
     /** More than the contract uses at once, because some ranges are still waiting to be zeroed. */
     private static final long SIZE = 40L << 20;
+
     private static final long FRAME = 3L << 20;
 
     @BeforeAll
@@ -76,9 +77,8 @@ class RegionIT {
     }
 
     private static RegionSource open(long size, long pageSize) {
-        RegionLayout layout = RegionLayout.of(size, "size")
-                .withPageSize(pageSize)
-                .withExports(RegionLayout.Exports.UDMABUF);
+        RegionLayout layout =
+                RegionLayout.of(size, "size").withPageSize(pageSize).withExports(RegionLayout.Exports.UDMABUF);
         return RegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine());
     }
 
@@ -103,7 +103,8 @@ class RegionIT {
                 skips.stringPropertyNames().stream().collect(Collectors.toMap(name -> name, skips::getProperty));
         return HeapContract.of(source, announced).skipping(reasons).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
-                    Assumptions.assumeTrue(c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
                     c.run();
                 }))
                 .onClose(source::close);
@@ -190,8 +191,7 @@ class RegionIT {
             left.release();
             right.release();
 
-            HeapException tooLarge =
-                    assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(GIANT)));
+            HeapException tooLarge = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(GIANT)));
             assertEquals(Errno.ENOMEM, tooLarge.errno());
             assertTrue(
                     tooLarge.getMessage().contains("write 1024 or more into /sys/module/udmabuf/parameters"),
@@ -216,8 +216,8 @@ class RegionIT {
                 try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(HEAP, middle.descriptor())) {
                     Mappings mmap = new Mappings(Syscalls.linux());
                     view = mmap.map(fd, FRAME, Access.READ_WRITE, peer);
-                    HeapException tooLong = assertThrows(
-                            HeapException.class, () -> mmap.map(fd, FRAME + 4096, Access.READ, peer));
+                    HeapException tooLong =
+                            assertThrows(HeapException.class, () -> mmap.map(fd, FRAME + 4096, Access.READ, peer));
                     assertEquals(Errno.EINVAL, tooLong.errno());
                 }
                 assertFilled(2, view);
@@ -297,9 +297,7 @@ class RegionIT {
     /** The buffer does not use the memory of its range, so the memory is allocated twice. */
     @Test
     void memfds_beside_a_region_on_huge_pages_use_ordinary_pages_and_their_ranges_are_free_when_they_are_gone() {
-        RegionLayout layout = RegionLayout.of(SIZE, "size")
-                .withPageSize(HUGE)
-                .withExports(RegionLayout.Exports.MEMFD);
+        RegionLayout layout = RegionLayout.of(SIZE, "size").withPageSize(HUGE).withExports(RegionLayout.Exports.MEMFD);
         try (RegionSource source = RegionSource.open(HEAP, layout, Syscalls.linux(), Headroom.machine())) {
             assertEquals(Bytes.PAGE, source.properties().get(HeapProperties.CONTIGUOUS_MAX));
             HeapBuffer buffer = source.allocate(HeapRequest.of(FRAME));

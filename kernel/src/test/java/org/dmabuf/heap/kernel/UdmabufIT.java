@@ -79,8 +79,7 @@ class UdmabufIT {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void a_buffer_shows_later_writes_through_the_memfd_and_the_reverse(boolean huge)
-            throws IOException {
+    void a_buffer_shows_later_writes_through_the_memfd_and_the_reverse(boolean huge) throws IOException {
         if (huge) {
             Path pages = Path.of("/proc/sys/vm/nr_hugepages");
             Files.writeString(pages, "4\n");

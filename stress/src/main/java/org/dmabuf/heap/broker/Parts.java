@@ -77,12 +77,16 @@ public final class Parts {
     /** The number of reported leaks. */
     public final AtomicInteger leaks = new AtomicInteger();
 
-    private final BufferServices services = new BufferServices(DESCRIPTORS, Optional.empty(), new BrokerEvents() {
-        @Override
-        public void leaked(String heap, ClientId client, String name, long size, String site) {
-            leaks.incrementAndGet();
-        }
-    }, new ReferenceQueue<>());
+    private final BufferServices services = new BufferServices(
+            DESCRIPTORS,
+            Optional.empty(),
+            new BrokerEvents() {
+                @Override
+                public void leaked(String heap, ClientId client, String name, long size, String site) {
+                    leaks.incrementAndGet();
+                }
+            },
+            new ReferenceQueue<>());
 
     public Parts() {
         this(Rules.NONE);
@@ -132,8 +136,7 @@ public final class Parts {
 
     /** {@return an allocator over the heaps of a registry} */
     public Allocator allocator(HeapRegistry registry) {
-        return new Allocator(
-                registry, ledger, services, new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
+        return new Allocator(registry, ledger, services, new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
     }
 
     /** {@return a publication of a buffer of {@link #memory}, which has no other reference} */
@@ -168,7 +171,10 @@ public final class Parts {
     /** {@return the number of buffers that are still charged} */
     public int charged() {
         long used = client.account().settled() ? 0 : 1;
-        return (int) (account.buffers() + account.bytes() + used + Math.abs(account.snapshot(share()).liveBytes()));
+        return (int) (account.buffers()
+                + account.bytes()
+                + used
+                + Math.abs(account.snapshot(share()).liveBytes()));
     }
 
     private ClientHeapAccount share() {

@@ -68,7 +68,8 @@ final class GatewayInside implements AutoCloseable {
         // The distribution has no Event Admin; it is on the class path of these tests. It must resolve before the
         // broker, which imports the package of events from it.
         eventAdmin = context()
-                .installBundle("reference:" + Event.class.getProtectionDomain().getCodeSource().getLocation());
+                .installBundle("reference:"
+                        + Event.class.getProtectionDomain().getCodeSource().getLocation());
         framework.adapt(FrameworkWiring.class).resolveBundles(List.of(eventAdmin));
         for (Bundle bundle : bundles) {
             bundle.start();
@@ -124,7 +125,11 @@ final class GatewayInside implements AutoCloseable {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         String folder = activator.getPackageName().replace('.', '/');
         try (JarOutputStream jar = new JarOutputStream(bytes, manifest)) {
-            Path classes = Path.of(activator.getProtectionDomain().getCodeSource().getLocation().getPath())
+            Path classes = Path.of(activator
+                            .getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .getPath())
                     .resolve(folder);
             try (Stream<Path> files = Files.list(classes)) {
                 for (Path file : files.sorted().toList()) {
@@ -159,7 +164,9 @@ final class GatewayInside implements AutoCloseable {
 
     private static List<Path> jars(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> file.toString().endsWith(".jar")).sorted().toList();
+            return files.filter(file -> file.toString().endsWith(".jar"))
+                    .sorted()
+                    .toList();
         }
     }
 }

@@ -33,8 +33,8 @@ final class Onlookers {
         Class<?> handler = load("org.osgi.service.event.EventHandler");
         Class<?> event = load("org.osgi.service.event.Event");
         Class<?>[] types = {handler};
-        Object counter = Proxy.newProxyInstance(handler.getClassLoader(), types, (self, method, all) ->
-                switch (method.getName()) {
+        Object counter = Proxy.newProxyInstance(
+                handler.getClassLoader(), types, (self, method, all) -> switch (method.getName()) {
                     case "handleEvent" -> {
                         tally.did("receive " + event.getMethod("getTopic").invoke(all[0]));
                         yield null;
@@ -43,10 +43,11 @@ final class Onlookers {
                     case "equals" -> self == all[0];
                     default -> "the soak's handler of events";
                 });
-        gateway.context().registerService(
-                handler.getName(),
-                counter,
-                FrameworkUtil.asDictionary(Map.of("event.topics", new String[] {"org/dmabuf/heap/*"})));
+        gateway.context()
+                .registerService(
+                        handler.getName(),
+                        counter,
+                        FrameworkUtil.asDictionary(Map.of("event.topics", new String[] {"org/dmabuf/heap/*"})));
     }
 
     private Class<?> load(String name) {

@@ -154,16 +154,14 @@ public final class Soak {
 
     /** Lists the resources that are left when everything is closed. */
     private void end(
-            GatewayInside gateway,
-            HotPlug heaps,
-            HotPlug clients,
-            ProcessState before,
-            List<String> threadsBefore)
+            GatewayInside gateway, HotPlug heaps, HotPlug clients, ProcessState before, List<String> threadsBefore)
             throws IOException, BundleException, InterruptedException {
         BrokerInside broker = new BrokerInside(gateway.context());
-        empty("threads of clients", () -> threadNames().stream()
-                .filter(name -> name.startsWith("soak soak.client"))
-                .toList());
+        empty(
+                "threads of clients",
+                () -> threadNames().stream()
+                        .filter(name -> name.startsWith("soak soak.client"))
+                        .toList());
         gateway.configure(BROKER, "drain.ms = 2000\n");
         empty("charged to clients that have closed or lost all", () -> broker.buffersOf("soak.client"));
         forget(gateway, broker);
@@ -171,9 +169,9 @@ public final class Soak {
         clients.uninstallAll();
         heaps.uninstallAll();
         empty("charged by the broker", broker::leftOver);
-        empty("buffers of the faulty heaps", () -> tally.heapBuffers() == 0
-                ? List.of()
-                : List.of(tally.heapBuffers() + " made and not released"));
+        empty(
+                "buffers of the faulty heaps",
+                () -> tally.heapBuffers() == 0 ? List.of() : List.of(tally.heapBuffers() + " made and not released"));
         restartBroker(gateway); // after the first export it has a descriptor and a thread
         empty("descriptors and mappings", () -> before.leftIn(ProcessState.now()));
         empty("threads", () -> {
@@ -193,20 +191,24 @@ public final class Soak {
         restartBroker(gateway); // the stop reports the sums of the current interval
         long found = reportedLost();
         if (found > tally.forgotten()) {
-            tally.fail("the end", new AssertionError(found + " references were reported as lost, of "
-                    + tally.forgotten() + " that were; see " + log));
+            tally.fail(
+                    "the end",
+                    new AssertionError(found + " references were reported as lost, of " + tally.forgotten()
+                            + " that were; see " + log));
         }
         System.out.println("references lost: " + tally.forgotten() + ", found before their bundle stopped: " + found);
         long before = tally.forgotten();
-        Bundle forgetful = gateway.install(
-                "soak.forgetful", GatewayInside.jar("soak.forgetful", Forgetful.class, Map.of()));
+        Bundle forgetful =
+                gateway.install("soak.forgetful", GatewayInside.jar("soak.forgetful", Forgetful.class, Map.of()));
         forgetful.start();
         empty("charged to a bundle that has lost all", () -> broker.buffersOf("soak.forgetful"));
         restartBroker(gateway); // ends the interval
         long more = reportedLost() - found;
         if (more != tally.forgotten() - before) {
-            tally.fail("the end", new AssertionError(more + " references were reported as lost, where "
-                    + (tally.forgotten() - before) + " were; see " + log));
+            tally.fail(
+                    "the end",
+                    new AssertionError(more + " references were reported as lost, where " + (tally.forgotten() - before)
+                            + " were; see " + log));
         }
         forgetful.uninstall();
         gateway.refresh(List.of(forgetful));
@@ -272,9 +274,9 @@ public final class Soak {
         heapPlug.uninstallAll();
         BrokerInside broker = new BrokerInside(gateway.context());
         empty("charged after the warm-up", broker::leftOver);
-        empty("buffers of the faulty heaps after the warm-up", () -> tally.heapBuffers() == 0
-                ? List.of()
-                : List.of(tally.heapBuffers() + " made and not released"));
+        empty(
+                "buffers of the faulty heaps after the warm-up",
+                () -> tally.heapBuffers() == 0 ? List.of() : List.of(tally.heapBuffers() + " made and not released"));
     }
 
     /**
@@ -333,8 +335,8 @@ public final class Soak {
         tally.drains(drain);
         StringBuilder lines = new StringBuilder("drain.ms = " + drain + "\n");
         if (random.nextBoolean()) {
-            lines.append("quota.heap = faulty-0=" + random.nextInt(1, 64)
-                    + "M system=" + random.nextInt(1, 128) + "M\n");
+            lines.append(
+                    "quota.heap = faulty-0=" + random.nextInt(1, 64) + "M system=" + random.nextInt(1, 128) + "M\n");
         }
         if (random.nextBoolean()) {
             lines.append("quota.client = soak.client0=" + random.nextInt(1, 32) + "M soak.client*=64M\n");

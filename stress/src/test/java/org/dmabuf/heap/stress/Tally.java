@@ -146,7 +146,8 @@ public final class Tally {
     String table() {
         StringBuilder text = new StringBuilder("operations: " + operations() + "\n");
         new TreeMap<>(operations).forEach((what, n) -> text.append("%12d  %s%n".formatted(n.sum(), what)));
-        text.append("refusals: " + refusals.values().stream().mapToLong(LongAdder::sum).sum() + "\n");
+        text.append("refusals: "
+                + refusals.values().stream().mapToLong(LongAdder::sum).sum() + "\n");
         new TreeMap<>(refusals).forEach((what, n) -> text.append("%12d  %s%n".formatted(n.sum(), what)));
         return text.toString();
     }

@@ -39,6 +39,7 @@ public final class PoolRounds {
     private static final long[] SIZES = {64 << 10, 1 << 20, 16 << 20};
     /** The required speed-up of prewarmed buffers, by size. */
     private static final int[] FASTER = {5, 15, 30};
+
     private static final double MOST_OVER_MEMSET = 1.03;
     private static final double MOST_CPU = 1.05;
 
@@ -48,6 +49,7 @@ public final class PoolRounds {
      * per cent.
      */
     private static final int SERIES = 8;
+
     private static final int TURNS = 300;
     private static final long WARM_UP_NANOS = 300_000_000;
     private static final int WARM_UP_ROUNDS = 3;
@@ -91,8 +93,7 @@ public final class PoolRounds {
         for (int i = 0; i < SIZES.length; i++) {
             paced(SIZES[i], FASTER[i], speed, cpu);
         }
-        text.append(String.format(
-                """
+        text.append(String.format("""
 
                 ## Prewarmed buffers, at a steady pace
 
@@ -108,11 +109,9 @@ public final class PoolRounds {
 
                 | size | beside | fresh | prewarmed | ratio | at most |
                 |---|---|---:|---:|---:|---:|
-                """,
-                POOL, speed));
+                """, POOL, speed));
         text.append(cpu);
-        text.append(String.format(
-                """
+        text.append(String.format("""
 
                 ## A burst of %d requests on a pool of %d
 
@@ -120,8 +119,7 @@ public final class PoolRounds {
 
                 | size | buffers | p50 | p99 | slowest |
                 |---|---|---:|---:|---:|
-                """,
-                2 * POOL, POOL));
+                """, 2 * POOL, POOL));
         for (long size : SIZES) {
             text.append(burst(size));
         }
@@ -172,7 +170,9 @@ public final class PoolRounds {
         }
         return String.format(
                 "| %s | %s | %s | %s |%n",
-                Bytes.text(size), micros(quantile(inC, 50)), micros(quantile(inJava, 50)),
+                Bytes.text(size),
+                micros(quantile(inC, 50)),
+                micros(quantile(inJava, 50)),
                 judged(ratios(inJava, inC), MOST_OVER_MEMSET));
     }
 
@@ -234,10 +234,7 @@ public final class PoolRounds {
                 judged(ratios(cpuPrewarmed, cpuFresh), MOST_CPU)));
         cpu.append(String.format(
                 "| | %d in use | %s | %s | %s | |%n",
-                POOL,
-                micros(quantile(cpuInUse, 50)),
-                made,
-                spread(ratios(cpuPrewarmed, cpuInUse))));
+                POOL, micros(quantile(cpuInUse, 50)), made, spread(ratios(cpuPrewarmed, cpuInUse))));
     }
 
     /**
@@ -254,8 +251,7 @@ public final class PoolRounds {
     }
 
     /** {@return the CPU time of one buffer's life in nanoseconds} */
-    private static double cpu(
-            MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
+    private static double cpu(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
         long before = Twin.cpuTime();
         lives(source, size, lives, inUse, pace, into);
         int all = lives;
@@ -379,11 +375,7 @@ public final class PoolRounds {
 
     private static String spread(double[] ratios) {
         return String.format(
-                Locale.ROOT,
-                "%.3f (%.2f to %.2f)",
-                quantile(ratios, 50),
-                quantile(ratios, 25),
-                quantile(ratios, 75));
+                Locale.ROOT, "%.3f (%.2f to %.2f)", quantile(ratios, 50), quantile(ratios, 25), quantile(ratios, 75));
     }
 
     private static String micros(double nanos) {

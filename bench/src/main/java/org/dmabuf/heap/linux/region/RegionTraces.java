@@ -328,7 +328,13 @@ public final class RegionTraces {
                 <rect width="880" height="640" fill="white"/>
                 """);
         for (int c = 0; c < COMPETITORS.size(); c++) {
-            text(svg, 60 + 150 * c, 20, COMPETITORS.get(c).colour(), "start", "&#9632; " + COMPETITORS.get(c).name());
+            text(
+                    svg,
+                    60 + 150 * c,
+                    20,
+                    COMPETITORS.get(c).colour(),
+                    "start",
+                    "&#9632; " + COMPETITORS.get(c).name());
         }
         for (int t = 0; t < TRACES.size(); t++) {
             int left = 60 + t % 2 * 430;
@@ -342,7 +348,8 @@ public final class RegionTraces {
                 text(svg, left + f * 72, top + 240, "black", "middle", FILLS[f] + " %");
             }
             for (int c = COMPETITORS.size() - 1; c >= 0; c--) {
-                svg.append("<polyline fill='none' stroke-width='2' stroke='").append(COMPETITORS.get(c).colour());
+                svg.append("<polyline fill='none' stroke-width='2' stroke='")
+                        .append(COMPETITORS.get(c).colour());
                 svg.append(c == 1 ? "' stroke-dasharray='4 4' points='" : "' points='");
                 for (int f = 0; f < FILLS.length; f++) {
                     svg.append(number("%d,%.1f ", left + f * 72, top + 220 - failures[t][c][f] * 4));

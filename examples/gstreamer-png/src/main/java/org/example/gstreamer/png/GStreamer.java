@@ -70,14 +70,11 @@ final class GStreamer {
                 "gst_parse_launch_full",
                 FunctionDescriptor.of(ADDRESS, ADDRESS, ADDRESS, JAVA_INT, ADDRESS));
         binGetByName = link(libraries, "gst_bin_get_by_name", FunctionDescriptor.of(ADDRESS, ADDRESS, ADDRESS));
-        setObjectArg =
-                link(libraries, "gst_util_set_object_arg", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS));
+        setObjectArg = link(libraries, "gst_util_set_object_arg", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS));
         elementSetState = link(libraries, "gst_element_set_state", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
         elementGetBus = link(libraries, "gst_element_get_bus", FunctionDescriptor.of(ADDRESS, ADDRESS));
         busTimedPop = link(
-                libraries,
-                "gst_bus_timed_pop_filtered",
-                FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT));
+                libraries, "gst_bus_timed_pop_filtered", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT));
         messageParseError =
                 link(libraries, "gst_message_parse_error", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS));
         bufferNew = link(libraries, "gst_buffer_new", FunctionDescriptor.of(ADDRESS));
@@ -155,8 +152,8 @@ final class GStreamer {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocateFrom(description);
             MemorySegment error = arena.allocate(ADDRESS);
-            MemorySegment pipeline = call(() -> (MemorySegment)
-                    parseLaunch.invokeExact(text, MemorySegment.NULL, PARSE_FLAG_FATAL_ERRORS, error));
+            MemorySegment pipeline = call(() ->
+                    (MemorySegment) parseLaunch.invokeExact(text, MemorySegment.NULL, PARSE_FLAG_FATAL_ERRORS, error));
             if (isNull(pipeline)) {
                 throw GStreamerException.notInstalled(take(error.get(ADDRESS, 0)), null);
             }

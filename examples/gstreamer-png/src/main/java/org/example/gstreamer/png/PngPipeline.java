@@ -101,8 +101,8 @@ final class PngPipeline implements AutoCloseable {
 
     private void waitForEnd() {
         MemorySegment bus = gst.elementGetBus(pipeline);
-        MemorySegment message = gst.busTimedPop(
-                bus, PATIENCE.toNanos(), GStreamer.MESSAGE_EOS | GStreamer.MESSAGE_ERROR);
+        MemorySegment message =
+                gst.busTimedPop(bus, PATIENCE.toNanos(), GStreamer.MESSAGE_EOS | GStreamer.MESSAGE_ERROR);
         gst.objectUnref(bus);
         if (GStreamer.isNull(message)) {
             throw new GStreamerException("GStreamer did not finish within " + PATIENCE.toSeconds() + " s");

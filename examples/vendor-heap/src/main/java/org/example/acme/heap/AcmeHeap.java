@@ -18,7 +18,10 @@ import org.osgi.service.metatype.annotations.ObjectClassDefinition;
  * Complete heap of a vendor: its settings and a source of memory. {@link HeapStart} registers the service only after it
  * has the memory. The broker does the rest.
  */
-@Component(immediate = true, service = {}, configurationPid = AcmeHeap.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = AcmeHeap.PID)
 @Designate(ocd = AcmeHeap.Config.class)
 public final class AcmeHeap {
     static final String PID = "org.example.acme.heap";

@@ -133,7 +133,8 @@ public final class Charge {
      */
     public Optional<QuotaExceeded> begin(Charged made) {
         long more = made.size() - reserved;
-        Optional<QuotaExceeded> exceeded = more == 0 ? Optional.empty() : share.client().add(more);
+        Optional<QuotaExceeded> exceeded =
+                more == 0 ? Optional.empty() : share.client().add(more);
         if (exceeded.isEmpty()) {
             boolean charged = false;
             try {

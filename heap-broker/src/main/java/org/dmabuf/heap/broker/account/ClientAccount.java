@@ -132,7 +132,8 @@ public final class ClientAccount {
 
     /** {@return the sums over all heaps; the peak includes bytes that were reserved for calls} */
     public synchronized UsageSnapshot snapshot() {
-        Collection<UsageSnapshot> all = shares.values().stream().map(ClientHeapAccount::snapshot).toList();
+        Collection<UsageSnapshot> all =
+                shares.values().stream().map(ClientHeapAccount::snapshot).toList();
         return new UsageSnapshot(
                 sum(all, UsageSnapshot::liveBuffers),
                 sum(all, UsageSnapshot::liveBytes),

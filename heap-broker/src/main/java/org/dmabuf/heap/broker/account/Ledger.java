@@ -16,6 +16,7 @@ import org.dmabuf.heap.broker.release.Reaper;
 public final class Ledger {
     /** The common prefix of the names of all broker classes. */
     private static final String OWN = "org.dmabuf.heap.broker.";
+
     private static final int SITE_DEPTH = 32;
 
     private final List<HeapAccount> heaps = new ArrayList<>();

@@ -40,7 +40,8 @@ public final class Rules {
         boolean matches(ClientId client) {
             return (name == null || name.matcher(client.toString()).matches())
                     && (place == null
-                            || place.matcher(client.location().orElseGet(client::toString)).matches());
+                            || place.matcher(client.location().orElseGet(client::toString))
+                                    .matches());
         }
     }
 
@@ -106,8 +107,8 @@ public final class Rules {
             throw HeapException.of(
                     Errno.EACCES,
                     heap,
-                    text(client) + " may not use it; to permit it, add " + heap + "="
-                            + Printable.of(client.toString()) + " to " + ALLOW + " in " + PID);
+                    text(client) + " may not use it; to permit it, add " + heap + "=" + Printable.of(client.toString())
+                            + " to " + ALLOW + " in " + PID);
         }
     }
 

@@ -101,8 +101,7 @@ public final class RulesParser {
     }
 
     private void client(String entry) throws Wrong {
-        String[] parts =
-                split(entry, entry.lastIndexOf('='), "CLIENT=SIZE, for instance org.example.camera=64M");
+        String[] parts = split(entry, entry.lastIndexOf('='), "CLIENT=SIZE, for instance org.example.camera=64M");
         if (parts[0].indexOf('/') >= 0 && parts[0].indexOf(':') < 0) {
             throw new Wrong("CLIENT=SIZE; a quota on one heap belongs in " + Rules.QUOTA_CLIENT_ON_HEAP);
         }

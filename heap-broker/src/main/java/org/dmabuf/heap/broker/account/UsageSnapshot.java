@@ -29,14 +29,7 @@ public record UsageSnapshot(
 
     UsageSnapshot withPeak(long bytes) {
         return new UsageSnapshot(
-                liveBuffers,
-                liveBytes,
-                lingeringBuffers,
-                lingeringBytes,
-                bytes,
-                limit,
-                allocations,
-                allocatedBytes);
+                liveBuffers, liveBytes, lingeringBuffers, lingeringBytes, bytes, limit, allocations, allocatedBytes);
     }
 
     /** Writes the usage into a record. */

@@ -31,9 +31,12 @@ import org.dmabuf.heap.spi.HeapRequest;
 public final class Adoption {
     private final HeapDescription listed = description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED));
     private final HeapDescription memfd = description(Map.of(
-            HeapProperties.NAME, HeapDescription.ADOPTED,
-            HeapProperties.BACKEND, "memfd",
-            HeapProperties.DMABUF, false));
+            HeapProperties.NAME,
+            HeapDescription.ADOPTED,
+            HeapProperties.BACKEND,
+            "memfd",
+            HeapProperties.DMABUF,
+            false));
     /** The description of adopted dma-bufs. Their exporter is unknown. */
     private final HeapDescription dmaBuf =
             description(Map.of(HeapProperties.NAME, HeapDescription.ADOPTED, HeapProperties.DMABUF, true));
@@ -72,7 +75,8 @@ public final class Adoption {
      */
     public DmaBuf adopt(Client client, OwnedFd descriptor, String name) {
         client.requireActive();
-        Taking taking = new Taking(client, descriptor, HeapRequest.of(1).withName(name).name());
+        Taking taking =
+                new Taking(client, descriptor, HeapRequest.of(1).withName(name).name());
         try {
             ledger.rules().requireAllowed(HeapDescription.ADOPTED, false, client.id());
             long before = services.moment(client.account());

@@ -208,7 +208,8 @@ final class AttemptLog {
                 return entries.stream()
                                 .map(entry -> name(entry) + ": " + reason(entry) + "; ")
                                 .collect(Collectors.joining("", "no heap for a " + size + ": ", ""))
-                        + unmasked() + serving();
+                        + unmasked()
+                        + serving();
             }
             if (entries.size() == 1) {
                 Entry only = entries.getFirst();
@@ -228,8 +229,7 @@ final class AttemptLog {
                 case Unsuitable(RegisteredHeap heap) -> matcher.unmetBy(heap);
                 case Absent absent -> absent.reason();
                 case Refused refused -> refused.by().reason();
-                case Broken broken ->
-                    "its code failed with " + broken.by().reason() + "; report that to its vendor";
+                case Broken broken -> "its code failed with " + broken.by().reason() + "; report that to its vendor";
                 case NotStarted(UnavailableHeaps.Unavailable heap) ->
                     (heap.retried() ? "it waits: " : "it failed to start: ") + heap.reason();
             };
@@ -243,9 +243,12 @@ final class AttemptLog {
         }
 
         private String nearest(String name) {
-            return SimilarName.of(name, Stream.concat(
-                            routes.listed().stream().map(listed -> listed.heap().name()),
-                            notStarted.keySet().stream()))
+            return SimilarName.of(
+                            name,
+                            Stream.concat(
+                                    routes.listed().stream()
+                                            .map(listed -> listed.heap().name()),
+                                    notStarted.keySet().stream()))
                     .map(similar -> "the nearest name is " + similar + "; ")
                     .orElse("");
         }
@@ -256,7 +259,8 @@ final class AttemptLog {
 
         private String unmasked() {
             return request.mask().isPresent() && routes.size() > 0
-                    ? "no heap has its id in mask 0x" + Long.toHexString(request.mask().getAsLong()) + "; "
+                    ? "no heap has its id in mask 0x"
+                            + Long.toHexString(request.mask().getAsLong()) + "; "
                     : "";
         }
 

@@ -67,8 +67,8 @@ final class BufferMapping extends EndsOnce implements RepeatableWork {
             throw HeapException.of(
                     Errno.EBUSY,
                     buffer.heapName(),
-                    buffer.text() + ": it cannot be mapped, because " + buffer.reaper().hanging()
-                            + "; report that to the heap's vendor");
+                    buffer.text() + ": it cannot be mapped, because "
+                            + buffer.reaper().hanging() + "; report that to the heap's vendor");
         }
         ArenaEnd arenaEnd = new ArenaEnd();
         BufferMapping mapping = new BufferMapping(buffer, arenaEnd);

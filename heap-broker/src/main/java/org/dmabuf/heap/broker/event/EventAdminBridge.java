@@ -51,8 +51,9 @@ public final class EventAdminBridge implements BrokerEvents {
             case SERVING -> HeapEvents.ARRIVED;
             case DRAINING -> HeapEvents.DRAINING;
             case DEPARTED -> HeapEvents.DEPARTED;
-            default -> throw new IllegalArgumentException(
-                    "invalid state = " + state + ": expected SERVING, DRAINING or DEPARTED");
+            default ->
+                throw new IllegalArgumentException(
+                        "invalid state = " + state + ": expected SERVING, DRAINING or DEPARTED");
         };
         post(topic, Map.of(HeapProperties.NAME, heap, HeapEvents.BUNDLE, bundle, HeapEvents.BUFFERS, buffers));
     }

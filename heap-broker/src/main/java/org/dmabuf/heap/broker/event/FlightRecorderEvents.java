@@ -82,8 +82,7 @@ public final class FlightRecorderEvents implements BrokerEvents {
             text("state", "State"),
             new ValueDescriptor(long.class, "buffers", List.of(label("Live buffers"))));
 
-    private Kind kind(
-            String name, String label, String description, boolean withStack, ValueDescriptor... fields) {
+    private Kind kind(String name, String label, String description, boolean withStack, ValueDescriptor... fields) {
         EventFactory factory = EventFactory.create(
                 List.of(
                         new AnnotationElement(Name.class, "org.dmabuf.heap." + name),

@@ -28,8 +28,7 @@ public final class AbsentHeaps {
         private final List<UnavailableHeaps.Unavailable> all;
         private final Map<Long, UnavailableHeaps.Unavailable> failed;
 
-        private Now(
-                List<UnavailableHeaps.Unavailable> announced, Map<Long, UnavailableHeaps.Unavailable> failed) {
+        private Now(List<UnavailableHeaps.Unavailable> announced, Map<Long, UnavailableHeaps.Unavailable> failed) {
             this.failed = failed;
             List<UnavailableHeaps.Unavailable> both = new ArrayList<>(announced);
             both.addAll(failed.values());

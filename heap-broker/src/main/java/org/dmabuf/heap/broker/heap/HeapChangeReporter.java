@@ -107,7 +107,10 @@ public final class HeapChangeReporter {
     private static void log(HeapStanding standing) {
         RegisteredHeap heap = standing.heap();
         if (standing.state() == HeapState.SERVING) {
-            LOG.info("{} of bundle {} serves", heap, Printable.of(heap.description().bundle()));
+            LOG.info(
+                    "{} of bundle {} serves",
+                    heap,
+                    Printable.of(heap.description().bundle()));
         } else {
             LOG.warn(
                     "{} of bundle {} does not serve: {}",
@@ -119,7 +122,10 @@ public final class HeapChangeReporter {
 
     private static void logDeparture(RegisteredHeap left, boolean served) {
         if (served) {
-            LOG.info("{} has left with {} live buffers", left, left.account().snapshot().liveBuffers());
+            LOG.info(
+                    "{} has left with {} live buffers",
+                    left,
+                    left.account().snapshot().liveBuffers());
         } else {
             LOG.info(
                     "{} of bundle {}, which did not serve, has left",
@@ -134,7 +140,8 @@ public final class HeapChangeReporter {
             for (RegisteredHeap before : List.copyOf(arrived.values())) {
                 if (before.service() == one.heap().service()
                         && one.state() != HeapState.DRAINING
-                        && (one.state() != HeapState.SERVING || !before.name().equals(one.heap().name()))) {
+                        && (one.state() != HeapState.SERVING
+                                || !before.name().equals(one.heap().name()))) {
                     depart(before);
                 }
             }

@@ -191,15 +191,14 @@ public record HeapDescription(
         if (!(value instanceof String name) || name.isEmpty()) {
             throw new Refused("invalid " + HeapProperties.NAME + ": expected a String that is not empty");
         }
-        boolean printable = name.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c))
-                && name.equals(Printable.of(name));
+        boolean printable =
+                name.chars().noneMatch(c -> c == '/' || Character.isSpaceChar(c)) && name.equals(Printable.of(name));
         if (name.length() > NAME_LENGTH || !printable || name.contains("..")) {
             throw new Refused("invalid " + HeapProperties.NAME + " = '" + Printable.of(name) + "': expected at most "
                     + NAME_LENGTH + " printable characters without blanks, '/' and '..'");
         }
         if (name.equals(ADOPTED)) {
-            throw new Refused(
-                    HeapProperties.NAME + " '" + name + "' is reserved for adopted memory");
+            throw new Refused(HeapProperties.NAME + " '" + name + "' is reserved for adopted memory");
         }
         return name;
     }
@@ -211,9 +210,8 @@ public record HeapDescription(
             return absent;
         }
         if (!(value instanceof Integer || value instanceof Long)) {
-            throw new Refused(
-                    "invalid " + key + " of type " + value.getClass().getSimpleName()
-                            + ": expected an Integer or a Long");
+            throw new Refused("invalid " + key + " of type " + value.getClass().getSimpleName()
+                    + ": expected an Integer or a Long");
         }
         long number = ((Number) value).longValue();
         if (number < lowest || number > highest) {
@@ -241,14 +239,13 @@ public record HeapDescription(
 
     private static Set<String> emulations(Map<String, ?> properties) throws Refused {
         Object value = properties.get(HeapProperties.EMULATES);
-        Iterable<?> all =
-                switch (value) {
-                    case null -> Set.of();
-                    case String one -> Set.of(one);
-                    case Object[] some -> Arrays.asList(some);
-                    case Iterable<?> some -> some;
-                    default -> throw new Refused(NOT_STRINGS);
-                };
+        Iterable<?> all = switch (value) {
+            case null -> Set.of();
+            case String one -> Set.of(one);
+            case Object[] some -> Arrays.asList(some);
+            case Iterable<?> some -> some;
+            default -> throw new Refused(NOT_STRINGS);
+        };
         if (value instanceof Iterable<?> && isForeign(value)) {
             throw new Refused(HeapProperties.EMULATES + " cannot be read: " + FOREIGN);
         }
@@ -299,7 +296,9 @@ public record HeapDescription(
             return Optional.empty();
         }
         try {
-            return Optional.of(Arrays.stream(several.toArray()).filter(HeapDescription::isPlain).toList());
+            return Optional.of(Arrays.stream(several.toArray())
+                    .filter(HeapDescription::isPlain)
+                    .toList());
         } catch (RuntimeException | LinkageError e) { // a JDK class may be a view of a vendor's list
             LOG.warn(
                     "property {} of a heap of bundle {} cannot be read; report that to its vendor",

@@ -92,14 +92,15 @@ public final class RoutingTable {
                 others.add(new HeapStanding(
                         heap,
                         HeapState.SHADOWED,
-                        "its name is taken by the heap of bundle " + Printable.of(named.description().bundle())
-                                + "; it serves when that heap leaves"));
+                        "its name is taken by the heap of bundle "
+                                + Printable.of(named.description().bundle()) + "; it serves when that heap leaves"));
             } else if (numbered != null) {
                 others.add(new HeapStanding(
                         heap,
                         HeapState.SHADOWED,
                         "its heap.id " + heap.description().id().getAsInt() + " is taken by heap '" + numbered.name()
-                                + "' of bundle " + Printable.of(numbered.description().bundle())
+                                + "' of bundle "
+                                + Printable.of(numbered.description().bundle())
                                 + "; it serves when that heap leaves"));
             } else {
                 names.put(heap.name(), heap);
@@ -110,7 +111,8 @@ public final class RoutingTable {
         for (RegisteredHeap heap : draining) {
             others.add(new HeapStanding(heap, HeapState.DRAINING, LEAVING));
         }
-        serving.sort(Comparator.comparingInt((RegisteredHeap heap) -> heap.description().priority())
+        serving.sort(Comparator.comparingInt(
+                        (RegisteredHeap heap) -> heap.description().priority())
                 .thenComparingInt(heap -> heap.description().id().orElse(-1))
                 .reversed());
         List<HeapStanding> listed = new ArrayList<>();

@@ -37,8 +37,7 @@ public class ClientBroker implements HeapBroker {
     /** The open views that were opened through this broker. */
     private final Set<ForeignView> views = ConcurrentHashMap.newKeySet();
 
-    ClientBroker(
-            Client client, BundleContext context, Function<Bundle, Client> clients, BrokerServices services) {
+    ClientBroker(Client client, BundleContext context, Function<Bundle, Client> clients, BrokerServices services) {
         this.client = client;
         this.context = context;
         this.clients = clients;

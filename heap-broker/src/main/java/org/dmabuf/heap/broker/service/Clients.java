@@ -64,7 +64,11 @@ public final class Clients implements ServiceFactory<HeapBroker>, SynchronousBun
         Set<Reaper> used = new HashSet<>();
         brokers.forEach((bundle, broker) -> {
             if (bundle.getBundleContext() != broker.context()) {
-                stop(bundle, broker, "bundle " + Printable.of(broker.owner().id().toString()) + " has stopped", used);
+                stop(
+                        bundle,
+                        broker,
+                        "bundle " + Printable.of(broker.owner().id().toString()) + " has stopped",
+                        used);
             }
         });
         Reaper.settle(used);

@@ -80,26 +80,27 @@ public final class HeapListing {
             boolean asked = listed.state() == HeapState.SERVING || listed.state() == HeapState.DRAINING;
             String hanging = asked ? heap.account().reaper().hanging() : "";
             infos.add(info(
-                    heap.description(),
-                    listed.state() == HeapState.SERVING && !hanging.isEmpty() ? HeapState.HANGING : listed.state(),
-                    reason(listed.reason(), hanging),
-                    answers.getOrDefault(heap.gate(), NO_ANSWER),
+                            heap.description(),
+                            listed.state() == HeapState.SERVING && !hanging.isEmpty()
+                                    ? HeapState.HANGING
+                                    : listed.state(),
+                            reason(listed.reason(), hanging),
+                            answers.getOrDefault(heap.gate(), NO_ANSWER),
                             counted.add(heap.account()) ? Optional.of(heap.account()) : Optional.empty())
-                    .plainRefusal(
-                            listed.state() == HeapState.SERVING ? plain.of(heap.description()) : Optional.empty())
+                    .plainRefusal(listed.state() == HeapState.SERVING ? plain.of(heap.description()) : Optional.empty())
                     .build());
         }
         for (HeapRegistry.Departed left : departed) {
             UsageSnapshot charged = left.account().snapshot();
             infos.add(info(
-                    left.description(),
-                    HeapState.DEPARTED,
-                    reason(
-                            charged.liveBuffers() > 0
-                                    ? "it has left; its buffers are still in use"
-                                    : "it has left; other holders still use its memory",
-                            left.account().reaper().hanging()),
-                    NO_ANSWER,
+                            left.description(),
+                            HeapState.DEPARTED,
+                            reason(
+                                    charged.liveBuffers() > 0
+                                            ? "it has left; its buffers are still in use"
+                                            : "it has left; other holders still use its memory",
+                                    left.account().reaper().hanging()),
+                            NO_ANSWER,
                             Optional.of(left.account()))
                     .build());
         }

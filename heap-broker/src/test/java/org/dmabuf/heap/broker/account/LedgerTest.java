@@ -66,12 +66,15 @@ class LedgerTest {
     void rules_apply_to_existing_and_future_accounts() {
         HeapAccount before = ledger.open("system");
         ClientAccount camera = ledger.enter(CAMERA);
-        ledger.apply(BrokerParts.rules(
-                new String[] {"system=8K"}, new String[] {"*=4K"}, NONE, NONE));
+        ledger.apply(BrokerParts.rules(new String[] {"system=8K"}, new String[] {"*=4K"}, NONE, NONE));
         assertEquals(8192, before.snapshot().limit());
         assertEquals(4096, camera.snapshot().limit());
         assertEquals(8192, ledger.open("system").snapshot().limit());
-        assertEquals(4096, ledger.enter(BrokerParts.bundle("org.example.display")).snapshot().limit());
+        assertEquals(
+                4096,
+                ledger.enter(BrokerParts.bundle("org.example.display"))
+                        .snapshot()
+                        .limit());
         ledger.announced(before, 1);
         assertEquals(8192, before.snapshot().limit(), "the configured quota takes precedence");
         ledger.apply(Rules.NONE);

@@ -50,7 +50,9 @@ class PeaksTest {
 
     private List<Long> peaks(Peaks.Book book) {
         return List.of(
-                book.of(heap).peakBytes(), book.of(client).peakBytes(), book.of(client.in(heap)).peakBytes());
+                book.of(heap).peakBytes(),
+                book.of(client).peakBytes(),
+                book.of(client.in(heap)).peakBytes());
     }
 
     @Test

@@ -80,7 +80,8 @@ class RulesTest {
     @ValueSource(
             strings = {"", "-1", "1X", "1.5M", "M", "64KK", "9223372036854775808", "8388608T", "99999999999999999999"})
     void an_invalid_size_is_reported_with_its_setting(String text) {
-        String message = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text)).getMessage();
+        String message = assertThrows(IllegalArgumentException.class, () -> heaps("system=" + text))
+                .getMessage();
         assertEquals(
                 "quota.heap = system=" + text + ": "
                         + (text.isEmpty()
@@ -106,7 +107,8 @@ class RulesTest {
     void two_quotas_of_one_heap_are_refused() {
         assertEquals(
                 "quota.heap = a=2K: only one entry for each heap",
-                assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K")).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> heaps("a=1K a=2K"))
+                        .getMessage());
     }
 
     @Test
@@ -133,24 +135,25 @@ class RulesTest {
     void an_incomplete_quota_on_one_heap_is_reported(String entry) {
         assertEquals(
                 "quota.client.on.heap = " + entry + ": CLIENT/HEAP=SIZE, for instance org.example.camera/system=64M",
-                assertThrows(IllegalArgumentException.class, () -> shares(entry)).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> shares(entry))
+                        .getMessage());
     }
 
     @Test
     void a_quota_on_one_heap_in_the_setting_for_all_heaps_is_reported() {
         assertEquals(
                 "quota.client = a/system=1K: CLIENT=SIZE; a quota on one heap belongs in quota.client.on.heap",
-                assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K")).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> clients("a/system=1K"))
+                        .getMessage());
     }
 
     @Test
     void a_heap_with_entries_is_open_only_to_the_listed_clients() throws Exception {
-        Rules rules = allow("camera=org.example.camera camera=file:/opt/trusted/*"
-                + " camera=org.example.*@http://example.org/*");
+        Rules rules = allow(
+                "camera=org.example.camera camera=file:/opt/trusted/*" + " camera=org.example.*@http://example.org/*");
         assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("org.example.camera", "anywhere:")));
         assertDoesNotThrow(() -> rules.requireAllowed("camera", true, at("any", "file:/opt/trusted/a/b.jar")));
-        assertDoesNotThrow(
-                () -> rules.requireAllowed("camera", false, at("org.example.rear", "http://example.org/x")));
+        assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("org.example.rear", "http://example.org/x")));
         for (String[] other : new String[][] {
             {"org.example.rear", "file:/opt/other/x"},
             {"com.example", "http://example.org/x"},
@@ -165,8 +168,7 @@ class RulesTest {
                             + " camera=" + other[0] + " to allow in org.dmabuf.heap.broker",
                     refusal.getMessage());
             assertDoesNotThrow(
-                    () -> rules.requireAllowed("system", false, at(other[0], other[1])),
-                    "a heap that is not named");
+                    () -> rules.requireAllowed("system", false, at(other[0], other[1])), "a heap that is not named");
         }
     }
 
@@ -183,8 +185,7 @@ class RulesTest {
     @Test
     void characters_of_regular_expressions_have_no_special_meaning() throws Exception {
         Rules rules = allow("camera=org.example.camera camera=a\\Eb");
-        assertThrows(
-                HeapException.class, () -> rules.requireAllowed("camera", false, at("org-example-camera", "x")));
+        assertThrows(HeapException.class, () -> rules.requireAllowed("camera", false, at("org-example-camera", "x")));
         assertDoesNotThrow(() -> rules.requireAllowed("camera", false, at("a\\Eb", "x")));
     }
 

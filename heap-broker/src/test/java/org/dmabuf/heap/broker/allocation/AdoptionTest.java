@@ -117,8 +117,7 @@ class AdoptionTest {
                     DmaBuf buffer = broker.adoption.adopt(broker.client, made, "theirs");
                     Arena arena = Arena.ofConfined()) {
                 assertEquals(SIZE, buffer.map(Access.READ, arena).byteSize());
-                HeapException refusal =
-                        assertThrows(HeapException.class, () -> buffer.map(Access.READ_WRITE, arena));
+                HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ_WRITE, arena));
                 assertEquals(Errno.EPERM, refusal.errno());
                 assertTrue(refusal.getMessage().contains("sealed it against that; map it with READ"));
             }
@@ -344,8 +343,7 @@ class AdoptionTest {
                 return; // a file on a tmpfs, which has seals
             }
             HeapException refusal = assertThrows(
-                    HeapException.class,
-                    () -> AdoptedMemory.adopt(kernel, Headroom.machine(), true, other, _ -> {}));
+                    HeapException.class, () -> AdoptedMemory.adopt(kernel, Headroom.machine(), true, other, _ -> {}));
             assertEquals(Errno.EBADFD, refusal.errno(), path);
             assertTrue(other.fd() >= 0);
         }
@@ -457,7 +455,13 @@ class AdoptionTest {
         try (OwnedFd made = memfd(SEALED)) {
             AdoptedMemory memory = AdoptedMemory.adopt(syscalls, Headroom.machine(), false, made, _ -> {});
             SharedBuffer buffer = new SharedBuffer(
-                    memory, SIZE, 1, broker.adoption.description(), charge, ExportMode.READ_WRITE, Optional.empty(),
+                    memory,
+                    SIZE,
+                    1,
+                    broker.adoption.description(),
+                    charge,
+                    ExportMode.READ_WRITE,
+                    Optional.empty(),
                     broker.services.withoutHolders());
             assertTrue(charge.begin(buffer).isEmpty());
             assertEquals(SIZE, broker.adoption.account().bytes());
@@ -469,8 +473,7 @@ class AdoptionTest {
     void an_invalid_name_is_refused_before_the_descriptor_is_examined() {
         try (OwnedFd made = memfd(F_SEAL_SHRINK)) {
             for (String none : List.of("", "x".repeat(32), "a\nb")) {
-                assertThrows(
-                        IllegalArgumentException.class, () -> broker.adoption.adopt(broker.client, made, none));
+                assertThrows(IllegalArgumentException.class, () -> broker.adoption.adopt(broker.client, made, none));
             }
             assertTrue(made.fd() >= 0);
         }

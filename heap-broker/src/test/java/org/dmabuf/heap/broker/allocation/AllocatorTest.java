@@ -90,7 +90,9 @@ class AllocatorTest {
         refusing("one", Errno.ENOMEM, id(1, 9));
         refusing("two", Errno.ENOMEM, id(2, 5));
         serving("three", id(3, 0));
-        assertEquals("three", broker.allocate(REQUEST.withHeaps("two", "one", "three")).heapName());
+        assertEquals(
+                "three",
+                broker.allocate(REQUEST.withHeaps("two", "one", "three")).heapName());
         assertEquals(List.of("two", "one"), asked(refusal(REQUEST.withHeaps("two", "one"))));
     }
 
@@ -187,7 +189,8 @@ class AllocatorTest {
         RegisteredHeap leaving = broker.heap("leaving", new FakeHeap());
         serving("stays", Map.of());
         leaving.gate().close(0);
-        assertEquals("stays", broker.allocate(REQUEST.withHeaps("leaving", "stays")).heapName());
+        assertEquals(
+                "stays", broker.allocate(REQUEST.withHeaps("leaving", "stays")).heapName());
         HeapException refusal = refusal(REQUEST.withHeaps("leaving"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("leaving"), refusal.heap());
@@ -225,9 +228,7 @@ class AllocatorTest {
                                 65536L,
                                 HeapProperties.EXPORT_READONLY,
                                 true)),
-                serving(
-                        "scattered",
-                        Map.of(HeapProperties.ALIGNMENT, 65536L, HeapProperties.EXPORT_READONLY, true)));
+                serving("scattered", Map.of(HeapProperties.ALIGNMENT, 65536L, HeapProperties.EXPORT_READONLY, true)));
         AllocationRequest request =
                 REQUEST.withAlignment(65536).withExport(ExportMode.READ_ONLY).withRequirement("(heap.contiguous=true)");
         HeapException refusal = refusal(request.withHeaps("unaligned", "leaky", "imitating", "scattered"));
@@ -273,8 +274,7 @@ class AllocatorTest {
 
     @Test
     void an_emulating_heap_serves_only_requests_that_accept_all_of_its_emulations() {
-        FakeHeap heap =
-                serving("imitating", Map.of(HeapProperties.EMULATES, List.of("contiguous", "protected")));
+        FakeHeap heap = serving("imitating", Map.of(HeapProperties.EMULATES, List.of("contiguous", "protected")));
         assertEquals(Errno.ENODEV, refusal(REQUEST).errno());
         assertEquals(Errno.ENODEV, refusal(REQUEST.withEmulations("contiguous")).errno());
         assertEquals(List.of(), heap.asked());
@@ -455,14 +455,12 @@ class AllocatorTest {
     @Test
     void a_refusal_by_the_only_heap_asked_is_passed_on() {
         broker.heap(
-                "camera",
-                FakeHeap.refusing(Errno.ENOMEM, "camera", "12 MiB do not fit: 3 MiB free; free a buffer"));
+                "camera", FakeHeap.refusing(Errno.ENOMEM, "camera", "12 MiB do not fit: 3 MiB free; free a buffer"));
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
         assertEquals("heap 'camera': 12 MiB do not fit: 3 MiB free; free a buffer", refusal.getMessage());
-        assertEquals(
-                List.of("camera: ENOMEM, 12 MiB do not fit: 3 MiB free; free a buffer"), attempts(refusal));
+        assertEquals(List.of("camera: ENOMEM, 12 MiB do not fit: 3 MiB free; free a buffer"), attempts(refusal));
     }
 
     @Test
@@ -483,11 +481,10 @@ class AllocatorTest {
                         + " buffers",
                 refusal.getMessage());
         assertEquals(
-                List.of(
-                        "cma: ENOMEM, fragmented; largest run 1 MiB",
-                        "system: ENOMEM, 5 MiB left; close buffers"),
+                List.of("cma: ENOMEM, fragmented; largest run 1 MiB", "system: ENOMEM, 5 MiB left; close buffers"),
                 attempts(refusal));
-        assertEquals("heap 'system': 5 MiB left; close buffers", refusal.getCause().getMessage());
+        assertEquals(
+                "heap 'system': 5 MiB left; close buffers", refusal.getCause().getMessage());
     }
 
     @Test
@@ -529,10 +526,11 @@ class AllocatorTest {
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(Optional.of("vendor"), refusal.heap());
         assertEquals(
-                "heap 'vendor': no buffer of 12 MiB: its code failed with " + thrown
-                        + "; report that to its vendor",
+                "heap 'vendor': no buffer of 12 MiB: its code failed with " + thrown + "; report that to its vendor",
                 refusal.getMessage());
-        assertTrue(Stream.iterate((Throwable) refusal, Throwable::getCause).limit(3).anyMatch(e -> e == thrown));
+        assertTrue(Stream.iterate((Throwable) refusal, Throwable::getCause)
+                .limit(3)
+                .anyMatch(e -> e == thrown));
         assertEquals(List.of(), next.asked());
         assertEquals(
                 List.of("ERROR heap 'vendor' failed in allocate; report that to its vendor <" + thrown + ">"),
@@ -555,8 +553,7 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals("heap 'vendor': it returned no buffer; report that to its vendor", refusal.getMessage());
-        assertEquals(
-                List.of("ERROR heap 'vendor' returned no buffer; report that to its vendor"), RecordedLog.lines());
+        assertEquals(List.of("ERROR heap 'vendor' returned no buffer; report that to its vendor"), RecordedLog.lines());
     }
 
     @Test
@@ -580,12 +577,14 @@ class AllocatorTest {
     @ValueSource(longs = {Long.MAX_VALUE, Long.MAX_VALUE - 4095, -1, 0, Long.MIN_VALUE})
     void a_buffer_with_an_impossible_size_is_released_and_reported(long size) {
         FakeMemory[] made = new FakeMemory[1];
-        broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(16) {
-            @Override
-            public long size() {
-                return size;
-            }
-        }));
+        broker.heap(
+                "vendor",
+                new FakeHeap(request -> made[0] = new FakeMemory(16) {
+                    @Override
+                    public long size() {
+                        return size;
+                    }
+                }));
         HeapException refusal = refusal(REQUEST);
         assertEquals(Errno.EIO, refusal.errno());
         assertEquals(
@@ -610,19 +609,25 @@ class AllocatorTest {
         assertEquals(
                 "heap 'vendor': it returned a buffer of 1 bytes instead of 12582912; report that to its vendor",
                 refusal(REQUEST).getMessage());
-        Await.until("the failed release is reported", () -> RecordedLog.lines().toString().contains("torn"));
+        Await.until(
+                "the failed release is reported",
+                () -> RecordedLog.lines().toString().contains("torn"));
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void a_buffer_whose_size_method_fails_is_released(boolean refuses) {
         FakeMemory[] made = new FakeMemory[1];
-        broker.heap("vendor", new FakeHeap(request -> made[0] = new FakeMemory(12 << 20) {
-            @Override
-            public long size() {
-                throw refuses ? HeapException.of(Errno.ENOMEM, "vendor", "no") : new IllegalStateException("torn");
-            }
-        }));
+        broker.heap(
+                "vendor",
+                new FakeHeap(request -> made[0] = new FakeMemory(12 << 20) {
+                    @Override
+                    public long size() {
+                        throw refuses
+                                ? HeapException.of(Errno.ENOMEM, "vendor", "no")
+                                : new IllegalStateException("torn");
+                    }
+                }));
         assertEquals(refuses ? Errno.ENOMEM : Errno.EIO, refusal(REQUEST).errno());
         Await.until("it is released", made[0]::released);
         assertEquals(List.of("release"), made[0].calls());
@@ -705,11 +710,15 @@ class AllocatorTest {
     @Test
     void a_heap_that_lost_a_required_property_while_another_was_asked_is_not_asked() {
         RegisteredHeap[] fallback = new RegisteredHeap[1];
-        broker.heap("slow", new FakeHeap(request -> {
-            broker.registry.changed(
-                    fallback[0].service(), () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
-            throw HeapException.of(Errno.ENOMEM, "slow", "full");
-        }), Map.of(HeapProperties.DMABUF, true));
+        broker.heap(
+                "slow",
+                new FakeHeap(request -> {
+                    broker.registry.changed(
+                            fallback[0].service(),
+                            () -> Map.of(HeapProperties.NAME, "fallback", HeapProperties.DMABUF, false));
+                    throw HeapException.of(Errno.ENOMEM, "slow", "full");
+                }),
+                Map.of(HeapProperties.DMABUF, true));
         FakeHeap exporter = new FakeHeap();
         fallback[0] = broker.heap("fallback", exporter, Map.of(HeapProperties.DMABUF, true));
         HeapException refused = assertThrows(
@@ -744,11 +753,14 @@ class AllocatorTest {
     @Test
     void a_heap_that_took_an_id_outside_the_mask_while_another_was_asked_is_not_asked() {
         RegisteredHeap[] other = new RegisteredHeap[1];
-        broker.heap("first", new FakeHeap(request -> {
-            broker.registry.changed(
-                    other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
-            throw HeapException.of(Errno.ENOMEM, "first", "full");
-        }), Map.of(HeapProperties.ID, 9));
+        broker.heap(
+                "first",
+                new FakeHeap(request -> {
+                    broker.registry.changed(
+                            other[0].service(), () -> Map.of(HeapProperties.NAME, "other", HeapProperties.ID, 40));
+                    throw HeapException.of(Errno.ENOMEM, "first", "full");
+                }),
+                Map.of(HeapProperties.ID, 9));
         FakeHeap exporter = new FakeHeap();
         other[0] = broker.heap("other", exporter, Map.of(HeapProperties.ID, 4));
         assertThrows(
@@ -806,9 +818,7 @@ class AllocatorTest {
         HeapException refusal = refusal(REQUEST.withHeaps("vendor"));
         assertEquals(Errno.ENODEV, refusal.errno());
         assertEquals(Optional.of("vendor"), refusal.heap());
-        assertEquals(
-                "heap 'vendor': it left during the allocation, which failed with " + thrown,
-                refusal.getMessage());
+        assertEquals("heap 'vendor': it left during the allocation, which failed with " + thrown, refusal.getMessage());
         assertSame(thrown, refusal.getCause().getCause());
         assertEquals(
                 List.of("WARN heap 'vendor' left during a call of allocate, which failed <" + thrown + ">"),
@@ -816,7 +826,8 @@ class AllocatorTest {
 
         heap[0] = broker.heap("vendor", leaver);
         serving("next", Map.of());
-        assertEquals("next", broker.allocate(REQUEST.withHeaps("vendor", "next")).heapName());
+        assertEquals(
+                "next", broker.allocate(REQUEST.withHeaps("vendor", "next")).heapName());
     }
 
     /**
@@ -854,7 +865,8 @@ class AllocatorTest {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "full"));
         broker.heap("roomy", new FakeHeap());
 
-        broker.allocate(AllocationRequest.of(64).withHeaps("full", "roomy").withName("frame")).close();
+        broker.allocate(AllocationRequest.of(64).withHeaps("full", "roomy").withName("frame"))
+                .close();
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "roomy", "frame", 64, 1, "")),
@@ -867,10 +879,9 @@ class AllocatorTest {
     void a_failed_request_and_a_shortage_are_reported_as_events() {
         broker.heap("full", FakeHeap.refusing(Errno.ENOMEM, "full", "nothing is left"));
 
-        HeapException e =
-                assertThrows(
-                        HeapException.class,
-                        () -> broker.allocate(AllocationRequest.of(64).withHeaps("full", "gone")));
+        HeapException e = assertThrows(
+                HeapException.class,
+                () -> broker.allocate(AllocationRequest.of(64).withHeaps("full", "gone")));
 
         assertEquals(
                 List.of(new RecordedBrokerEvents.Ended("org.example.camera", "full", "", 64, 2, "ENOMEM")),

@@ -62,21 +62,24 @@ class SeveralBuffersTest {
     /** Registers a heap that has this many buffers. */
     private RegisteredHeap having(String name, int buffers, Map<String, ?> properties) {
         AtomicInteger left = new AtomicInteger(buffers);
-        return broker.heap(name, new FakeHeap(request -> {
-            if (left.getAndDecrement() <= 0) {
-                left.incrementAndGet();
-                throw HeapException.of(Errno.ENOMEM, name, "it is full");
-            }
-            FakeMemory memory = new FakeMemory(request.size()) {
-                @Override
-                public void release() {
-                    super.release();
-                    left.incrementAndGet();
-                }
-            };
-            made.add(memory);
-            return memory;
-        }), properties);
+        return broker.heap(
+                name,
+                new FakeHeap(request -> {
+                    if (left.getAndDecrement() <= 0) {
+                        left.incrementAndGet();
+                        throw HeapException.of(Errno.ENOMEM, name, "it is full");
+                    }
+                    FakeMemory memory = new FakeMemory(request.size()) {
+                        @Override
+                        public void release() {
+                            super.release();
+                            left.incrementAndGet();
+                        }
+                    };
+                    made.add(memory);
+                    return memory;
+                }),
+                properties);
     }
 
     @Test
@@ -107,7 +110,9 @@ class SeveralBuffersTest {
         RegisteredHeap one = having("one", 3, Map.of());
         RegisteredHeap two = having("two", 2, Map.of());
         HeapException refusal = assertThrows(HeapShortageException.class, () -> own().allocate(PAGE, 4));
-        assertEquals(List.of("one", "two"), refusal.attempts().stream().map(attempt -> attempt.heap()).toList());
+        assertEquals(
+                List.of("one", "two"),
+                refusal.attempts().stream().map(attempt -> attempt.heap()).toList());
         assertSettled(one.account());
         assertSettled(two.account());
         assertEquals(3, own().allocate(PAGE, 3).size());
@@ -117,8 +122,7 @@ class SeveralBuffersTest {
     void a_heaps_quota_for_only_some_leads_to_the_next_heap() {
         RegisteredHeap small = having("small", 9, Map.of(HeapProperties.PRIORITY, 1));
         having("large", 9, Map.of());
-        broker.ledger.apply(
-                BrokerParts.rules(new String[] {"small=8K"}, new String[0], new String[0], new String[0]));
+        broker.ledger.apply(BrokerParts.rules(new String[] {"small=8K"}, new String[0], new String[0], new String[0]));
         assertEquals("large", own().allocate(PAGE, 3).getFirst().heapName());
         assertSettled(small.account());
         assertEquals("small", own().allocate(PAGE, 2).getFirst().heapName());
@@ -129,8 +133,7 @@ class SeveralBuffersTest {
         RegisteredHeap one = having("one", 9, Map.of(HeapProperties.PRIORITY, 1));
         FakeHeap two = new FakeHeap();
         broker.heap("two", two);
-        broker.ledger.apply(
-                BrokerParts.rules(new String[0], new String[] {"*=10K"}, new String[0], new String[0]));
+        broker.ledger.apply(BrokerParts.rules(new String[0], new String[] {"*=10K"}, new String[0], new String[0]));
         assertThrows(HeapShortageException.class, () -> own().allocate(PAGE, 3));
         assertSettled(one.account());
         assertEquals(List.of(), two.asked());
@@ -149,7 +152,8 @@ class SeveralBuffersTest {
             return memory;
         }));
         assertEquals(
-                Errno.EACCES, assertThrows(HeapException.class, () -> own().allocate(PAGE, 5)).errno());
+                Errno.EACCES,
+                assertThrows(HeapException.class, () -> own().allocate(PAGE, 5)).errno());
         assertEquals(3, asked.get());
         assertSettled(heap.account());
     }

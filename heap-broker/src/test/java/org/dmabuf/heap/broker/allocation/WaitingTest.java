@@ -149,8 +149,7 @@ class WaitingTest {
         HeapShortageException refusal = assertThrows(
                 HeapShortageException.class, () -> brokerOf(camera).allocate(PAGE.withTimeout(Duration.ofMillis(120))));
         assertEquals(Errno.ENOMEM, refusal.errno());
-        assertEquals(
-                "heap 'small': it is full; waited 120 ms for memory of other holders", refusal.getMessage());
+        assertEquals("heap 'small': it is full; waited 120 ms for memory of other holders", refusal.getMessage());
         assertEquals(1, refusal.attempts().size());
         assertEquals(1, usage().waits());
         assertTrue(usage().waited().compareTo(Duration.ofMillis(120)) >= 0, usage()::toString);
@@ -168,7 +167,8 @@ class WaitingTest {
     @Test
     void without_a_timeout_the_heap_is_asked_once_and_no_wait_is_mentioned() {
         having(0);
-        HeapException refusal = assertThrows(HeapShortageException.class, () -> brokerOf(camera).allocate(PAGE));
+        HeapException refusal =
+                assertThrows(HeapShortageException.class, () -> brokerOf(camera).allocate(PAGE));
         assertEquals("heap 'small': it is full", refusal.getMessage());
         assertEquals(1, asked.get());
     }

@@ -79,7 +79,9 @@ class BufferReferenceOnRealMemoryTest {
 
     @AfterEach
     void nothing_is_left() {
-        Await.until("nothing is charged", () -> heap.account().buffers() == 0 && heap.account().bytes() == 0);
+        Await.until(
+                "nothing is charged",
+                () -> heap.account().buffers() == 0 && heap.account().bytes() == 0);
         broker.close();
         before.assertNothingLeft();
     }
@@ -115,7 +117,8 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void memory_is_charged_while_it_lives_and_rounded_to_pages() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE - 1).withName(NAME));
+        BufferReference reference =
+                broker.allocate(AllocationRequest.of(SIZE - 1).withName(NAME));
         assertEquals(SIZE, reference.size());
         assertEquals(1, heap.account().buffers());
         assertEquals(SIZE, heap.account().bytes());
@@ -362,10 +365,11 @@ class BufferReferenceOnRealMemoryTest {
 
     @Test
     void a_buffer_that_was_allocated_without_export_has_no_descriptor() {
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
-                .withExport(ExportMode.NONE)
-                .withName(NAME));
-        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, reference::exportFd).errno());
+        BufferReference reference = broker.allocate(
+                AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName(NAME));
+        assertEquals(
+                Errno.ENOTSUP,
+                assertThrows(HeapException.class, reference::exportFd).errno());
         assertEquals(OptionalLong.empty(), reference.inode());
         try (Arena arena = Arena.ofConfined()) {
             reference.map(Access.READ_WRITE, arena).fill((byte) 1);
@@ -455,8 +459,8 @@ class BufferReferenceOnRealMemoryTest {
         RegisteredHeap counted =
                 broker.heap("counted", new FakeHeap(request -> counting(source.allocate(request), released)));
         class Round {
-            final BufferReference reference =
-                    broker.allocate(AllocationRequest.of(SIZE).withHeaps("counted").withName(NAME));
+            final BufferReference reference = broker.allocate(
+                    AllocationRequest.of(SIZE).withHeaps("counted").withName(NAME));
             final AtomicInteger uses = new AtomicInteger();
 
             /** Uses the reference until it is closed. */
@@ -538,6 +542,7 @@ class BufferReferenceOnRealMemoryTest {
         assertEquals("memfd", properties.get("heap.backend"));
         assertEquals(false, properties.get("heap.dmabuf"));
         reference.close();
-        assertEquals(List.of("system"), broker.heaps().stream().map(i -> i.name()).toList());
+        assertEquals(
+                List.of("system"), broker.heaps().stream().map(i -> i.name()).toList());
     }
 }

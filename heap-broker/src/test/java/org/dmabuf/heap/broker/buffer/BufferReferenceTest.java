@@ -66,7 +66,8 @@ class BufferReferenceTest {
     private BufferReference leaseOf(FakeMemory memory) {
         String heap = "camera" + memory.hashCode();
         broker.heap(heap, new FakeHeap(request -> memory));
-        return broker.allocate(AllocationRequest.of(memory.size()).withHeaps(heap).withName("frame"));
+        return broker.allocate(
+                AllocationRequest.of(memory.size()).withHeaps(heap).withName("frame"));
     }
 
     private HeapAccount account(BufferReference reference) {
@@ -148,8 +149,7 @@ class BufferReferenceTest {
         FakeHeap exporter = new FakeHeap();
         RegisteredHeap heap = broker.heap("camera", exporter);
         Client broken = new Client(broker.ledger.enter(BrokerParts.bundle("org.example.broken")), null);
-        assertThrows(
-                NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE)));
+        assertThrows(NullPointerException.class, () -> broker.allocator.allocate(broken, AllocationRequest.of(SIZE)));
         assertTrue(exporter.memory().released());
         assertEquals(0, heap.account().buffers());
     }
@@ -440,13 +440,14 @@ class BufferReferenceTest {
     void at_the_mapping_limit_a_caller_waits_for_the_reaper_and_tries_once_more() {
         CountDownLatch refused = new CountDownLatch(1);
         Reaper busy = new Reaper("camera");
-        busy.submit(Piece.of(() -> { // the mappings of closed arenas stay until then
-            try {
-                refused.await();
-            } catch (InterruptedException e) {
-                throw new AssertionError(e);
-            }
-        }));
+        busy.submit(Piece.of(
+                () -> { // the mappings of closed arenas stay until then
+                    try {
+                        refused.await();
+                    } catch (InterruptedException e) {
+                        throw new AssertionError(e);
+                    }
+                }));
         FakeMemory memory = new FakeMemory(SIZE) {
             @Override
             public MemorySegment map(Access access) {
@@ -512,8 +513,8 @@ class BufferReferenceTest {
     }
 
     private static SharedBuffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge = new Charge(
-                UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of(), new ReturnSignal());
+        Charge charge =
+                new Charge(UsageSums.share(new HeapAccount("camera", () -> reaper)), 0, List.of(), new ReturnSignal());
         SharedBuffer buffer = new SharedBuffer(
                 memory,
                 SIZE,
@@ -543,9 +544,8 @@ class BufferReferenceTest {
     void without_a_descriptor_there_is_no_export_and_no_inode() {
         FakeMemory memory = new FakeMemory(SIZE);
         broker.heap("camera", new FakeHeap(request -> memory));
-        BufferReference reference = broker.allocate(AllocationRequest.of(SIZE)
-                .withExport(ExportMode.NONE)
-                .withName("frame"));
+        BufferReference reference = broker.allocate(
+                AllocationRequest.of(SIZE).withExport(ExportMode.NONE).withName("frame"));
         HeapException refusal = assertThrows(HeapException.class, reference::exportFd);
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals(Optional.of("camera"), refusal.heap());
@@ -586,12 +586,12 @@ class BufferReferenceTest {
         class Round {
             final FakeMemory memory = new FakeMemory(64);
             final Client client = UsageSums.client("org.example.camera");
-            final BufferReference kept =
-                    BufferReference.open(client, bufferOf(memory, new Reaper("camera")));
+            final BufferReference kept = BufferReference.open(client, bufferOf(memory, new Reaper("camera")));
             final List<DmaBuf> references =
                     Stream.generate(kept::newReference).limit(many).toList();
-            final List<CpuAccess> brackets =
-                    Stream.generate(() -> kept.beginCpuAccess(Access.WRITE)).limit(many).toList();
+            final List<CpuAccess> brackets = Stream.generate(() -> kept.beginCpuAccess(Access.WRITE))
+                    .limit(many)
+                    .toList();
         }
         Round[] now = new Round[1];
         Race.Part closes = round -> {

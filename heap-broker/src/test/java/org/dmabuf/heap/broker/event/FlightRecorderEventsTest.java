@@ -52,7 +52,8 @@ class FlightRecorderEventsTest {
         assertEquals("", event.getString("error"));
         assertTrue(event.getDuration().toNanos() > 0);
         assertTrue(event.getStackTrace().getFrames().stream()
-                .anyMatch(frame -> frame.getMethod().getType().getName().equals(getClass().getName())));
+                .anyMatch(frame ->
+                        frame.getMethod().getType().getName().equals(getClass().getName())));
     }
 
     @Test
@@ -68,9 +69,7 @@ class FlightRecorderEventsTest {
     @Test
     void a_leak_is_recorded_with_the_place_of_its_allocation() throws IOException {
         RecordedEvent event =
-                recorded(
-                        "Leak",
-                        () -> journal.leaked("system", CAMERA, "frame", 4096, "at Camera.start"));
+                recorded("Leak", () -> journal.leaked("system", CAMERA, "frame", 4096, "at Camera.start"));
 
         assertEquals("system", event.getString("heap"));
         assertEquals("org.example.camera", event.getString("client"));

@@ -57,8 +57,7 @@ class HeapDescriptionTest {
     @Test
     void the_name_of_adopted_memory_is_reserved() {
         assertEquals(
-                "heap.name 'adopted' is reserved for adopted memory",
-                refusal(Map.of(HeapProperties.NAME, "adopted")));
+                "heap.name 'adopted' is reserved for adopted memory", refusal(Map.of(HeapProperties.NAME, "adopted")));
     }
 
     @Test
@@ -103,8 +102,8 @@ class HeapDescriptionTest {
 
     @Test
     void a_number_may_be_an_integer_or_a_long() throws Exception {
-        HeapDescription heap = describe(Map.of(
-                HeapProperties.ID, 7L, HeapProperties.PRIORITY, 3L, HeapProperties.ALIGNMENT, 65536));
+        HeapDescription heap =
+                describe(Map.of(HeapProperties.ID, 7L, HeapProperties.PRIORITY, 3L, HeapProperties.ALIGNMENT, 65536));
         assertEquals(OptionalInt.of(7), heap.id());
         assertEquals(3, heap.priority());
         assertEquals(65536, heap.alignment());
@@ -113,7 +112,8 @@ class HeapDescriptionTest {
     @ParameterizedTest
     @ValueSource(strings = {"linux,cma", "memory@42000000-contiguous", "protected,secure-video", ".", "a.b", "é"})
     void names_of_kernel_heaps_are_valid(String name) throws Exception {
-        assertEquals(name, HeapDescription.of(Map.of(HeapProperties.NAME, name), "b").name());
+        assertEquals(
+                name, HeapDescription.of(Map.of(HeapProperties.NAME, name), "b").name());
     }
 
     @Test
@@ -134,9 +134,8 @@ class HeapDescriptionTest {
 
     @Test
     void a_refusal_of_a_name_shows_no_control_character() {
-        assertTrue(refusal(Map.of(HeapProperties.NAME, "a\nWARN b"))
-                .codePoints()
-                .noneMatch(Character::isISOControl));
+        assertTrue(
+                refusal(Map.of(HeapProperties.NAME, "a\nWARN b")).codePoints().noneMatch(Character::isISOControl));
     }
 
     @Test
@@ -201,7 +200,9 @@ class HeapDescriptionTest {
 
     @Test
     void emulations_may_be_a_string_an_array_or_a_list() throws Exception {
-        assertEquals(Set.of("contiguous"), describe(Map.of(HeapProperties.EMULATES, "contiguous")).emulates());
+        assertEquals(
+                Set.of("contiguous"),
+                describe(Map.of(HeapProperties.EMULATES, "contiguous")).emulates());
         assertEquals(
                 Set.of("contiguous", "protected"),
                 describe(Map.of(HeapProperties.EMULATES, new String[] {"protected", "contiguous"}))
@@ -210,21 +211,27 @@ class HeapDescriptionTest {
                 Set.of("contiguous", "protected"),
                 describe(Map.of(HeapProperties.EMULATES, List.of("protected", "contiguous")))
                         .emulates());
-        assertEquals(Set.of(), describe(Map.of(HeapProperties.EMULATES, new String[0])).emulates());
+        assertEquals(
+                Set.of(),
+                describe(Map.of(HeapProperties.EMULATES, new String[0])).emulates());
     }
 
     @Test
     void a_refused_heap_is_listed_under_its_name_or_a_label() {
         assertEquals(
                 "camera",
-                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, "camera"), "b").name());
-        assertEquals("service 9", HeapDescription.refused("service 9", Map.of(), "b").name());
+                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, "camera"), "b")
+                        .name());
+        assertEquals(
+                "service 9", HeapDescription.refused("service 9", Map.of(), "b").name());
         assertEquals(
                 "service 9",
-                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, ""), "b").name());
+                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, ""), "b")
+                        .name());
         assertEquals(
                 "service 9",
-                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, 4), "b").name());
+                HeapDescription.refused("service 9", Map.of(HeapProperties.NAME, 4), "b")
+                        .name());
     }
 
     /** Class of a vendor's bundle. */
@@ -238,18 +245,12 @@ class HeapDescriptionTest {
     @Test
     void values_of_plain_types_are_kept_with_their_types() throws Exception {
         Map<String, Object> plain = Map.of(
-                "a", "text",
-                "b", 1,
-                "c", 2L,
-                "d", true,
-                "e", 'x',
-                "f", 1.5,
-                "g", (short) 3,
-                "h", (byte) 4,
-                "i", 2.5f);
+                "a", "text", "b", 1, "c", 2L, "d", true, "e", 'x', "f", 1.5, "g", (short) 3, "h", (byte) 4, "i", 2.5f);
         Map<String, Object> kept = describe(plain).properties();
         plain.forEach((key, value) -> assertEquals(value, kept.get(key), key));
-        assertEquals(List.of(1, 2), describe(Map.of("numbers", List.of(1, 2))).properties().get("numbers"));
+        assertEquals(
+                List.of(1, 2),
+                describe(Map.of("numbers", List.of(1, 2))).properties().get("numbers"));
         assertTrue(RoutesMatch.matches(describe(Map.of("n", new long[] {8, 64})), "(n=64)"));
         assertTrue(RoutesMatch.matches(describe(Map.of("n", new String[] {"a", "b"})), "(n=b)"));
         assertTrue(RoutesMatch.matches(describe(Map.of("n", List.of(8, 64))), "(n>=64)"));
@@ -306,12 +307,11 @@ class HeapDescriptionTest {
                 throw new AssertionError("it was read");
             }
         };
-        HeapDescription.Refused refused = assertThrows(
-                HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, vendors)));
+        HeapDescription.Refused refused =
+                assertThrows(HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, vendors)));
         assertEquals(
                 "heap.emulates cannot be read: its class is not one of Java's own collections", refused.getMessage());
-        refused = assertThrows(
-                HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, vendors)));
+        refused = assertThrows(HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, vendors)));
         assertEquals(PEERS_UNREADABLE, refused.getMessage());
         assertFalse(describe(Map.of("vendor.list", vendors)).properties().containsKey("vendor.list"));
     }
@@ -334,11 +334,10 @@ class HeapDescriptionTest {
                     return 1;
                 }
             });
-            HeapDescription.Refused refused = assertThrows(
-                    HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, torn)));
+            HeapDescription.Refused refused =
+                    assertThrows(HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.EMULATES, torn)));
             assertEquals("heap.emulates cannot be read: " + thrown, refused.getMessage());
-            refused = assertThrows(
-                    HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, torn)));
+            refused = assertThrows(HeapDescription.Refused.class, () -> describe(Map.of(HeapProperties.PEERS, torn)));
             assertEquals(PEERS_UNREADABLE, refused.getMessage());
             RecordedLog.clear();
             assertFalse(describe(Map.of("vendor.list", torn)).properties().containsKey("vendor.list"));
@@ -359,7 +358,8 @@ class HeapDescriptionTest {
         assertEquals(Set.of("contiguous"), heap.emulates());
         assertFalse(RoutesMatch.matches(heap, "(heap.emulates=protected)"));
         assertEquals(List.of("a"), heap.properties().get("vendor.list"));
-        assertThrows(UnsupportedOperationException.class, () -> heap.properties().put("x", 1));
+        assertThrows(
+                UnsupportedOperationException.class, () -> heap.properties().put("x", 1));
         if (heap.properties().get(HeapProperties.EMULATES) instanceof Object[] array) {
             array[0] = "protected"; // a client could try this with the result of heaps()
         }
@@ -369,7 +369,10 @@ class HeapDescriptionTest {
     @Test
     void a_description_does_not_keep_a_vendors_class_loader_reachable() throws Exception {
         ClassLoader[] loader = {new VendorLoader()};
-        Object vendor = loader[0].loadClass(Foreign.class.getName()).getDeclaredConstructor().newInstance();
+        Object vendor = loader[0]
+                .loadClass(Foreign.class.getName())
+                .getDeclaredConstructor()
+                .newInstance();
         WeakReference<ClassLoader> gone = new WeakReference<>(loader[0]);
         Map<String, Object> announced = new HashMap<>();
         announced.put(HeapProperties.NAME, "camera");

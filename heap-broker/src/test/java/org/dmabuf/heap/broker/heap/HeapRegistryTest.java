@@ -56,7 +56,9 @@ class HeapRegistryTest {
     }
 
     private List<String> departed() {
-        return registry.departed().stream().map(left -> left.description().name()).toList();
+        return registry.departed().stream()
+                .map(left -> left.description().name())
+                .toList();
     }
 
     @Test
@@ -190,7 +192,9 @@ class HeapRegistryTest {
         assertSame(refused.exporter(), mended.exporter());
         assertSame(mended, registry.routes().named("camera"));
         UsageSums.charge(mended.account(), 1);
-        assertSame(mended.account(), registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera")).account());
+        assertSame(
+                mended.account(),
+                registry.changed(1, () -> Map.of(HeapProperties.NAME, "camera")).account());
     }
 
     @Test
@@ -392,19 +396,20 @@ class HeapRegistryTest {
     @Test
     void a_list_from_a_heap_is_read_outside_the_lock() {
         int[] read = new int[1];
-        List<String> own = Collections.unmodifiableList(new AbstractList<String>() { // a vendor's list
-            @Override
-            public String get(int index) {
-                assertFalse(Thread.holdsLock(registry), "a vendor's code ran under the lock");
-                read[0]++;
-                return "contiguous";
-            }
+        List<String> own = Collections.unmodifiableList(
+                new AbstractList<String>() { // a vendor's list
+                    @Override
+                    public String get(int index) {
+                        assertFalse(Thread.holdsLock(registry), "a vendor's code ran under the lock");
+                        read[0]++;
+                        return "contiguous";
+                    }
 
-            @Override
-            public int size() {
-                return 1;
-            }
-        });
+                    @Override
+                    public int size() {
+                        return 1;
+                    }
+                });
         registry.arrived(
                 1, new FakeHeap(), Map.of(HeapProperties.NAME, "camera", HeapProperties.EMULATES, own), BUNDLE);
         int before = read[0];

@@ -167,7 +167,14 @@ class HeapTrimsTest {
             }));
         }
         Await.until("all are refused", () -> refused.get() == 8);
-        Await.until("it hangs", () -> broker.registry.routes().named("pooled").account().reaper().hangs());
+        Await.until(
+                "it hangs",
+                () -> broker.registry
+                        .routes()
+                        .named("pooled")
+                        .account()
+                        .reaper()
+                        .hangs());
         refused(PAGE.withHeaps("none"));
         assertEquals(1, wanted.size());
         assertEquals(1, goOn.getCount(), "no client waited for the trim");
@@ -189,8 +196,9 @@ class HeapTrimsTest {
                     }
                 }));
             }
-            Await.until("all wait", () -> requests.stream()
-                    .allMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING));
+            Await.until(
+                    "all wait",
+                    () -> requests.stream().allMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING));
             goOn.countDown();
             Await.until("all requests have ended", () -> requests.stream().noneMatch(Thread::isAlive));
             assertEquals(8, answered.get());
@@ -217,10 +225,13 @@ class HeapTrimsTest {
     @Test
     void a_heap_that_has_left_is_not_asked() {
         RegisteredHeap[] pooled = new RegisteredHeap[1];
-        broker.heap("leaves", request -> {
-            pooled[0].gate().close(0);
-            throw HeapException.of(Errno.ENOMEM, "leaves", "it is full");
-        }, Map.of(HeapProperties.PRIORITY, 1));
+        broker.heap(
+                "leaves",
+                request -> {
+                    pooled[0].gate().close(0);
+                    throw HeapException.of(Errno.ENOMEM, "leaves", "it is full");
+                },
+                Map.of(HeapProperties.PRIORITY, 1));
         pooled[0] = broker.heap("pooled", heap(_ -> 1));
         refused(PAGE.withHeaps("leaves"));
         assertEquals(List.of(), wanted);

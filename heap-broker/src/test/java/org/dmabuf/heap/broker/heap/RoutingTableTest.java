@@ -173,18 +173,18 @@ class RoutingTableTest {
         RoutingTable routes = RoutingTable.of(arrivals, List.of());
 
         for (int i = 0; i < 200; i++) {
-            long mask =
-                    switch (i) {
-                        case 0 -> 0;
-                        case 1 -> -1L;
-                        case 2 -> Long.MIN_VALUE;
-                        case 3 -> 1L << 31;
-                        default -> random.nextLong() & random.nextLong();
-                    };
+            long mask = switch (i) {
+                case 0 -> 0;
+                case 1 -> -1L;
+                case 2 -> Long.MIN_VALUE;
+                case 3 -> 1L << 31;
+                default -> random.nextLong() & random.nextLong();
+            };
             List<RegisteredHeap> model = arrivals.stream()
                     .filter(heap -> heap.description().id().isPresent()
                             && (mask & 1L << heap.description().id().getAsInt()) != 0)
-                    .sorted(Comparator.comparing((RegisteredHeap heap) -> -heap.description().priority())
+                    .sorted(Comparator.comparing(
+                                    (RegisteredHeap heap) -> -heap.description().priority())
                             .thenComparing(heap -> -heap.description().id().getAsInt()))
                     .toList();
             assertEquals(model, walk(routes, mask), () -> "mask 0x" + Long.toHexString(mask));
@@ -256,7 +256,8 @@ class RoutingTableTest {
         assertEquals(HeapState.SHADOWED, listed(routes, third).state());
         assertEquals(HeapState.DRAINING, listed(routes, first).state());
         assertEquals(
-                "it is leaving and accepts no more requests", listed(routes, first).reason());
+                "it is leaving and accepts no more requests",
+                listed(routes, first).reason());
         assertEquals(List.of(), walk(routes, 1L << 1));
 
         RegisteredHeap byId = heap("display", 7, 0);

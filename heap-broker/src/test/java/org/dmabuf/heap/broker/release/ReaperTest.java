@@ -281,8 +281,7 @@ class ReaperTest {
                     now[0].reaper.stop();
                     now[0].stopped = true;
                 })
-                .after(round ->
-                        Await.until("all is done", () -> now[0].submitted.get() == now[0].done.get()))
+                .after(round -> Await.until("all is done", () -> now[0].submitted.get() == now[0].done.get()))
                 .run(1000);
     }
 

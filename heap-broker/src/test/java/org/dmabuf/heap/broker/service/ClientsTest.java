@@ -77,7 +77,8 @@ class ClientsTest {
         assertSame(first, brokerOf(camera));
         assertNotSame(first, brokerOf(display));
         assertSame(broker.clients.of(camera.bundle()), broker.clients.of(camera.bundle()));
-        assertEquals("org.example.camera", broker.clients.of(camera.bundle()).id().toString());
+        assertEquals(
+                "org.example.camera", broker.clients.of(camera.bundle()).id().toString());
         assertEquals(1, account.buffers(), "an unget takes nothing back");
         assertDoesNotThrow(() -> buffer.beginCpuAccess(Access.READ).close());
     }
@@ -259,7 +260,8 @@ class ClientsTest {
                 }
             };
             String heap = "vendor" + thrown.hashCode();
-            HeapAccount vendor = broker.heap(heap, new FakeHeap(request -> memory)).account();
+            HeapAccount vendor =
+                    broker.heap(heap, new FakeHeap(request -> memory)).account();
             HeapBroker own = brokerOf(camera);
             DmaBuf buffer = own.allocate(REQUEST.withHeaps(heap));
             for (int i = 0; i < 20; i++) {
@@ -284,7 +286,8 @@ class ClientsTest {
         DmaBuf foreign = FakeBundle.proxy(DmaBuf.class, (self, method, arguments) -> "a buffer from elsewhere");
         assertEquals(
                 "invalid buffer = a buffer from elsewhere: expected one of this broker",
-                assertThrows(IllegalArgumentException.class, () -> own.publish(foreign, "frame")).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> own.publish(foreign, "frame"))
+                        .getMessage());
         for (String none : List.of("", " ")) {
             assertThrows(IllegalArgumentException.class, () -> own.publish(buffer, none));
         }
@@ -380,7 +383,8 @@ class ClientsTest {
                     uses[0].incrementAndGet();
                 }
             } catch (IllegalStateException stopped) {
-                assertTrue(stopped.getMessage().contains("stopped") || stopped.getMessage().contains("closed"));
+                assertTrue(stopped.getMessage().contains("stopped")
+                        || stopped.getMessage().contains("closed"));
             }
         };
         new Race()
@@ -414,14 +418,13 @@ class ClientsTest {
             final HeapRegistry registry = new HeapRegistry(ledger);
             final HeapAccount account = registry.arrived(1, new FakeHeap(), Map.of(HeapProperties.NAME, "system"), "b")
                     .account();
-            final Clients clients =
-                    new Clients(new BrokerServices(
-                            ledger,
-                            new Allocator(registry, ledger, broker.services, broker.absent),
-                            broker.adoption,
-                            new HeapListing(registry, broker.absent),
-                            broker.leaks,
-                            new Descriptors(Syscalls.linux())));
+            final Clients clients = new Clients(new BrokerServices(
+                    ledger,
+                    new Allocator(registry, ledger, broker.services, broker.absent),
+                    broker.adoption,
+                    new HeapListing(registry, broker.absent),
+                    broker.leaks,
+                    new Descriptors(Syscalls.linux())));
             final AtomicInteger asked = new AtomicInteger();
 
             void ask(FakeBundle bundle) {
@@ -486,7 +489,9 @@ class ClientsTest {
             client.forget(all.get(0)); // and the first
         }
         assertEquals(2, client.stop("it has ended"));
-        assertEquals(List.of(0, 1, 0, 1, 0), all.stream().map(one -> one.reclaimed.get()).toList());
+        assertEquals(
+                List.of(0, 1, 0, 1, 0),
+                all.stream().map(one -> one.reclaimed.get()).toList());
         all.forEach(client::forget);
     }
 

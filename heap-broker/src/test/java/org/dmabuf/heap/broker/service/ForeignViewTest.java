@@ -113,9 +113,11 @@ class ForeignViewTest {
             assertThrows(HeapShortageException.class, () -> again.allocate(PAGE));
             assertEquals(
                     Errno.EACCES,
-                    assertThrows(HeapException.class, () -> other.allocate(PAGE)).errno());
+                    assertThrows(HeapException.class, () -> other.allocate(PAGE))
+                            .errno());
             assertEquals(
-                    Errno.EACCES, assertThrows(HeapException.class, () -> own.allocate(PAGE)).errno());
+                    Errno.EACCES,
+                    assertThrows(HeapException.class, () -> own.allocate(PAGE)).errno());
         }
     }
 
@@ -150,7 +152,8 @@ class ForeignViewTest {
         ClientView view = brokerOf(gateway).openView(USER);
         DmaBuf buffer = view.allocate(PAGE);
         brokerOf(camera);
-        DmaBuf open = FakeBundle.published(view.publish(buffer, "front"), camera).open();
+        DmaBuf open =
+                FakeBundle.published(view.publish(buffer, "front"), camera).open();
         view.close();
         open.newReference().close();
         assertEquals(1, account.buffers());

@@ -85,7 +85,8 @@ class HeapListingTest {
         broker.heap("camera", new FakeHeap());
         assertThrows(UnsupportedOperationException.class, () -> heaps().clear());
         assertThrows(
-                UnsupportedOperationException.class, () -> heaps().getFirst().properties().clear());
+                UnsupportedOperationException.class,
+                () -> heaps().getFirst().properties().clear());
     }
 
     @Test
@@ -98,7 +99,9 @@ class HeapListingTest {
         }));
         broker.heap("silent", telling(() -> null));
         RecordedLog.clear();
-        assertEquals(List.of("throws", "errs", "silent"), heaps().stream().map(HeapInfo::name).toList());
+        assertEquals(
+                List.of("throws", "errs", "silent"),
+                heaps().stream().map(HeapInfo::name).toList());
         for (HeapInfo info : heaps()) {
             assertEquals(OptionalLong.empty(), info.usage().capacity());
         }
@@ -136,7 +139,9 @@ class HeapListingTest {
                         "invalid heap.name: expected a String that is not empty",
                         "it is leaving and accepts no more requests"),
                 heaps.stream().map(info -> info.reason().orElse("")).toList());
-        heaps.stream().skip(1).forEach(info -> assertEquals(OptionalLong.empty(), info.usage().capacity()));
+        heaps.stream()
+                .skip(1)
+                .forEach(info -> assertEquals(OptionalLong.empty(), info.usage().capacity()));
         assertEquals(List.of(), RecordedLog.lines());
     }
 
@@ -250,7 +255,8 @@ class HeapListingTest {
         assertEquals(
                 List.of(),
                 broker.heaps().stream()
-                        .filter(info -> info.state() != HeapState.SERVING && info.plainRefusal().isPresent())
+                        .filter(info -> info.state() != HeapState.SERVING
+                                && info.plainRefusal().isPresent())
                         .toList());
     }
 

@@ -70,18 +70,23 @@ class MonitorTest {
         own.allocate(PAGE.withHeaps("two"));
         own.allocate(PAGE.withHeaps("two")).close();
         broker.allocate(PAGE.withHeaps("two"));
-        assertThrows(HeapException.class, () -> own.allocate(AllocationRequest.of(16384).withHeaps("two")));
+        assertThrows(
+                HeapException.class,
+                () -> own.allocate(AllocationRequest.of(16384).withHeaps("two")));
 
         assertEquals(
                 List.of("adopted", "one", "two"),
-                monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList());
+                monitor.usageByHeap().stream()
+                        .map(record -> record.heap().orElseThrow())
+                        .toList());
         UsageRecord two = of(monitor.usageByHeap(), "two", "");
         assertEquals(2, two.liveBuffers());
         assertEquals(8192, two.liveBytes());
         assertEquals(8192, two.peakBytes());
         assertEquals(OptionalLong.empty(), two.limit());
         assertEquals(Map.of(Errno.ENOMEM, 1L), two.failures());
-        assertEquals(OptionalLong.of(65536), of(monitor.usageByHeap(), "one", "").limit());
+        assertEquals(
+                OptionalLong.of(65536), of(monitor.usageByHeap(), "one", "").limit());
 
         UsageRecord client = of(monitor.usageByClient(), "", "org.example.display");
         assertEquals(2, client.liveBuffers());
@@ -95,7 +100,9 @@ class MonitorTest {
         assertEquals(8192, both.peakBytes());
         assertEquals(OptionalLong.of(16384), both.limit());
         assertEquals(Map.of(), both.failures());
-        assertEquals(4096, of(monitor.usageByClientAndHeap(), "two", "org.example.camera").liveBytes());
+        assertEquals(
+                4096,
+                of(monitor.usageByClientAndHeap(), "two", "org.example.camera").liveBytes());
     }
 
     @Test
@@ -106,7 +113,10 @@ class MonitorTest {
         assertEquals(4096, of(monitor.usageByHeap(), "one", "").liveBytes());
         buffer.close();
         assertEquals(
-                List.of("adopted"), monitor.usageByHeap().stream().map(record -> record.heap().orElseThrow()).toList());
+                List.of("adopted"),
+                monitor.usageByHeap().stream()
+                        .map(record -> record.heap().orElseThrow())
+                        .toList());
     }
 
     @Test

@@ -45,8 +45,8 @@ public final class ConfigurationActivator
     @Override
     public ConfigurationWatch addingService(ServiceReference<ConfigurationAdmin> service) {
         Path folder = Path.of(context.getProperty(FOLDER));
-        ConfigurationWatch watch = new ConfigurationWatch(
-                context, folder, new FileConfigurations(context.getService(service), folder));
+        ConfigurationWatch watch =
+                new ConfigurationWatch(context, folder, new FileConfigurations(context.getService(service), folder));
         watch.start();
         return watch;
     }

@@ -157,8 +157,7 @@ final class ConfigurationFolder {
         seen.forEach((name, file) -> {
             if (file.stable) {
                 names.finding(name).ifPresent(finding -> report(file, finding));
-                if (NameCheck.isRead(name) && file.version.kind().equals("file")
-                        && file.version.size() <= LARGEST) {
+                if (NameCheck.isRead(name) && file.version.kind().equals("file") && file.version.size() <= LARGEST) {
                     report(file, name, settings(name, known));
                 }
             }
@@ -280,8 +279,10 @@ final class ConfigurationFolder {
         int shownFindings = Math.min(MOST, findings.size());
         findings.subList(0, shownFindings).forEach(finding -> report(file, finding));
         if (shownFindings < findings.size()) {
-            report(file, findings.size() - shownFindings + " more findings in " + shown + "/" + Printable.of(name)
-                    + ": expected settings, NAME = VALUE");
+            report(
+                    file,
+                    findings.size() - shownFindings + " more findings in " + shown + "/" + Printable.of(name)
+                            + ": expected settings, NAME = VALUE");
         }
     }
 

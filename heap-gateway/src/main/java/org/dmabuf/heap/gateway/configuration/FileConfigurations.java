@@ -27,8 +27,7 @@ final class FileConfigurations implements ConfigurationFolder.Target {
     private static final String FILE = "felix.fileinstall.filename";
     private static final String ANY_LOCATION = "?";
     /** Properties that are not settings. */
-    private static final Set<String> ADDED =
-            Set.of(FILE, Constants.SERVICE_PID, ConfigurationAdmin.SERVICE_FACTORYPID);
+    private static final Set<String> ADDED = Set.of(FILE, Constants.SERVICE_PID, ConfigurationAdmin.SERVICE_FACTORYPID);
 
     private final ConfigurationAdmin admin;
     private final Path folder;

@@ -61,7 +61,10 @@ final class NameCheck {
         }
         return Optional.of("invalid name " + Printable.of(name) + " in " + folder
                 + ": expected the PID of a component, but no component has " + Printable.of(pid)
-                + components.nearest(pid).map(near -> "; the nearest is " + near).orElse(""));
+                + components
+                        .nearest(pid)
+                        .map(near -> "; the nearest is " + near)
+                        .orElse(""));
     }
 
     private Optional<String> ending(String name) {

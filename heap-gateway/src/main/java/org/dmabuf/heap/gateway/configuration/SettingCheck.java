@@ -50,8 +50,8 @@ final class SettingCheck {
         return entries.stream()
                 .filter(entry -> !known.contains(entry.key()) && !OF_HEAPS.contains(entry.key()))
                 .filter(entry -> NOT_CLAIMED.stream().noneMatch(entry.key()::startsWith))
-                .map(entry -> "unknown setting " + Printable.of(entry.key()) + " in " + file + ", line "
-                        + entry.line() + ": expected one of " + String.join(", ", known))
+                .map(entry -> "unknown setting " + Printable.of(entry.key()) + " in " + file + ", line " + entry.line()
+                        + ": expected one of " + String.join(", ", known))
                 .toList();
     }
 }

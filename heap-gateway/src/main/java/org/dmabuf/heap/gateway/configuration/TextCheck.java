@@ -63,14 +63,20 @@ final class TextCheck {
         }
         int nul = text.indexOf('\0');
         if (nul >= 0) { // UTF-16 without its mark is valid UTF-8 in which each second byte is zero
-            error("invalid encoding", (int) text.substring(0, nul).chars().filter(c -> c == '\n').count() + 1, "UTF-8");
+            error(
+                    "invalid encoding",
+                    (int) text.substring(0, nul).chars().filter(c -> c == '\n').count() + 1,
+                    "UTF-8");
             return;
         }
         try {
             StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(content));
         } catch (CharacterCodingException e) {
             String before = text.substring(0, text.indexOf('\uFFFD'));
-            error("invalid encoding", (int) before.chars().filter(c -> c == '\n').count() + 1, "UTF-8");
+            error(
+                    "invalid encoding",
+                    (int) before.chars().filter(c -> c == '\n').count() + 1,
+                    "UTF-8");
         }
     }
 
@@ -83,7 +89,9 @@ final class TextCheck {
                         "no backslash, since it joins line " + (entry.line() + i) + " to this one");
             }
         }
-        if (lines.size() == 1 && lines.getFirst().endsWith("\\") && !lines.getFirst().endsWith("\\\\")) {
+        if (lines.size() == 1
+                && lines.getFirst().endsWith("\\")
+                && !lines.getFirst().endsWith("\\\\")) {
             backslash(entry.line(), "no backslash, since no line follows");
         }
         if (lines.stream().anyMatch(line -> ESCAPE.matcher(line).find())) {

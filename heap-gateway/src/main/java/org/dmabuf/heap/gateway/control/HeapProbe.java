@@ -31,8 +31,8 @@ final class HeapProbe implements AutoCloseable {
     }
 
     private final Supplier<HeapBroker> broker;
-    private final ThreadPoolExecutor asking = new ThreadPoolExecutor(
-            1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), body -> {
+    private final ThreadPoolExecutor asking =
+            new ThreadPoolExecutor(1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), body -> {
                 Thread thread = new Thread(body, "control: heaps");
                 thread.setDaemon(true);
                 return thread;

@@ -39,9 +39,8 @@ record SessionSettings(Map<String, String> variables, Optional<Path> history) {
 
     /** Returns the folder for the history. A service has a state folder; the home of its user is often read-only. */
     private static Optional<Path> history(String state) {
-        Path file = state == null
-                ? Path.of(System.getProperty("user.home"), ".gogo.history")
-                : Path.of(state, "history");
+        Path file =
+                state == null ? Path.of(System.getProperty("user.home"), ".gogo.history") : Path.of(state, "history");
         try {
             Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         } catch (FileAlreadyExistsException e) {

@@ -26,8 +26,10 @@ final class StatusJson {
         status.put("well", report.isWell());
         status.put("heaps", report.heaps().stream().map(StatusJson::heap).toList());
         report.heapsUnknown().ifPresent(reason -> status.put("heapsUnknown", reason));
-        status.put("idleBundles", report.bundles().stream().map(StatusJson::bundle).toList());
-        status.put("sessions", report.sessions().stream().map(StatusJson::session).toList());
+        status.put(
+                "idleBundles", report.bundles().stream().map(StatusJson::bundle).toList());
+        status.put(
+                "sessions", report.sessions().stream().map(StatusJson::session).toList());
         try {
             StringWriter text = new StringWriter();
             new JSONWriter(text).value(status).flush();

@@ -20,9 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ConfigurationFolderTest {
-    private static final Components KNOWN = new Components(Map.of(
-            "org.example.acme", Set.of("heap.id", "size"),
-            "org.example.open", Components.ANY));
+    private static final Components KNOWN =
+            new Components(Map.of("org.example.acme", Set.of("heap.id", "size"), "org.example.open", Components.ANY));
 
     @TempDir
     private Path home;
@@ -102,8 +101,9 @@ class ConfigurationFolderTest {
         write("org.example.acme.cfg", lines);
         List<String> logged = logged();
         assertEquals(21, logged.size());
-        assertTrue(logged.contains("4980 more findings in etc/org.example.acme.cfg: expected settings,"
-                + " NAME = VALUE"), logged.getLast());
+        assertTrue(
+                logged.contains("4980 more findings in etc/org.example.acme.cfg: expected settings," + " NAME = VALUE"),
+                logged.getLast());
     }
 
     @Test
@@ -264,8 +264,7 @@ class ConfigurationFolderTest {
         write("org.example.acme.cfg", "heap.id = 2", "size 2");
         folder.lookFirst();
         assertEquals("2", configured.settings.get("org.example.acme.cfg").get("heap.id"));
-        assertEquals(
-                List.of("invalid line 'size 2' in etc/org.example.acme.cfg, line 2: expected NAME = VALUE"), log);
+        assertEquals(List.of("invalid line 'size 2' in etc/org.example.acme.cfg, line 2: expected NAME = VALUE"), log);
     }
 
     @Test

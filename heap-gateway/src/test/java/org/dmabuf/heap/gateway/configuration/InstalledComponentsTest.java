@@ -58,8 +58,7 @@ class InstalledComponentsTest {
             case "getFactoryPids" -> null;
             default -> definition;
         });
-        MetaTypeService metatypes =
-                proxy(MetaTypeService.class, (_, _) -> described == null ? null : information);
+        MetaTypeService metatypes = proxy(MetaTypeService.class, (_, _) -> described == null ? null : information);
         return new InstalledComponents(context).now(runtime, metatypes);
     }
 

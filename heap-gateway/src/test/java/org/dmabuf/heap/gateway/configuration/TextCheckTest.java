@@ -55,8 +55,7 @@ class TextCheckTest {
 
     @Test
     void a_list_over_several_lines_is_valid() {
-        assertEquals(
-                List.of(), findings("quota.heap = \\", "  system=512M \\", "  camera=64M", "nodes = a \\", "b c"));
+        assertEquals(List.of(), findings("quota.heap = \\", "  system=512M \\", "  camera=64M", "nodes = a \\", "b c"));
     }
 
     @Test
@@ -71,8 +70,7 @@ class TextCheckTest {
     @Test
     void an_encoding_that_is_not_utf_8_is_reported_with_its_line() {
         byte[] latin = "# x\n# Gr\u00fc\u00dfe\nsize = 1".getBytes(StandardCharsets.ISO_8859_1);
-        assertEquals(
-                List.of("invalid encoding in etc/x.cfg, line 2: expected UTF-8"), sentences(latin, true));
+        assertEquals(List.of("invalid encoding in etc/x.cfg, line 2: expected UTF-8"), sentences(latin, true));
         assertEquals(List.of(), findings("# Gr\u00fc\u00dfe"));
     }
 

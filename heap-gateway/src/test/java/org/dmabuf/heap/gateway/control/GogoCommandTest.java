@@ -182,7 +182,8 @@ class GogoCommandTest {
     }
 
     private static boolean isOfSession(Thread thread) {
-        return thread.getThreadGroup() instanceof SessionThreads && !thread.getName().equals("worker");
+        return thread.getThreadGroup() instanceof SessionThreads
+                && !thread.getName().equals("worker");
     }
 
     private int run(Request.Verb verb, String text) {
@@ -203,8 +204,7 @@ class GogoCommandTest {
         outbox.end();
         outbox.run();
         StringBuilder frames = new StringBuilder();
-        FrameReader reader = new FrameReader(
-                Channels.newChannel(new ByteArrayInputStream(sent.toByteArray())));
+        FrameReader reader = new FrameReader(Channels.newChannel(new ByteArrayInputStream(sent.toByteArray())));
         for (Optional<Frame> frame = reader.read(); frame.isPresent(); frame = reader.read()) {
             frames.append(frame.get().type()).append(' ').append(frame.get().text());
         }

@@ -20,8 +20,8 @@ class HeapProbeTest {
     private final CountDownLatch asked = new CountDownLatch(1);
     private final AtomicInteger questions = new AtomicInteger();
     private final HeapInfo heap = HeapInfo.of("system", HeapState.SERVING).build();
-    private final HeapBroker broker = (HeapBroker) Proxy.newProxyInstance(
-            getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (_, _, _) -> {
+    private final HeapBroker broker = (HeapBroker)
+            Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (_, _, _) -> {
                 questions.incrementAndGet();
                 asked.countDown();
                 answers.await();

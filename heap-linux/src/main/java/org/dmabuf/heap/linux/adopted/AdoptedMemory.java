@@ -164,26 +164,23 @@ public final class AdoptedMemory implements HeapBuffer, RepeatableRelease {
 
     private static Offer requireSafe(Syscalls syscalls, int fd, boolean unsealed) {
         MemoryKind kind = MemoryKind.of(syscalls, fd);
-        boolean writeSealed =
-                switch (kind) {
-                    case DMA_BUF -> false;
-                    case MEMFD -> requireSeals(syscalls, fd, unsealed);
-                    case HUGE_MEMFD ->
-                        // On huge pages SEEK_HOLE reports no holes, even if there are some.
-                        throw HeapException.of(
-                                Errno.EPERM,
-                                "the memory is on huge pages, and the kernel does not show whether all of them exist;"
-                                        + " send a memfd on ordinary pages, or a dma-buf");
-                    case OTHER ->
-                        throw HeapException.of(
-                                Errno.EBADFD,
-                                "the descriptor is not shareable memory; send a dma-buf, or a memfd sealed by "
-                                        + SEALING);
-                };
+        boolean writeSealed = switch (kind) {
+            case DMA_BUF -> false;
+            case MEMFD -> requireSeals(syscalls, fd, unsealed);
+            case HUGE_MEMFD ->
+                // On huge pages SEEK_HOLE reports no holes, even if there are some.
+                throw HeapException.of(
+                        Errno.EPERM,
+                        "the memory is on huge pages, and the kernel does not show whether all of them exist;"
+                                + " send a memfd on ordinary pages, or a dma-buf");
+            case OTHER ->
+                throw HeapException.of(
+                        Errno.EBADFD,
+                        "the descriptor is not shareable memory; send a dma-buf, or a memfd sealed by " + SEALING);
+        };
         int accessMode = require("fcntl(F_GETFL)", syscalls.fcntl(fd, Fcntl.F_GETFL, 0)) & Fcntl.O_ACCMODE;
         if (accessMode == Fcntl.O_WRONLY) {
-            throw HeapException.of(
-                    Errno.EACCES, "the descriptor is open for writing only; open it for reading, too");
+            throw HeapException.of(Errno.EACCES, "the descriptor is open for writing only; open it for reading, too");
         }
         boolean dmaBuf = kind == MemoryKind.DMA_BUF;
         return new Offer(dmaBuf, dmaBuf ? DmaBufExporter.of(fd) : DmaBufExporter.UNKNOWN, writeSealed, accessMode);

@@ -121,14 +121,13 @@ public final class BackEnds {
                 settings.heap(),
                 ""
                         + (others.isEmpty()
-                                ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes)
-                                        + "); " + remedy
+                                ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes) + "); "
+                                        + remedy
                                 : others));
     }
 
     /** {@return the first back end that opened, or null; not an Optional, because there may be no memory for one} */
-    private static <T> T first(
-            Collection<String> names, Function<String, T> opener, List<HeapException> refusals) {
+    private static <T> T first(Collection<String> names, Function<String, T> opener, List<HeapException> refusals) {
         for (String name : names) {
             try {
                 return opener.apply(name);

@@ -38,16 +38,16 @@ final class HeapOpening implements AutoCloseable {
     private Runnable withdrawal;
     /** Unregisters the heap's {@link UnavailableHeap}. */
     private Runnable listingEnd = () -> {};
+
     private Thread thread;
     /** Error of the last listing. After the thread has started, only the thread uses it. */
     private Errno lack;
+
     private boolean failed;
     private boolean closed;
 
     private HeapOpening(
-            HeapSettings settings,
-            Function<Map<String, Object>, Runnable> listing,
-            Supplier<Runnable> opening) {
+            HeapSettings settings, Function<Map<String, Object>, Runnable> listing, Supplier<Runnable> opening) {
         this.settings = settings;
         this.listing = Objects.requireNonNull(listing);
         this.opening = Objects.requireNonNull(opening);
@@ -61,9 +61,7 @@ final class HeapOpening implements AutoCloseable {
      * @param opening allocates the heap's memory, registers the heap, and returns an action that withdraws it
      */
     static HeapOpening begin(
-            HeapSettings settings,
-            Function<Map<String, Object>, Runnable> listing,
-            Supplier<Runnable> opening) {
+            HeapSettings settings, Function<Map<String, Object>, Runnable> listing, Supplier<Runnable> opening) {
         HeapOpening heap = new HeapOpening(settings, listing, opening);
         try {
             heap.withdrawal = opening.get();
@@ -85,8 +83,7 @@ final class HeapOpening implements AutoCloseable {
     }
 
     /** Lists a heap that cannot be opened. */
-    static HeapOpening refused(
-            HeapSettings settings, Function<Map<String, Object>, Runnable> listing, String reason) {
+    static HeapOpening refused(HeapSettings settings, Function<Map<String, Object>, Runnable> listing, String reason) {
         HeapOpening heap = new HeapOpening(settings, listing, () -> HeapRegistration.NOTHING);
         heap.failed = true;
         heap.listingEnd = listing.apply(settings.unavailable(reason, false));

@@ -47,8 +47,8 @@ final class HeapRegistration {
             properties.putAll(opened.properties());
             // The withdrawing object is made before the registration, because nothing may fail after it.
             Registered made = new Registered(opened.source());
-            made.registration = context.registerService(
-                    types(made.source), made.source, FrameworkUtil.asDictionary(properties));
+            made.registration =
+                    context.registerService(types(made.source), made.source, FrameworkUtil.asDictionary(properties));
             registered = made;
             return made;
         } finally {

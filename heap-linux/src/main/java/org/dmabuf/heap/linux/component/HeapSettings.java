@@ -25,6 +25,7 @@ public final class HeapSettings extends Settings {
     private static final int NAME_LENGTH = 64;
     /** Name under which the broker lists adopted memory. The broker refuses a heap with this name. */
     private static final String ADOPTED = "adopted";
+
     private static final Set<String> INTEGERS =
             Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
     private static final Set<String> SIZES =
@@ -74,12 +75,7 @@ public final class HeapSettings extends Settings {
      * @return the settings
      */
     public static HeapSettings of(
-            String factory,
-            String type,
-            Map<String, ?> properties,
-            String name,
-            IntSupplier id,
-            IntSupplier priority) {
+            String factory, String type, Map<String, ?> properties, String name, IntSupplier id, IntSupplier priority) {
         String pid = pid(factory, properties);
         int tilde = pid.indexOf('~');
         String heap = !name.isEmpty() ? name : tilde < 0 ? type : pid.substring(tilde + 1);
@@ -229,6 +225,8 @@ public final class HeapSettings extends Settings {
 
     /** {@return whether another configuration has the same settings for the same heap} */
     boolean equalsConfigured(HeapSettings other) {
-        return pid().equals(other.pid()) && heap.equals(other.heap) && configured().equals(other.configured());
+        return pid().equals(other.pid())
+                && heap.equals(other.heap)
+                && configured().equals(other.configured());
     }
 }

@@ -14,6 +14,7 @@ public final class OpenedHeap {
 
     /** Null without memory. */
     private final MemorySource source;
+
     private final Map<String, Object> known;
 
     private OpenedHeap(MemorySource source, Map<String, Object> known) {

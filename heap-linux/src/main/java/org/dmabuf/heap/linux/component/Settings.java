@@ -107,9 +107,9 @@ public class Settings {
 
     private static String text(Object value) {
         return switch (value) {
-            case Collection<?> several ->
-                several.stream().map(String::valueOf).collect(Collectors.joining(" "));
-            case Object array when array.getClass().isArray() ->
+            case Collection<?> several -> several.stream().map(String::valueOf).collect(Collectors.joining(" "));
+            case Object array
+            when array.getClass().isArray() ->
                 IntStream.range(0, Array.getLength(array))
                         .mapToObj(i -> String.valueOf(Array.get(array, i)))
                         .collect(Collectors.joining(" "));
@@ -309,8 +309,6 @@ public class Settings {
     }
 
     private HeapException refusal(String sentence) {
-        return heap == null
-                ? HeapException.of(Errno.EINVAL, sentence)
-                : HeapException.of(Errno.EINVAL, heap, sentence);
+        return heap == null ? HeapException.of(Errno.EINVAL, sentence) : HeapException.of(Errno.EINVAL, heap, sentence);
     }
 }

@@ -54,8 +54,7 @@ public final class SettingsFile {
     }
 
     /** An unescaped backslash with u that no character code follows. */
-    private static final Pattern WRONG_ESCAPE =
-            Pattern.compile("(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?![0-9a-fA-F]{4})");
+    private static final Pattern WRONG_ESCAPE = Pattern.compile("(?<!\\\\)((?:\\\\\\\\)*)\\\\u(?![0-9a-fA-F]{4})");
 
     private final List<Entry> entries;
 

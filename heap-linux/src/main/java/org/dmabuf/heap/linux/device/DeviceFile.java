@@ -112,8 +112,8 @@ public final class DeviceFile implements AutoCloseable {
                     + (argument.isNative() ? "of native memory" : "of Java's heap"));
         }
         if ((request >>> 30 & IOC_READ) != 0 && argument.isReadOnly()) {
-            throw new IllegalArgumentException("ioctl 0x" + Long.toHexString(request)
-                    + " writes into its argument, and the segment is read-only");
+            throw new IllegalArgumentException(
+                    "ioctl 0x" + Long.toHexString(request) + " writes into its argument, and the segment is read-only");
         }
         if (!argument.scope().isAlive()) {
             throw new IllegalStateException(

@@ -256,10 +256,7 @@ public final class Headroom {
             }
         } catch (HeapException e) {
             throw HeapException.of(
-                    e.errno(),
-                    heap,
-                    "cannot check whether " + Bytes.text(bytes) + " fits: " + e.reason(),
-                    e);
+                    e.errno(), heap, "cannot check whether " + Bytes.text(bytes) + " fits: " + e.reason(), e);
         }
         throw refusal(heap, bytes);
     }

@@ -63,7 +63,8 @@ final class DmaBufCounts implements FileTracker {
         try {
             holders = file.count();
         } catch (HeapException e) {
-            throw KernelError.of(heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
+            throw KernelError.of(
+                    heap, size, "open(/proc/self/fdinfo)", -e.errno().number());
         }
         if (holders < 0) {
             throw HeapException.of(

@@ -240,11 +240,8 @@ final class HolderTable {
     private void wakeThread() {
         if (thread == null) {
             try {
-                Thread made = DaemonLoop.thread(
-                        "dmaheap-holders",
-                        "waiting for holders failed",
-                        RETRY_NANOS,
-                        this::step);
+                Thread made =
+                        DaemonLoop.thread("dmaheap-holders", "waiting for holders failed", RETRY_NANOS, this::step);
                 made.start();
                 thread = made;
             } catch (RuntimeException | Error e) { // no thread can be started; watches go on waiting

@@ -34,6 +34,7 @@ final class Inotify implements FileTracker {
      * files.
      */
     private static final int MOST_READS = 64;
+
     private static final int CLOSED = -1;
 
     private final Syscalls syscalls;

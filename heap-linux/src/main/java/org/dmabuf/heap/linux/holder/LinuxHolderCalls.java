@@ -29,8 +29,7 @@ final class LinuxHolderCalls implements HolderCalls {
             Libc.link("inotify_add_watch", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle INOTIFY_RM_WATCH =
             Libc.link("inotify_rm_watch", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle FLOCK =
-            Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle FLOCK = Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
 
     private LinuxHolderCalls() {}
 
@@ -52,8 +51,7 @@ final class LinuxHolderCalls implements HolderCalls {
         }
         try {
             return Libc.result(
-                    block,
-                    (int) INOTIFY_ADD_WATCH.invokeExact(block, inotify, block.address() + Libc.TEXT, mask));
+                    block, (int) INOTIFY_ADD_WATCH.invokeExact(block, inotify, block.address() + Libc.TEXT, mask));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

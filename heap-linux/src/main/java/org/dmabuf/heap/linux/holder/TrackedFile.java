@@ -86,6 +86,7 @@ abstract sealed class TrackedFile {
     static final class Secret extends TrackedFile {
         /** Device and inode in the form of the kernel's list of locks. */
         final String number;
+
         private final SecretLocks tracker;
 
         Secret(SecretLocks tracker, String number) {

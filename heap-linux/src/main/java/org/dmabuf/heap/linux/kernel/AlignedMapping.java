@@ -29,8 +29,7 @@ final class AlignedMapping {
      */
     static long map(Syscalls syscalls, long length, int protection, int fd, long alignment) {
         long reserved = length + alignment;
-        long start =
-                syscalls.mmap(0, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
+        long start = syscalls.mmap(0, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
         if (start < 0) {
             return start;
         }

@@ -31,7 +31,8 @@ public record DmaBufExporter(String name) {
                     .flatMap(String::lines)
                     .filter(line -> line.startsWith(FIELD))
                     .findFirst()
-                    .map(line -> new DmaBufExporter(line.substring(FIELD.length()).strip()))
+                    .map(line ->
+                            new DmaBufExporter(line.substring(FIELD.length()).strip()))
                     .orElse(UNKNOWN);
         } catch (RuntimeException e) {
             return UNKNOWN;

@@ -20,10 +20,7 @@ public final class KernelError {
      * @return the exception to throw, with the kernel's error number
      */
     public static HeapException of(String heap, long size, String call, int result) {
-        return HeapException.ofNumber(
-                -result,
-                Optional.of(heap),
-                refused(size, call, result));
+        return HeapException.ofNumber(-result, Optional.of(heap), refused(size, call, result));
     }
 
     /**
@@ -37,10 +34,7 @@ public final class KernelError {
      * @return the exception to throw
      */
     public static HeapException of(Errno errno, String heap, long size, String call, int result) {
-        return HeapException.of(
-                errno,
-                heap,
-                refused(size, call, result));
+        return HeapException.of(errno, heap, refused(size, call, result));
     }
 
     /**
@@ -119,11 +113,12 @@ public final class KernelError {
                 call.equals("mmap")
                         ? "; end arenas that are no longer needed, or raise vm.max_map_count"
                         : "; ask for less, or close buffers";
-            case ENOSPC -> switch (call) {
-                case "fallocate" -> "; ask for less, or close buffers";
-                case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
-                default -> "";
-            };
+            case ENOSPC ->
+                switch (call) {
+                    case "fallocate" -> "; ask for less, or close buffers";
+                    case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
+                    default -> "";
+                };
             case EAGAIN ->
                 call.equals("mmap")
                         ? "; raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end"
@@ -143,8 +138,7 @@ public final class KernelError {
 
     private static String otherDeviceRemedy(Errno errno) {
         return switch (errno) {
-            case ENOENT, ENODEV, ENXIO ->
-                "; connect the device, load its driver, and give a container its node";
+            case ENOENT, ENODEV, ENXIO -> "; connect the device, load its driver, and give a container its node";
             case EACCES, EPERM -> "; give the node to a group that this process is in, by a udev rule";
             case EBUSY -> "; end the process that has the device open";
             default -> "";

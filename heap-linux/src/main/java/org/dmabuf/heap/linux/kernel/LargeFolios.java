@@ -36,12 +36,14 @@ public final class LargeFolios {
 
     /** Size of the smallest folio for which shareable memory has a setting that is worth an aligned mapping. */
     private static final long SMALLEST_ADVISED = 16 << 10;
+
     private static final Pattern GRANTED = Pattern.compile("\\[(advise|within_size|always)]");
 
     /** Attempts for an extent with a page that the kernel is using at the moment. */
     private static final int TRIES = 3;
     /** Time for the large folios of one buffer. The kernel may move other memory to make one, for 60 ms each. */
     private static final long BUDGET_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
     private static final long EXTENT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
 
@@ -118,8 +120,7 @@ public final class LargeFolios {
             return 0;
         }
         long alignment = Math.min(folio, Long.highestOneBit(length));
-        long address =
-                AlignedMapping.map(syscalls, length, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
+        long address = AlignedMapping.map(syscalls, length, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
         if (address < 0) {
             return 0;
         }

@@ -74,7 +74,8 @@ public final class Libc {
     /** {@return bytes in a page, by getpagesize(3)} */
     public static int pageSize() {
         try {
-            return (int) linkPlain("getpagesize", FunctionDescriptor.of(JAVA_INT)).invokeExact();
+            return (int)
+                    linkPlain("getpagesize", FunctionDescriptor.of(JAVA_INT)).invokeExact();
         } catch (Throwable e) {
             throw unexpected(e);
         }

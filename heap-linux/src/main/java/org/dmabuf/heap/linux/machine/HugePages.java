@@ -42,9 +42,7 @@ public final class HugePages {
 
     /** {@return the flags of memfd_create for a page size, 0 for ordinary pages} */
     public static int flags(long pageSize) {
-        return pageSize == Bytes.PAGE
-                ? 0
-                : Memfd.MFD_HUGETLB | Long.numberOfTrailingZeros(pageSize) << MFD_HUGE_SHIFT;
+        return pageSize == Bytes.PAGE ? 0 : Memfd.MFD_HUGETLB | Long.numberOfTrailingZeros(pageSize) << MFD_HUGE_SHIFT;
     }
 
     /**
@@ -68,8 +66,7 @@ public final class HugePages {
             throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "this machine has no pages of " + Bytes.text(pageSize) + "; it has "
-                            + sizes(),
+                    "this machine has no pages of " + Bytes.text(pageSize) + "; it has " + sizes(),
                     e);
         }
         long wanted = size / pageSize;

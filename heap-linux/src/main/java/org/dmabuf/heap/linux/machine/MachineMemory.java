@@ -112,7 +112,8 @@ public final class MachineMemory {
 
     /** {@return the machine's total memory in bytes; 0 when it cannot be read} */
     public long total() {
-        return field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024).orElse(0);
+        return field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024)
+                .orElse(0);
     }
 
     private Bound second(Path folder, long held) {
@@ -152,8 +153,7 @@ public final class MachineMemory {
     }
 
     /** The figure in memory.stat includes the limits of cgroups above that no mount shows. */
-    private static Bound first(
-            Path folder, String prefix, String stat, String inherited, long droppable, long absent) {
+    private static Bound first(Path folder, String prefix, String stat, String inherited, long droppable, long absent) {
         Path file = folder.resolve(prefix + "limit_in_bytes");
         long own = number(file).orElse(Long.MAX_VALUE);
         long above = field(stat, inherited, 1).orElse(Long.MAX_VALUE);

@@ -104,7 +104,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
      */
     static boolean chargesHugePages(Path proc) {
         boolean charged = false;
-        for (String line : ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
+        for (String line :
+                ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
             String[] halves = line.split(" - ", 2);
             String[] right = halves[halves.length - 1].split(" ");
             List<String> options = Arrays.asList(right[right.length - 1].split(","));
@@ -159,7 +160,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     /** Returns the mounts. Of several mounts on a folder the last one is visible. */
     private static List<Mount> mounts(Path proc, boolean second) {
         Map<Path, Mount> mounts = new LinkedHashMap<>();
-        for (String line : ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
+        for (String line :
+                ProcFile.read(proc.resolve("self/mountinfo")).orElse("").split("\n")) {
             // ID PARENT DEVICE ROOT POINT OPTIONS [TAG ...] - TYPE SOURCE OPTIONS
             String[] halves = line.split(" - ", 2);
             String[] left = halves[0].split(" ");
@@ -170,7 +172,8 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
             String[] right = halves[1].split(" ");
             boolean ofMemory = second
                     ? right[0].equals("cgroup2")
-                    : right[0].equals("cgroup") && Arrays.asList(right[right.length - 1].split(",")).contains("memory");
+                    : right[0].equals("cgroup")
+                            && Arrays.asList(right[right.length - 1].split(",")).contains("memory");
             if (ofMemory) {
                 mounts.put(point, new Mount(Name.of(unescape(left[3])), point));
             } else {
@@ -181,8 +184,9 @@ record OwnCgroup(boolean secondVersion, List<Path> levels, String doubt) {
     }
 
     private static String unescape(String text) {
-        return utf8(ESCAPE.matcher(text).replaceAll(match ->
-                Matcher.quoteReplacement(String.valueOf((char) Integer.parseInt(match.group(1), 8)))));
+        return utf8(ESCAPE.matcher(text)
+                .replaceAll(
+                        match -> Matcher.quoteReplacement(String.valueOf((char) Integer.parseInt(match.group(1), 8)))));
     }
 
     private static String utf8(String bytes) {

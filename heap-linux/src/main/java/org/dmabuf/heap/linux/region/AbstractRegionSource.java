@@ -37,9 +37,7 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         if (own == null) {
             return DmaBufDevices.WHY_NOT_READ_ONLY;
         }
-        return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY))
-                ? ""
-                : Memfd.WHY_NOT_READ_ONLY;
+        return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY)) ? "" : Memfd.WHY_NOT_READ_ONLY;
     }
 
     /** {@return why exported buffers are not dma-bufs although they should be; empty if they are, or need not be} */
@@ -120,17 +118,14 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     /** Snapshot of a block of the region. */
     private record Block(long offset, long size, RegionAllocator.State state) {
         Stretch stretch(RegionBuffer tenant) {
-            State shown =
-                    switch (state) {
-                        case FREE -> State.FREE;
-                        case ALLOCATED -> State.USED;
-                        case QUARANTINED -> State.QUARANTINED;
-                        case DIRTY, ZEROING -> State.DIRTY;
-                    };
+            State shown = switch (state) {
+                case FREE -> State.FREE;
+                case ALLOCATED -> State.USED;
+                case QUARANTINED -> State.QUARANTINED;
+                case DIRTY, ZEROING -> State.DIRTY;
+            };
             boolean tenanted = tenant != null && (shown == State.USED || shown == State.QUARANTINED);
-            return tenanted
-                    ? Stretch.of(offset, size, shown, tenant.request)
-                    : Stretch.of(offset, size, shown);
+            return tenanted ? Stretch.of(offset, size, shown, tenant.request) : Stretch.of(offset, size, shown);
         }
     }
 

@@ -127,9 +127,7 @@ final class EmulatedCmaRegion extends Region {
                 Bytes.text(size) + " in one piece, aligned to " + Bytes.text(alignment)
                         + ", does not fit: " + Bytes.text(now.free()) + " free, largest run "
                         + Bytes.text(now.largestFree())
-                        + (now.dirty() == 0
-                                ? ""
-                                : ", " + Bytes.text(now.dirty()) + " whose release failed")
+                        + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty()) + " whose release failed")
                         + "; raise " + layout.setting() + " or close a buffer");
     }
 
@@ -138,8 +136,7 @@ final class EmulatedCmaRegion extends Region {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "the machine has no memory for " + Bytes.text(size)
-                            + "; ask for less, or close buffers");
+                    "the machine has no memory for " + Bytes.text(size) + "; ask for less, or close buffers");
         }
     }
 

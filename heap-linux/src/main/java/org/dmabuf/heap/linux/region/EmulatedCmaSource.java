@@ -75,13 +75,20 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, exportsDmaBufs() ? "udmabuf" : "memfd",
-                HeapProperties.DMABUF, exportsDmaBufs(),
-                HeapProperties.CONTIGUOUS, false,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EMULATES, List.of("contiguous"),
-                HeapProperties.EXPORT_READONLY, grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                exportsDmaBufs() ? "udmabuf" : "memfd",
+                HeapProperties.DMABUF,
+                exportsDmaBufs(),
+                HeapProperties.CONTIGUOUS,
+                false,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.EMULATES,
+                List.of("contiguous"),
+                HeapProperties.EXPORT_READONLY,
+                grantsReadOnlyExport());
     }
 
     @Override

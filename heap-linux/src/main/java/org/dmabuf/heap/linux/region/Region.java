@@ -120,8 +120,7 @@ abstract class Region {
     /** Keeps the region open until the caller leaves. */
     final void enter() {
         if (!lifetime.enter()) {
-            throw HeapException.of(
-                    Errno.ENODEV, heap, "it has left; use an announced heap");
+            throw HeapException.of(Errno.ENODEV, heap, "it has left; use an announced heap");
         }
     }
 

@@ -169,8 +169,7 @@ public final class RegionLayout {
     void requireReservable(String heap) {
         if (!isSize(chunk)) {
             throw refusal(
-                    heap,
-                    "invalid chunk = " + chunk + ": expected a power of two of at least a page, " + Bytes.PAGE);
+                    heap, "invalid chunk = " + chunk + ": expected a power of two of at least a page, " + Bytes.PAGE);
         }
         if (alignmentCap != 0) {
             throw refusal(

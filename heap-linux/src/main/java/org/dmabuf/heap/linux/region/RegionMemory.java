@@ -43,6 +43,7 @@ final class RegionMemory {
      * Bytes that the headroom counts in full: all except unbacked ranges; 0 on huge pages, which are separate memory.
      */
     private final AtomicLong held = new AtomicLong();
+
     private final String swappable;
 
     private RegionMemory(
@@ -150,8 +151,7 @@ final class RegionMemory {
                 throw e;
             }
             hugePages.require(heap, size, layout.pageSize(), heldByDeparted(heap));
-            throw HeapException.of(
-                    Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
+            throw HeapException.of(Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
             MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, made.fd(), size);

@@ -61,8 +61,7 @@ final class RegionScrubber {
      * @param lifetime lifetime of the region, which exists while a block is in progress
      * @param lent offsets of ranges whose pages a former holder may keep; a range with new pages is removed
      */
-    RegionScrubber(
-            String heap, RegionLifetime lifetime, RegionAllocator blocks, RegionMemory memory, Set<Long> lent) {
+    RegionScrubber(String heap, RegionLifetime lifetime, RegionAllocator blocks, RegionMemory memory, Set<Long> lent) {
         this.heap = heap;
         this.lifetime = lifetime;
         this.blocks = blocks;

@@ -197,8 +197,9 @@ final class ReservedRegion extends Region {
                         + (now.quarantined() == 0
                                 ? ""
                                 : ", " + Bytes.text(now.quarantined()) + " released but still held")
-                        + (now.dirty() == 0 ? "" : ", " + Bytes.text(now.dirty())
-                                + " waiting to be zeroed, or for pages")
+                        + (now.dirty() == 0
+                                ? ""
+                                : ", " + Bytes.text(now.dirty()) + " waiting to be zeroed, or for pages")
                         + "; raise " + layout.setting() + " or close a buffer");
     }
 

@@ -101,14 +101,22 @@ public final class SecretSource implements MemorySource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, "memfd_secret",
-                HeapProperties.DMABUF, false,
-                HeapProperties.PROTECTED, false,
-                HeapProperties.EMULATES, List.of("protected"),
-                HeapProperties.MAPPABLE, mappable,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                "memfd_secret",
+                HeapProperties.DMABUF,
+                false,
+                HeapProperties.PROTECTED,
+                false,
+                HeapProperties.EMULATES,
+                List.of("protected"),
+                HeapProperties.MAPPABLE,
+                mappable,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY,
+                validator.grantsReadOnlyExport());
     }
 
     @Override
@@ -206,23 +214,20 @@ public final class SecretSource implements MemorySource {
     }
 
     private HeapException notGiven(long size, int result) {
-        String remedy =
-                switch (Errno.of(-result)) {
-                    case ENOSYS ->
-                        "this kernel is older than 5.14 or has it disabled; use 5.14 or later, which before 6.5 needs"
-                                + " secretmem.enable=1 on the kernel's command line";
-                    case EPERM, EACCES ->
-                        "a filter of system calls forbids it; allow memfd_secret in the container's seccomp profile or"
-                                + " in SystemCallFilter= of the unit";
-                    default -> "";
-                };
+        String remedy = switch (Errno.of(-result)) {
+            case ENOSYS ->
+                "this kernel is older than 5.14 or has it disabled; use 5.14 or later, which before 6.5 needs"
+                        + " secretmem.enable=1 on the kernel's command line";
+            case EPERM, EACCES ->
+                "a filter of system calls forbids it; allow memfd_secret in the container's seccomp profile or"
+                        + " in SystemCallFilter= of the unit";
+            default -> "";
+        };
         HeapException refusal = KernelError.of(heap, size, "memfd_secret", result);
         return remedy.isEmpty()
                 ? refusal
                 : HeapException.of(
-                        refusal.errno(),
-                        heap,
-                        "memfd_secret refused a buffer of " + Bytes.text(size) + ": " + remedy);
+                        refusal.errno(), heap, "memfd_secret refused a buffer of " + Bytes.text(size) + ": " + remedy);
     }
 
     private HeapException notMapped(long size, int result) {

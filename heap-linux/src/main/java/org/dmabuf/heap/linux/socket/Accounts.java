@@ -104,8 +104,8 @@ public final class Accounts {
                 .filter(fields -> fields[0].equals(word))
                 .findFirst()
                 .map(fields -> number(what, fields[2]))
-                .orElseThrow(() -> new IllegalArgumentException("unknown " + what + " '" + word
-                        + "': it is not in " + file + "; give a name that the file has, or a number"));
+                .orElseThrow(() -> new IllegalArgumentException("unknown " + what + " '" + word + "': it is not in "
+                        + file + "; give a name that the file has, or a number"));
     }
 
     private static int number(String what, String digits) {

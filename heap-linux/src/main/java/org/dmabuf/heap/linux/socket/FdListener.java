@@ -84,8 +84,7 @@ public final class FdListener implements AutoCloseable {
         return bind(syscalls, sockets, path, OptionalInt.empty(), OWNER_ONLY);
     }
 
-    private static FdListener bind(
-            Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
+    private static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
         SocketFile file = SocketFile.open(syscalls, sockets, path);
         OwnedFd socket = null;
         boolean bound = false;

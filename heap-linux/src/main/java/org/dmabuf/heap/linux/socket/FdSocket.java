@@ -88,6 +88,7 @@ public final class FdSocket implements AutoCloseable {
     private volatile long timeoutMillis = 30_000;
     /** Whether the kernel's timeout of the socket differs from {@link #timeoutMillis}. */
     private boolean shortened;
+
     private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
 
     /** Takes ownership of a connected socket. */
@@ -189,7 +190,9 @@ public final class FdSocket implements AutoCloseable {
     private static Set<Integer> groups(MemorySegment room, long bytes) {
         return bytes <= 0
                 ? Set.of()
-                : Arrays.stream(room.asSlice(0, bytes).toArray(JAVA_INT)).boxed().collect(Collectors.toSet());
+                : Arrays.stream(room.asSlice(0, bytes).toArray(JAVA_INT))
+                        .boxed()
+                        .collect(Collectors.toSet());
     }
 
     /**
@@ -382,7 +385,10 @@ public final class FdSocket implements AutoCloseable {
     private String text(int length) {
         byte[] bytes = block.asSlice(TEXT, length).toArray(JAVA_BYTE);
         try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         } catch (CharacterCodingException e) {
             throw new FdSocketException(Errno.EPROTO, "the peer sent text that is not UTF-8", e);
         }

@@ -43,24 +43,21 @@ final class LinuxSocketCalls implements SocketCalls {
 
     private static final MethodHandle SOCKET =
             Libc.link("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle FCHMOD =
-            Libc.link("fchmod", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle FCHMOD = Libc.link("fchmod", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle BIND =
             Libc.link("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle CONNECT =
             Libc.link("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle FLOCK =
-            Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle RENAMEAT2 = Libc.link(
-            "renameat2", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle LISTEN =
-            Libc.link("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle FLOCK = Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle RENAMEAT2 =
+            Libc.link("renameat2", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle LISTEN = Libc.link("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle ACCEPT4 =
             Libc.link("accept4", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle SHUTDOWN =
             Libc.link("shutdown", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle SETSOCKOPT = Libc.link(
-            "setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle SETSOCKOPT =
+            Libc.link("setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle GETSOCKOPT = Libc.link(
             "getsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle SENDMSG =
@@ -128,10 +125,8 @@ final class LinuxSocketCalls implements SocketCalls {
         block.setString(Libc.STRUCT, to);
         long base = block.address();
         try {
-            return Libc.result(
-                    block,
-                    (int) RENAMEAT2.invokeExact(
-                            block, AT_FDCWD, base + Libc.TEXT, AT_FDCWD, base + Libc.STRUCT, RENAME_NOREPLACE));
+            return Libc.result(block, (int) RENAMEAT2.invokeExact(
+                    block, AT_FDCWD, base + Libc.TEXT, AT_FDCWD, base + Libc.STRUCT, RENAME_NOREPLACE));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -179,8 +174,7 @@ final class LinuxSocketCalls implements SocketCalls {
             return result < 0
                     ? result
                     : Libc.result(
-                            block,
-                            (int) SETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_SNDTIMEO, timeval, TIMEVAL));
+                            block, (int) SETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_SNDTIMEO, timeval, TIMEVAL));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -193,8 +187,7 @@ final class LinuxSocketCalls implements SocketCalls {
         long length = block.address() + Libc.STRUCT;
         try {
             return Libc.result(
-                    block,
-                    (int) GETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_PEERCRED, ucred.address(), length));
+                    block, (int) GETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_PEERCRED, ucred.address(), length));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -206,9 +199,8 @@ final class LinuxSocketCalls implements SocketCalls {
         block.set(JAVA_INT, Libc.STRUCT, (int) groups.byteSize());
         long length = block.address() + Libc.STRUCT;
         try {
-            int result = Libc.result(
-                    block,
-                    (int) GETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_PEERGROUPS, groups.address(), length));
+            int result = Libc.result(block, (int)
+                    GETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_PEERGROUPS, groups.address(), length));
             return result < 0 ? result : block.get(JAVA_INT, Libc.STRUCT);
         } catch (Throwable e) {
             throw Libc.unexpected(e);

@@ -189,7 +189,8 @@ final class SocketFile implements AutoCloseable {
     }
 
     private boolean removeIfStill(Identity seen, OwnedFd file) {
-        String aside = ".dmaheap-" + Long.toHexString(RandomGenerator.getDefault().nextLong());
+        String aside =
+                ".dmaheap-" + Long.toHexString(RandomGenerator.getDefault().nextLong());
         if (sockets.rename(inFolder(name), inFolder(aside)) < 0) {
             return false;
         }
@@ -216,7 +217,8 @@ final class SocketFile implements AutoCloseable {
             throw new FdSocketException(
                     -result,
                     "the file " + Printable.of(path.toString()) + " changed while it was replaced, and the new file"
-                            + " is now " + Printable.of(path.resolveSibling(aside).toString()) + ": "
+                            + " is now "
+                            + Printable.of(path.resolveSibling(aside).toString()) + ": "
                             + Errno.of(-result).meaning() + "; rename it back");
         }
     }
@@ -246,13 +248,9 @@ final class SocketFile implements AutoCloseable {
 
     private static Identity identityOf(int fd) {
         try {
-            Map<String, Object> file =
-                    Files.readAttributes(Path.of("/proc/self/fd/" + fd), "unix:dev,ino,uid,mode");
+            Map<String, Object> file = Files.readAttributes(Path.of("/proc/self/fd/" + fd), "unix:dev,ino,uid,mode");
             return new Identity(
-                    file.get("dev"),
-                    file.get("ino"),
-                    file.get("uid"),
-                    ((int) file.get("mode") & S_IFMT) == S_IFSOCK);
+                    file.get("dev"), file.get("ino"), file.get("uid"), ((int) file.get("mode") & S_IFMT) == S_IFSOCK);
         } catch (IOException e) {
             throw new FdSocketException(Errno.EIO, "/proc/self/fd/" + fd + " cannot be read: is /proc mounted?", e);
         }

@@ -22,8 +22,7 @@ final class DmaHeapBuffer implements HeapBuffer, RepeatableRelease {
     private final boolean exportable;
     private final boolean mappable;
 
-    DmaHeapBuffer(
-            Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable, boolean mappable) {
+    DmaHeapBuffer(Syscalls syscalls, Mmap mmap, String heap, int fd, long size, boolean exportable, boolean mappable) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.sync = new DmaBufSync(syscalls, heap, size, true);

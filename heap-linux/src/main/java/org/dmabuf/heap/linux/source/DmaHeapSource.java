@@ -41,6 +41,7 @@ public final class DmaHeapSource implements MemorySource {
     private final Syscalls syscalls;
     /** Null for a heap with memory of its own, separate from the machine's. */
     private final Headroom headroom;
+
     private final DeviceNode device;
     private final Mmap mmap;
     private final RequestValidator validator;
@@ -89,7 +90,8 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     static DmaHeapSource open(String heap, String node, Syscalls syscalls, Headroom headroom, Path accounting) {
-        boolean charged = ProcFile.read(accounting).map(String::strip).orElse("N").equals("Y");
+        boolean charged =
+                ProcFile.read(accounting).map(String::strip).orElse("N").equals("Y");
         return openNode(heap, node, syscalls, charged ? Objects.requireNonNull(headroom) : headroom.uncharged(), false);
     }
 
@@ -140,8 +142,7 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.EINVAL,
                     heap,
-                    "invalid name of a heap '" + node + "': expected one of " + FOLDER
-                            + ", without '/' and '..'");
+                    "invalid name of a heap '" + node + "': expected one of " + FOLDER + ", without '/' and '..'");
         }
         DeviceNode device = DeviceNode.open(syscalls, heap, FOLDER + node);
         try {
@@ -193,12 +194,18 @@ public final class DmaHeapSource implements MemorySource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, "dma-heap",
-                HeapProperties.DMABUF, true,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.MAPPABLE, mappable,
-                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                "dma-heap",
+                HeapProperties.DMABUF,
+                true,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.MAPPABLE,
+                mappable,
+                HeapProperties.EXPORT_READONLY,
+                validator.grantsReadOnlyExport());
     }
 
     @Override
@@ -249,8 +256,7 @@ public final class DmaHeapSource implements MemorySource {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    Bytes.text(size) + " exceeds this machine's memory, "
-                            + Bytes.text(all) + "; ask for less");
+                    Bytes.text(size) + " exceeds this machine's memory, " + Bytes.text(all) + "; ask for less");
         }
     }
 

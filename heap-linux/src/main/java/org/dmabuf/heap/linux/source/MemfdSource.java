@@ -39,8 +39,7 @@ public final class MemfdSource implements MemorySource {
     private final LargeFolios folios;
     private final RequestValidator validator;
 
-    private MemfdSource(
-            String heap, Syscalls syscalls, Headroom headroom, LargeFolios folios, boolean readOnlyExport) {
+    private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, LargeFolios folios, boolean readOnlyExport) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.headroom = headroom;
@@ -91,11 +90,16 @@ public final class MemfdSource implements MemorySource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, "memfd",
-                HeapProperties.DMABUF, false,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                "memfd",
+                HeapProperties.DMABUF,
+                false,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY,
+                validator.grantsReadOnlyExport());
     }
 
     @Override
@@ -146,13 +150,11 @@ public final class MemfdSource implements MemorySource {
                 if (readOnly < 0) {
                     throw KernelError.of(heap, size, "open(/proc/self/fd)", readOnly);
                 }
-                int sealed = syscalls.fcntl(
-                        writable, Memfd.F_ADD_SEALS, Memfd.F_SEAL_FUTURE_WRITE | Memfd.F_SEAL_SEAL);
+                int sealed = syscalls.fcntl(writable, Memfd.F_ADD_SEALS, Memfd.F_SEAL_FUTURE_WRITE | Memfd.F_SEAL_SEAL);
                 if (sealed < 0) {
                     throw KernelError.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
                 }
-                return new ReadOnlyExportBuffer(
-                        syscalls, mmap, headroom, folios, made.inLargeFolios(), kept, readOnly);
+                return new ReadOnlyExportBuffer(syscalls, mmap, headroom, folios, made.inLargeFolios(), kept, readOnly);
             } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 if (readOnly >= 0) {

@@ -53,12 +53,16 @@ public final class RequestValidator {
             throw HeapException.of(Errno.EINVAL, heap, "invalid request = null: expected a HeapRequest");
         }
         if (request.alignment() > alignment) {
-            throw invalid(request, "memory is aligned to " + alignment + " bytes, not to " + request.alignment()
-                    + "; use a heap with a larger heap.alignment");
+            throw invalid(
+                    request,
+                    "memory is aligned to " + alignment + " bytes, not to " + request.alignment()
+                            + "; use a heap with a larger heap.alignment");
         }
         if (request.export() == ExportMode.READ_ONLY && !grantsReadOnlyExport()) {
-            throw invalid(request, "the heap has no read-only export, because " + noReadOnlyExport
-                    + "; use READ_WRITE, or a heap whose heap.export.readonly is true");
+            throw invalid(
+                    request,
+                    "the heap has no read-only export, because " + noReadOnlyExport
+                            + "; use READ_WRITE, or a heap whose heap.export.readonly is true");
         }
         return Bytes.wholePages(request.size());
     }

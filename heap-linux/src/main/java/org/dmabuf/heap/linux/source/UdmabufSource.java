@@ -105,11 +105,16 @@ public final class UdmabufSource implements MemorySource {
     @Override
     public Map<String, Object> properties() {
         return Map.of(
-                HeapProperties.BACKEND, "udmabuf",
-                HeapProperties.DMABUF, true,
-                HeapProperties.CONTIGUOUS_MAX, Bytes.PAGE,
-                HeapProperties.ALIGNMENT, Bytes.PAGE,
-                HeapProperties.EXPORT_READONLY, validator.grantsReadOnlyExport());
+                HeapProperties.BACKEND,
+                "udmabuf",
+                HeapProperties.DMABUF,
+                true,
+                HeapProperties.CONTIGUOUS_MAX,
+                Bytes.PAGE,
+                HeapProperties.ALIGNMENT,
+                Bytes.PAGE,
+                HeapProperties.EXPORT_READONLY,
+                validator.grantsReadOnlyExport());
     }
 
     @Override
@@ -172,8 +177,7 @@ public final class UdmabufSource implements MemorySource {
     private HeapBuffer makeDmaBuf(String name, NewMemfd memfd, MemorySegment kept) {
         int dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
         try {
-            return new UdmabufBuffer(
-                    syscalls, mmap, headroom, folios, memfd.inLargeFolios(), heap, kept, dmaBuf);
+            return new UdmabufBuffer(syscalls, mmap, headroom, folios, memfd.inLargeFolios(), heap, kept, dmaBuf);
         } catch (Error e) {
             syscalls.close(dmaBuf);
             throw e;

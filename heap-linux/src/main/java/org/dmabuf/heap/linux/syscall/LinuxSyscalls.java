@@ -87,6 +87,7 @@ final class LinuxSyscalls implements Syscalls {
 
     /** More than the kernel shows for a dma-buf. */
     private static final int FDINFO_BYTES = 4096;
+
     private static final int O_CLOEXEC_NONBLOCK = 0x80000 | 0x800;
     private static final int SPLICE_F_NONBLOCK = 0x2;
     // offsets in struct iovec (16 bytes)
@@ -273,8 +274,8 @@ final class LinuxSyscalls implements Syscalls {
         try {
             block.set(JAVA_LONG, Libc.STRUCT + IOV_BASE, address);
             block.set(JAVA_LONG, Libc.STRUCT + IOV_LENGTH, 1);
-            long spliced = (long) VMSPLICE.invokeExact(
-                    block, writeEnd, block.address() + Libc.STRUCT, 1L, SPLICE_F_NONBLOCK);
+            long spliced =
+                    (long) VMSPLICE.invokeExact(block, writeEnd, block.address() + Libc.STRUCT, 1L, SPLICE_F_NONBLOCK);
             int error = spliced == -1 ? Libc.errno(block) : 0;
             return error == 0 ? 1 : error == Errno.EFAULT.number() ? 0 : -error;
         } catch (Throwable e) {
@@ -325,9 +326,8 @@ final class LinuxSyscalls implements Syscalls {
         Libc.text(block, "");
         long base = block.address();
         try {
-            return Libc.result(
-                    block,
-                    (int) STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT));
+            return Libc.result(block, (int)
+                    STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -379,7 +379,9 @@ final class LinuxSyscalls implements Syscalls {
     @Override
     public int isDmaBuf(int fd) {
         try {
-            if (!Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString().startsWith("/dmabuf:")) {
+            if (!Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd))
+                    .toString()
+                    .startsWith("/dmabuf:")) {
                 return 0;
             }
             try (InputStream fdinfo = Files.newInputStream(Path.of("/proc/self/fdinfo/" + fd))) {

@@ -38,7 +38,8 @@ class BackEndsTest {
     @Test
     void auto_takes_the_first_that_opens_and_reports_why_the_better_ones_did_not() {
         OpenedHeap memory = OpenedHeap.none().with("heap.backend", "memfd");
-        BackEnds.Choice choice = two(Errno.ENOENT, Errno.EACCES).with("memfd", () -> memory).choose(BackEnds.AUTO);
+        BackEnds.Choice choice =
+                two(Errno.ENOENT, Errno.EACCES).with("memfd", () -> memory).choose(BackEnds.AUTO);
         assertEquals("memfd", choice.word());
         assertEquals("device is not there; and region is not there", choice.passedOver());
         assertEquals(List.of("device", "region"), tried);
@@ -49,7 +50,8 @@ class BackEndsTest {
         BackEnds.Choice choice = two(Errno.ENOENT, Errno.EPERM).choose(BackEnds.AUTO);
         assertTrue(choice.isNone());
         assertEquals("device is not there; and region is not there", choice.passedOver());
-        assertEquals(Errno.EPERM, assertThrows(HeapException.class, choice::opened).errno());
+        assertEquals(
+                Errno.EPERM, assertThrows(HeapException.class, choice::opened).errno());
     }
 
     @Test
@@ -64,11 +66,16 @@ class BackEndsTest {
     void the_configured_back_end_is_used_or_its_failure_is_thrown() {
         assertEquals(
                 Errno.EPERM,
-                assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.EPERM).choose("region")).errno());
+                assertThrows(
+                                HeapException.class,
+                                () -> two(Errno.ENOENT, Errno.EPERM).choose("region"))
+                        .errno());
         assertEquals(List.of("region"), tried);
         assertEquals(
                 "heap 'frames': invalid backend = best in org.example.acme: expected auto, device or region",
-                assertThrows(HeapException.class, () -> two(Errno.ENOENT, Errno.ENOENT).choose("best"))
+                assertThrows(
+                                HeapException.class,
+                                () -> two(Errno.ENOENT, Errno.ENOENT).choose("best"))
                         .getMessage());
     }
 
@@ -85,14 +92,13 @@ class BackEndsTest {
 
     @Test
     void existing_nodes_that_do_not_serve_are_reported_with_a_reason() {
-        HeapException none = assertThrows(
-                HeapException.class, () -> first(List.of("a", "b"), node -> refuse(node, Errno.ENOENT)));
+        HeapException none =
+                assertThrows(HeapException.class, () -> first(List.of("a", "b"), node -> refuse(node, Errno.ENOENT)));
         assertEquals(Errno.ENOENT, none.errno());
         assertEquals("heap 'frames': /dev/dma_heap/ has no fast heap (a b); buy one", none.getMessage());
         HeapException one = assertThrows(
                 HeapException.class,
-                () -> first(
-                        List.of("a", "b"), node -> refuse(node, node.equals("a") ? Errno.ENOENT : Errno.EACCES)));
+                () -> first(List.of("a", "b"), node -> refuse(node, node.equals("a") ? Errno.ENOENT : Errno.EACCES)));
         assertEquals(Errno.EACCES, one.errno());
         assertEquals("heap 'frames': b is not there", one.getMessage());
         assertFalse(assertThrows(HeapException.class, () -> first(List.of(), node -> refuse(node, Errno.EIO)))

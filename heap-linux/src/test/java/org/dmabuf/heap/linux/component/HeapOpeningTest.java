@@ -80,7 +80,8 @@ class HeapOpeningTest {
     }
 
     private static boolean waits() {
-        return Thread.getAllStackTraces().keySet().stream().anyMatch(thread -> thread.getName().equals(THREAD));
+        return Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals(THREAD));
     }
 
     @AfterEach
@@ -178,8 +179,10 @@ class HeapOpeningTest {
         HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
         assertEquals("its name is taken", listed.element().get(UnavailableHeap.REASON));
         refusal = refusal(Errno.ENOMEM);
-        until("it is listed again", () -> listed.size() == 1
-                && listed.element().get(UnavailableHeap.REASON).equals("512 MiB do not fit"));
+        until(
+                "it is listed again",
+                () -> listed.size() == 1
+                        && listed.element().get(UnavailableHeap.REASON).equals("512 MiB do not fit"));
         start.close();
         assertTrue(listed.isEmpty());
     }

@@ -50,9 +50,8 @@ class HeapRegistrationTest {
     }
 
     private <T extends MemorySource> T source(Class<T> type) {
-        return type.cast(
-                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (_, method, _) -> switch (
-                        method.getName()) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(), new Class<?>[] {type}, (_, method, _) -> switch (method.getName()) {
                     case "properties" -> Map.of("heap.dmabuf", true);
                     case "close" -> {
                         steps.add("close");
@@ -64,21 +63,19 @@ class HeapRegistrationTest {
 
     @Test
     void a_heap_is_withdrawn_before_its_source_is_closed_and_the_sources_properties_win() {
-        Runnable withdrawal = registration.register(
-                OpenedHeap.of(source(MemorySource.class)).with("heap.protected", true));
+        Runnable withdrawal =
+                registration.register(OpenedHeap.of(source(MemorySource.class)).with("heap.protected", true));
         assertEquals("camera", properties.get("heap.name"));
         assertEquals(true, properties.get("heap.dmabuf"));
         assertEquals(true, properties.get("heap.protected"));
         withdrawal.run();
-        assertEquals(
-                List.of("register [org.dmabuf.heap.spi.HeapExporter]", "unregister", "close"), steps);
+        assertEquals(List.of("register [org.dmabuf.heap.spi.HeapExporter]", "unregister", "close"), steps);
     }
 
     @Test
     void a_source_with_a_region_map_is_registered_as_that_too() {
         registration.register(OpenedHeap.of(source(MappedSource.class)));
-        assertEquals(
-                List.of("register [org.dmabuf.heap.spi.HeapExporter, org.dmabuf.heap.spi.RegionMap]"), steps);
+        assertEquals(List.of("register [org.dmabuf.heap.spi.HeapExporter, org.dmabuf.heap.spi.RegionMap]"), steps);
     }
 
     @Test
@@ -107,9 +104,11 @@ class HeapRegistrationTest {
     @Test
     void a_step_that_fails_closes_the_source() {
         OpenedHeap opened = OpenedHeap.of(source(MemorySource.class));
-        assertThrows(OutOfMemoryError.class, () -> opened.then(_ -> {
-            throw new OutOfMemoryError("made up");
-        }));
+        assertThrows(
+                OutOfMemoryError.class,
+                () -> opened.then(_ -> {
+                    throw new OutOfMemoryError("made up");
+                }));
         assertEquals(List.of("close"), steps);
     }
 }

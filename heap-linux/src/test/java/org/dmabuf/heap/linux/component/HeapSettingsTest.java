@@ -50,16 +50,13 @@ class HeapSettingsTest {
                 "heap 'frames': invalid size = many in org.example.acme: expected bytes, or a number with K, M, G or T:"
                         + " 256M",
                 () -> settings.bytes("size", "many"));
-        assertEquals(
-                RegionLayout.Exports.UDMABUF, settings.oneOf("exports", "udmabuf", RegionLayout.Exports.class));
+        assertEquals(RegionLayout.Exports.UDMABUF, settings.oneOf("exports", "udmabuf", RegionLayout.Exports.class));
         refused(
                 "heap 'frames': invalid exports = dmabuf in org.example.acme: expected auto or udmabuf or memfd",
                 () -> settings.oneOf("exports", "dmabuf", RegionLayout.Exports.class));
-        refused(
-                "heap 'frames': missing size in org.example.acme: expected the size of the region",
-                () -> {
-                    throw settings.absent("size", "the size of the region");
-                });
+        refused("heap 'frames': missing size in org.example.acme: expected the size of the region", () -> {
+            throw settings.absent("size", "the size of the region");
+        });
     }
 
     @Test
@@ -85,8 +82,7 @@ class HeapSettingsTest {
     @Test
     void a_component_that_is_not_a_heap_has_the_same_messages_without_a_heap() {
         Settings broker = Settings.of("org.example.broker", Map.of("drain.ms", "-5"));
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> broker.number("drain.ms", () -> 0, 0, 4000));
+        HeapException refusal = assertThrows(HeapException.class, () -> broker.number("drain.ms", () -> 0, 0, 4000));
         assertEquals(Optional.empty(), refusal.heap());
         assertEquals(
                 "invalid drain.ms = -5 in org.example.broker: expected a whole number from 0 to 4000",
@@ -121,7 +117,8 @@ class HeapSettingsTest {
                 settings.announcement());
         assertEquals(
                 Map.of("heap.name", "frames", "heap.type", "acme", "heap.priority", 0),
-                HeapSettings.of(PID, "acme", Map.of(), "frames", () -> -1, () -> 0).announcement());
+                HeapSettings.of(PID, "acme", Map.of(), "frames", () -> -1, () -> 0)
+                        .announcement());
     }
 
     @Test
@@ -183,13 +180,20 @@ class HeapSettingsTest {
     void declared_properties_are_announced_with_their_types() {
         assertEquals(
                 Map.of(
-                        "heap.name", "frames",
-                        "heap.type", "camera",
-                        "heap.id", 5,
-                        "heap.priority", -3,
-                        "heap.cached", false,
-                        "heap.alignment", 65536L,
-                        "heap.vendor.bank", "2"),
+                        "heap.name",
+                        "frames",
+                        "heap.type",
+                        "camera",
+                        "heap.id",
+                        5,
+                        "heap.priority",
+                        -3,
+                        "heap.cached",
+                        false,
+                        "heap.alignment",
+                        65536L,
+                        "heap.vendor.bank",
+                        "2"),
                 declared(Map.of(
                         "heap.name", "frames",
                         "heap.type", "camera",

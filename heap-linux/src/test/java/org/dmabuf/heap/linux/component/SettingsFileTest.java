@@ -41,7 +41,8 @@ class SettingsFileTest {
     void line_ends_of_any_system_are_accepted() {
         for (String end : List.of("\n", "\r", "\r\n")) {
             assertEquals(
-                    OptionalInt.of(3), SettingsFile.of("a = 1" + end + end + "size = 2").line("size"));
+                    OptionalInt.of(3),
+                    SettingsFile.of("a = 1" + end + end + "size = 2").line("size"));
         }
     }
 

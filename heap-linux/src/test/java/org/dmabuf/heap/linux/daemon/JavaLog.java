@@ -39,9 +39,10 @@ public final class JavaLog extends Handler {
     @Override
     public void publish(LogRecord line) {
         if (line.getLevel().intValue() >= Level.INFO.intValue()) {
-            lines.add(line.getParameters() == null
-                    ? line.getMessage()
-                    : MessageFormat.format(line.getMessage(), line.getParameters()));
+            lines.add(
+                    line.getParameters() == null
+                            ? line.getMessage()
+                            : MessageFormat.format(line.getMessage(), line.getParameters()));
         }
     }
 

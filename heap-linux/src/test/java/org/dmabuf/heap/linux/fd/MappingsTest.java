@@ -152,8 +152,7 @@ class MappingsTest {
     void a_mapping_that_the_kernel_refuses_is_reported() {
         syscalls.answer("mmap", (long) -Errno.ENOMEM.number());
         try (Arena arena = Arena.ofConfined()) {
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> mappings.map(fd, SIZE, Access.READ, arena));
+            HeapException refusal = assertThrows(HeapException.class, () -> mappings.map(fd, SIZE, Access.READ, arena));
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(refusal.getMessage().contains("vm.max_map_count"), refusal.getMessage());
         }
@@ -164,8 +163,7 @@ class MappingsTest {
     void a_mapping_without_its_pages_is_undone() throws IOException {
         syscalls.answer("madvise", -Errno.EFAULT.number());
         try (Arena arena = Arena.ofConfined()) {
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> mappings.map(fd, SIZE, Access.READ, arena));
+            HeapException refusal = assertThrows(HeapException.class, () -> mappings.map(fd, SIZE, Access.READ, arena));
             assertEquals(Errno.EFAULT, refusal.errno());
             assertEquals(0, mappings());
         }
@@ -201,7 +199,10 @@ class MappingsTest {
         for (String line : lines) {
             here |= line.contains("/memfd:" + NAME);
             if (here && line.startsWith("Rss:")) {
-                return Long.parseLong(line.substring("Rss:".length()).replace("kB", "").strip()) * 1024;
+                return Long.parseLong(line.substring("Rss:".length())
+                                .replace("kB", "")
+                                .strip())
+                        * 1024;
             }
         }
         throw new AssertionError("nothing is mapped");

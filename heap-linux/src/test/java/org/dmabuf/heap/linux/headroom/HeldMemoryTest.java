@@ -80,7 +80,8 @@ class HeldMemoryTest {
     void a_buffer_that_was_not_created_does_not_count(String call) {
         MemfdSource source = memfds();
         kernel.answer(call, call.equals("mmap") ? (Object) (long) -Errno.EMFILE.number() : -Errno.EMFILE.number());
-        assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
+        assertThrows(
+                HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
     }
 
     /** The memory counts at every moment, because the reading happens within the release. */
@@ -219,7 +220,8 @@ class HeldMemoryTest {
                 kernel.calling(),
                 headroom);
         kernel.answer("madvise", -Errno.ENOMEM.number());
-        assertThrows(HeapException.class, () -> region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)));
+        assertThrows(
+                HeapException.class, () -> region.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)));
         assertEquals(0, headroom.held());
         assertEquals(4 * SIZE, region.usage().free().orElseThrow());
         region.close();
@@ -228,7 +230,11 @@ class HeldMemoryTest {
     @Test
     void pooled_memory_counts() {
         MemorySource pooled = PooledSource.over(
-                memfds(), "camera", kernel.calling(), headroom, PoolBudget.none().withRecycled(SIZE));
+                memfds(),
+                "camera",
+                kernel.calling(),
+                headroom,
+                PoolBudget.none().withRecycled(SIZE));
         pooled.allocate(HeapRequest.of(SIZE).withExport(ExportMode.NONE)).release();
         assertEquals(SIZE, headroom.held());
         pooled.trim(SIZE);

@@ -31,6 +31,7 @@ class DmaBufCountsTest {
     private final Syscalls linux = Syscalls.linux();
     /** Duplicated descriptors that are still open. */
     private final Set<Integer> copies = new TreeSet<>();
+
     private final Syscalls counted = (Syscalls) Proxy.newProxyInstance(
             Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) -> {
                 Object result;

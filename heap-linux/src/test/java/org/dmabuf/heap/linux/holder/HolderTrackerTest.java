@@ -60,6 +60,7 @@ class HolderTrackerTest {
         final AtomicInteger await = new AtomicInteger();
         /** Number of the next reads of inotify that return {@code fault}: an error, or 0 for an overflow. */
         final AtomicInteger faults = new AtomicInteger();
+
         volatile int fault;
         volatile int instance = -1;
         volatile boolean fdinfoFails;
@@ -71,9 +72,11 @@ class HolderTrackerTest {
         final AtomicInteger locksLack = new AtomicInteger();
         /** Whether each read of inotify returns one more end; {@code flooded} counts these reads. */
         volatile boolean floods;
+
         final AtomicInteger flooded = new AtomicInteger();
         /** The count that fdinfo shows; null for the kernel's own. */
         volatile String count;
+
         final AtomicInteger asked = new AtomicInteger();
         /** Number of the next answer with count 1 that is replaced by an error; 0 for none. */
         final AtomicInteger errorOnEnd = new AtomicInteger();
@@ -96,18 +99,17 @@ class HolderTrackerTest {
         /** {@return calls with the results that this test sets} */
         Syscalls over(Syscalls others) {
             return (Syscalls) Proxy.newProxyInstance(
-                    HolderTrackerTest.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, arguments) ->
-                            switch (method.getName()) {
-                                case "eventfd" ->
-                                    eventfd.get() != 0 ? eventfd.get() : method.invoke(others, arguments);
-                                case "poll" -> {
-                                    int answer = await.getAndSet(0);
-                                    yield answer != 0 ? answer : method.invoke(others, arguments);
-                                }
-                                case "read" ->
-                                    read((int) arguments[0], (long) arguments[1], (long) arguments[2], others);
-                                default -> method.invoke(others, arguments);
-                            });
+                    HolderTrackerTest.class.getClassLoader(),
+                    new Class<?>[] {Syscalls.class},
+                    (_, method, arguments) -> switch (method.getName()) {
+                        case "eventfd" -> eventfd.get() != 0 ? eventfd.get() : method.invoke(others, arguments);
+                        case "poll" -> {
+                            int answer = await.getAndSet(0);
+                            yield answer != 0 ? answer : method.invoke(others, arguments);
+                        }
+                        case "read" -> read((int) arguments[0], (long) arguments[1], (long) arguments[2], others);
+                        default -> method.invoke(others, arguments);
+                    });
         }
 
         @SuppressWarnings("restricted") // sets the size of memory of this process
@@ -227,7 +229,12 @@ class HolderTrackerTest {
 
     @ParameterizedTest
     @CsvSource({
-        "descriptor, exit", "mapping, exit", "message, exit", "descriptor, kill", "mapping, kill", "message, kill"
+        "descriptor, exit",
+        "mapping, exit",
+        "message, exit",
+        "descriptor, kill",
+        "mapping, kill",
+        "message, kill"
     })
     void another_process_holds_until_it_ends(String how, String end) throws IOException {
         OwnedFd fd = memfd(syscalls);
@@ -274,9 +281,12 @@ class HolderTrackerTest {
     /** More events than the kernel queues. The test reads none of them before all have occurred. */
     @Test
     void ends_that_an_overflow_of_the_kernels_queue_hides_are_found() throws IOException {
-        int queue = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/inotify/max_queued_events")).strip());
-        assertTrue(queue <= 65_536, "a queue of " + queue + " events takes too much memory to fill; lower"
-                + " fs.inotify.max_queued_events to 16384 for the test");
+        int queue = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/inotify/max_queued_events"))
+                .strip());
+        assertTrue(
+                queue <= 65_536,
+                "a queue of " + queue + " events takes too much memory to fill; lower"
+                        + " fs.inotify.max_queued_events to 16384 for the test");
         OwnedFd held = memfd(syscalls);
         HolderWatch holds = watch(held);
         List<HolderWatch> watches = new ArrayList<>();
@@ -422,7 +432,12 @@ class HolderTrackerTest {
 
     @ParameterizedTest
     @CsvSource({
-        "descriptor, exit", "mapping, exit", "message, exit", "descriptor, kill", "mapping, kill", "message, kill"
+        "descriptor, exit",
+        "mapping, exit",
+        "message, exit",
+        "descriptor, kill",
+        "mapping, kill",
+        "message, kill"
     })
     void another_process_holds_secret_memory_until_it_ends(String how, String end) throws IOException {
         OwnedFd fd = secret();
@@ -617,8 +632,7 @@ class HolderTrackerTest {
         try (HolderTracker counted = counted();
                 OwnedFd fd = memfd(syscalls)) {
             kernel.count = "";
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd()));
+            HeapException refusal = assertThrows(HeapException.class, () -> counted.watch("camera", SIZE, fd.fd()));
             assertEquals(Errno.ENOTSUP, refusal.errno());
             assertTrue(refusal.getMessage().contains("/proc"), refusal.getMessage());
         }
@@ -639,8 +653,7 @@ class HolderTrackerTest {
             }
             kernel.fdinfoFails = false;
             kernel.locksFail = true;
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> holders.watch("camera", SIZE, secret.fd()));
+            HeapException refusal = assertThrows(HeapException.class, () -> holders.watch("camera", SIZE, secret.fd()));
             assertEquals(Errno.EMFILE, refusal.errno());
         }
     }
@@ -765,7 +778,10 @@ class HolderTrackerTest {
 
     private HolderTable countedTable() {
         return new HolderTable(
-                kernel.over(new CountedSyscalls().answer("fileSystem", DMA_BUF_MAGIC).calling()), kernel);
+                kernel.over(new CountedSyscalls()
+                        .answer("fileSystem", DMA_BUF_MAGIC)
+                        .calling()),
+                kernel);
     }
 
     /** Waits for the report of a later end. Earlier ends would have been reported before it. */

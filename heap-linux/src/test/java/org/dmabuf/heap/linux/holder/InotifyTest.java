@@ -170,8 +170,9 @@ class InotifyTest {
     @Test
     void a_failure_to_create_an_instance_is_refused() {
         HolderCalls none = (HolderCalls) Proxy.newProxyInstance(
-                HolderCalls.class.getClassLoader(), new Class<?>[] {HolderCalls.class}, (_, _, _) ->
-                        -Errno.EMFILE.number());
+                HolderCalls.class.getClassLoader(),
+                new Class<?>[] {HolderCalls.class},
+                (_, _, _) -> -Errno.EMFILE.number());
         Inotify refused = new Inotify(linux, none);
         HeapException refusal = assertThrows(HeapException.class, () -> refused.add("camera", Bytes.PAGE, 0));
         assertEquals(Errno.EMFILE, refusal.errno());

@@ -47,7 +47,8 @@ class SecretLocksTest {
                 return switch (method.getName()) {
                     case "fdinfo" -> fdinfo.apply((String) result);
                     case "locks" -> {
-                        String list = lists.isEmpty() ? (String) result : lists.poll().apply((String) result);
+                        String list =
+                                lists.isEmpty() ? (String) result : lists.poll().apply((String) result);
                         if (list == null) {
                             throw new IOException("made up");
                         }
@@ -148,7 +149,8 @@ class SecretLocksTest {
         assertEquals(Errno.ENOTSUP, refusal.errno());
         assertEquals(Optional.of("secure"), refusal.heap());
         assertTrue(
-                refusal.getMessage().endsWith("its lock is not in /proc/locks; mount all of /proc"), refusal::getMessage);
+                refusal.getMessage().endsWith("its lock is not in /proc/locks; mount all of /proc"),
+                refusal::getMessage);
         look();
         assertEquals(List.of(), gone);
     }

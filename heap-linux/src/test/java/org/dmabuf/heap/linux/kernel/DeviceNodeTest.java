@@ -26,8 +26,9 @@ class DeviceNodeTest {
             throws Exception {
         Path node = folder.resolve(kind);
         switch (kind) {
-            case "fifo" -> assertEquals(
-                    0, new ProcessBuilder("mkfifo", node.toString()).start().waitFor());
+            case "fifo" ->
+                assertEquals(
+                        0, new ProcessBuilder("mkfifo", node.toString()).start().waitFor());
             case "file" -> Files.createFile(node);
             default -> Files.createDirectory(node);
         }
@@ -81,8 +82,7 @@ class DeviceNodeTest {
         device.leave();
         HeapException refusal = assertThrows(HeapException.class, device::enter);
         assertEquals(
-                "heap 'camera': it has left, and /dev/null is closed; use an announced heap",
-                refusal.getMessage());
+                "heap 'camera': it has left, and /dev/null is closed; use an announced heap", refusal.getMessage());
         assertEquals(1, syscalls.count("close"));
     }
 }

@@ -105,9 +105,10 @@ class LargeFoliosTest {
                     calls.add("touch " + extent);
                     return touch;
                 }
-                calls.add(advice == MADV_HUGEPAGE
-                        ? "advise " + Bytes.text((long) arguments[1])
-                        : "populate " + Bytes.text((long) arguments[1]));
+                calls.add(
+                        advice == MADV_HUGEPAGE
+                                ? "advise " + Bytes.text((long) arguments[1])
+                                : "populate " + Bytes.text((long) arguments[1]));
             }
             case "mmap" -> {
                 if (withoutSpace && (long) arguments[1] > FOLIO) {
@@ -153,10 +154,14 @@ class LargeFoliosTest {
         assertEquals(
                 List.of(
                         "ftruncate 8 MiB",
-                        "populate 4 KiB", "collapse 0",
-                        "populate 4 KiB", "collapse 1",
-                        "populate 4 KiB", "collapse 2",
-                        "populate 4 KiB", "collapse 3",
+                        "populate 4 KiB",
+                        "collapse 0",
+                        "populate 4 KiB",
+                        "collapse 1",
+                        "populate 4 KiB",
+                        "collapse 2",
+                        "populate 4 KiB",
+                        "collapse 3",
                         "fallocate 8 MiB"),
                 calls);
     }
@@ -313,8 +318,7 @@ class LargeFoliosTest {
         HeapException refusal = assertThrows(HeapException.class, () -> inLargeFolios(folios(), large));
         assertTrue(Thread.interrupted());
         assertEquals(Errno.EINTR, refusal.errno());
-        assertEquals(
-                "heap 'camera': interrupted after 64 MiB of 192 MiB; nothing is held", refusal.getMessage());
+        assertEquals("heap 'camera': interrupted after 64 MiB of 192 MiB; nothing is held", refusal.getMessage());
         assertEquals(32, count("collapse"));
         assertEquals(0, count("fallocate"));
     }
@@ -327,16 +331,13 @@ class LargeFoliosTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "always inherit within_size [advise] never", "always inherit [within_size] advise never"
-    })
+    @ValueSource(strings = {"always inherit within_size [advise] never", "always inherit [within_size] advise never"})
     void a_smaller_buffer_is_touched_under_the_advice_if_a_setting_permits_it(String setting) throws IOException {
         set("16", "always inherit within_size advise [never]");
         set("64", setting);
         LargeFolios folios = folios();
         assertEquals(0, inLargeFolios(folios, 64 << 10));
-        assertEquals(
-                List.of("ftruncate 64 KiB", "advise 64 KiB", "populate 64 KiB", "fallocate 64 KiB"), calls);
+        assertEquals(List.of("ftruncate 64 KiB", "advise 64 KiB", "populate 64 KiB", "fallocate 64 KiB"), calls);
         assertEquals(0, mapped % (64 << 10));
         inLargeFolios(folios, 60 << 10);
         assertEquals(List.of("fallocate 60 KiB"), calls);

@@ -69,8 +69,8 @@ class MemfdTest {
     @Test
     void a_name_that_the_kernel_refuses_does_not_make_later_memory_executable() {
         assumeTheKernelKnowsNoexec();
-        HeapException refusal = assertThrows(
-                HeapException.class, () -> memfd.create("camera", "n".repeat(250), Bytes.PAGE, 0));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> memfd.create("camera", "n".repeat(250), Bytes.PAGE, 0));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(F_SEAL_EXEC, sealsOfANewOne(0) & F_SEAL_EXEC);
     }

@@ -46,7 +46,8 @@ class NativeAccessTest {
 
     private static End run(String... options) throws Exception {
         String classPath = Stream.of(Libc.class, Links.class)
-                .map(type -> type.getProtectionDomain().getCodeSource().getLocation().getPath())
+                .map(type ->
+                        type.getProtectionDomain().getCodeSource().getLocation().getPath())
                 .collect(Collectors.joining(File.pathSeparator));
         List<String> words = new ArrayList<>();
         words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

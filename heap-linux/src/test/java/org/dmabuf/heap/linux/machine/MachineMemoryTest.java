@@ -308,8 +308,7 @@ class MachineMemoryTest {
         first("gateway", "memory.memsw.limit_in_bytes", 512 * MIB);
         first("gateway", "memory.memsw.usage_in_bytes", 500 * MIB);
         assertEquals(12 * MIB, read().available());
-        assertEquals(
-                "the limit in " + mount.resolve("memory/gateway/memory.memsw.limit_in_bytes"), read().limit());
+        assertEquals("the limit in " + mount.resolve("memory/gateway/memory.memsw.limit_in_bytes"), read().limit());
     }
 
     @Test
@@ -318,18 +317,19 @@ class MachineMemoryTest {
         limit1("", Long.MAX_VALUE - 4095, 100 * MIB, 0);
         first("", "memory.stat", "total_inactive_file 0\nhierarchical_memory_limit " + 128 * MIB);
         assertEquals(28 * MIB, read().available());
-        assertEquals(
-                "the limit hierarchical_memory_limit in " + mount.resolve("memory/memory.stat"), read().limit());
+        assertEquals("the limit hierarchical_memory_limit in " + mount.resolve("memory/memory.stat"), read().limit());
     }
 
     @Test
     void a_limit_in_a_container_is_reported_with_a_hint_at_limits_above_it() throws IOException {
         inCgroup("0::/\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
-        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(
-                "the limit in " + mount.resolve("memory.max") + " (limits are known up to the namespace's root, "
-                        + mount + ")",
-                read().limit()));
+        List<String> lines = JavaLog.of(
+                MachineMemory.class,
+                () -> assertEquals(
+                        "the limit in " + mount.resolve("memory.max")
+                                + " (limits are known up to the namespace's root, " + mount + ")",
+                        read().limit()));
         assertEquals(List.of(), lines);
     }
 
@@ -393,8 +393,11 @@ class MachineMemoryTest {
             read(memory, 0);
         });
         assertEquals(1, lines.size(), lines::toString);
-        assertTrue(lines.getFirst().startsWith("the memory limit of this process's cgroup, /../b in"
-                + " /proc/self/cgroup, is unknown: no mount of cgroups contains it"), lines::toString);
+        assertTrue(
+                lines.getFirst()
+                        .startsWith("the memory limit of this process's cgroup, /../b in"
+                                + " /proc/self/cgroup, is unknown: no mount of cgroups contains it"),
+                lines::toString);
         assertTrue(lines.getFirst().contains("; mount the cgroup file system"), lines::toString);
     }
 
@@ -402,8 +405,7 @@ class MachineMemoryTest {
     void a_path_without_a_folder_is_under_the_limits_above_it() throws IOException {
         inCgroup("0::/gone/gateway\n");
         limit2("", "" + 128 * MIB, 0, 0);
-        List<String> lines =
-                JavaLog.of(MachineMemory.class, () -> assertEquals(128 * MIB, read().available()));
+        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(128 * MIB, read().available()));
         assertEquals(1, lines.size(), lines::toString);
     }
 
@@ -425,8 +427,7 @@ class MachineMemoryTest {
     void on_a_hybrid_host_version_1_has_the_limits() throws IOException {
         inCgroup("9:name=systemd:/\n4:memory:/gateway\n0::/../b\n");
         limit1("gateway", 256 * MIB, 0, 0);
-        List<String> lines =
-                JavaLog.of(MachineMemory.class, () -> assertEquals(256 * MIB, read().available()));
+        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(256 * MIB, read().available()));
         assertEquals(List.of(), lines);
     }
 
@@ -434,8 +435,7 @@ class MachineMemoryTest {
     void no_warning_is_logged_on_a_kernel_without_memory_cgroups() throws IOException {
         inCgroup("9:name=systemd:/\n");
         Files.delete(proc.resolve("self/mountinfo"));
-        List<String> lines =
-                JavaLog.of(MachineMemory.class, () -> assertEquals(1024 * MIB, read().available()));
+        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(1024 * MIB, read().available()));
         assertEquals(List.of(), lines);
     }
 

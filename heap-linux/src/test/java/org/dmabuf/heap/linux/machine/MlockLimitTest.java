@@ -23,8 +23,7 @@ import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 
 public class MlockLimitTest {
-    private static final String LIMITS =
-            """
+    private static final String LIMITS = """
             Limit                     Soft Limit           Hard Limit           Units
             Max processes             15610                15610                processes
             Max locked memory         8388608              unlimited            bytes
@@ -36,9 +35,7 @@ public class MlockLimitTest {
     @Test
     void the_soft_limit_applies() {
         assertEquals(8388608, MlockLimit.limit(LIMITS, ORDINARY, INITIAL));
-        assertEquals(
-                MlockLimit.UNLIMITED,
-                MlockLimit.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY, INITIAL));
+        assertEquals(MlockLimit.UNLIMITED, MlockLimit.limit(LIMITS.replace("8388608", "unlimited"), ORDINARY, INITIAL));
     }
 
     @Test
@@ -102,8 +99,7 @@ public class MlockLimitTest {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), output);
-        assertEquals(
-                """
+        assertEquals("""
                 heap: ENOMEM heap 'secure': 512 KiB does not fit into the memory that this process may lock \
                 (RLIMIT_MEMLOCK): 256 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit -l, grant \
                 CAP_IPC_LOCK, or close buffers
@@ -112,8 +108,7 @@ public class MlockLimitTest {
                 ulimit -l, grant CAP_IPC_LOCK, or close buffers
                 mapping: ENOMEM heap 'secure': mmap refused a buffer of 192 KiB: resource temporarily unavailable; \
                 raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end arenas
-                """,
-                output);
+                """, output);
     }
 
     /** Program of the separate process. */

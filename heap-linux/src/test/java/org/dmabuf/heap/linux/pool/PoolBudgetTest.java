@@ -16,7 +16,8 @@ class PoolBudgetTest {
 
     @Test
     void sizes_that_round_to_the_same_pages_are_one_and_the_last_count_applies() {
-        PoolBudget budget = none.withPrewarmed(1, 3).withPrewarmed(Bytes.PAGE, 2).withPrewarmed(Bytes.PAGE + 1, 5);
+        PoolBudget budget =
+                none.withPrewarmed(1, 3).withPrewarmed(Bytes.PAGE, 2).withPrewarmed(Bytes.PAGE + 1, 5);
         assertEquals(Map.of(Bytes.PAGE, 2, 2 * Bytes.PAGE, 5), budget.prewarmed());
         assertEquals(Map.of(), none.prewarmed());
     }
@@ -31,11 +32,14 @@ class PoolBudgetTest {
 
     @Test
     void each_part_keeps_the_others() {
-        PoolBudget budget =
-                none.withIdle(Duration.ofSeconds(5)).withRecycled(7).withPrewarmed(Bytes.PAGE, 1).withRecycled(8);
+        PoolBudget budget = none.withIdle(Duration.ofSeconds(5))
+                .withRecycled(7)
+                .withPrewarmed(Bytes.PAGE, 1)
+                .withRecycled(8);
         assertEquals(8, budget.recycled());
         assertEquals(Duration.ofSeconds(5), budget.idle());
-        assertEquals(Map.of(Bytes.PAGE, 1), budget.withIdle(Duration.ofSeconds(6)).prewarmed());
+        assertEquals(
+                Map.of(Bytes.PAGE, 1), budget.withIdle(Duration.ofSeconds(6)).prewarmed());
     }
 
     @Test
@@ -45,7 +49,8 @@ class PoolBudgetTest {
         for (Duration idle : new Duration[] {Duration.ZERO, Duration.ofNanos(-1), Duration.ofDays(36_501)}) {
             assertThrows(IllegalArgumentException.class, () -> none.withIdle(idle));
         }
-        assertEquals(Duration.ofDays(36_500), none.withIdle(Duration.ofDays(36_500)).idle());
+        assertEquals(
+                Duration.ofDays(36_500), none.withIdle(Duration.ofDays(36_500)).idle());
     }
 
     @Test

@@ -330,7 +330,9 @@ class PooledSourceTest {
         HeapBuffer second = pooled.allocate(kept(SIZE));
         assertEquals(address, second.map(Access.READ).address());
         assertZero(second);
-        assertEquals(Errno.ENOTSUP, assertThrows(HeapException.class, second::descriptor).errno());
+        assertEquals(
+                Errno.ENOTSUP,
+                assertThrows(HeapException.class, second::descriptor).errno());
         assertPool("recycled", 0, 1, 1);
         second.release();
         assertEquals(1, provider.made.get());
@@ -583,18 +585,20 @@ class PooledSourceTest {
         UnaryOperator<HeapBuffer> fault = buffer -> switch (how) {
             case "refuses" -> throw HeapException.of(Errno.ENOMEM, "system", "no memory at all");
             case "throws" -> throw new IllegalStateException("a bug");
-            case "gives too little" -> new Forwarding(buffer) {
-                @Override
-                public long size() {
-                    return buffer.size() - Bytes.PAGE;
-                }
-            };
-            default -> new Forwarding(buffer) {
-                @Override
-                public MemorySegment map(Access access) {
-                    throw HeapException.of(Errno.ENOMEM, "system", "no room; raise vm.max_map_count");
-                }
-            };
+            case "gives too little" ->
+                new Forwarding(buffer) {
+                    @Override
+                    public long size() {
+                        return buffer.size() - Bytes.PAGE;
+                    }
+                };
+            default ->
+                new Forwarding(buffer) {
+                    @Override
+                    public MemorySegment map(Access access) {
+                        throw HeapException.of(Errno.ENOMEM, "system", "no room; raise vm.max_map_count");
+                    }
+                };
         };
         provider.fault = fault;
         open(PoolBudget.none().withPrewarmed(SIZE, 3).withRecycled(MIB));
@@ -692,7 +696,8 @@ class PooledSourceTest {
                 running.add(threads.submit(() -> {
                     ThreadLocalRandom random = ThreadLocalRandom.current();
                     for (int round = 0; !over.get(); round++) {
-                        pooled.allocate(kept(random.nextLong(1, 4) * Bytes.PAGE)).release();
+                        pooled.allocate(kept(random.nextLong(1, 4) * Bytes.PAGE))
+                                .release();
                         if (round == 200) {
                             busy.countDown();
                         }
@@ -712,7 +717,10 @@ class PooledSourceTest {
 
     @Test
     void concurrent_threads_get_separate_clean_memory() throws Exception {
-        open(PoolBudget.none().withPrewarmed(SIZE, 4).withPrewarmed(Bytes.PAGE, 4).withRecycled(8 * SIZE));
+        open(PoolBudget.none()
+                .withPrewarmed(SIZE, 4)
+                .withPrewarmed(Bytes.PAGE, 4)
+                .withRecycled(8 * SIZE));
         try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
             List<Future<?>> running = new ArrayList<>();
             for (int t = 0; t < 4; t++) {

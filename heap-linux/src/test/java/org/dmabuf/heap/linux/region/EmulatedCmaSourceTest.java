@@ -43,15 +43,12 @@ class EmulatedCmaSourceTest {
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong room = new AtomicLong(1L << 40);
     private final AtomicLong clock = new AtomicLong();
-    private final Headroom headroom =
-            MadeUpHeadroom.of(() -> room.get(), clock::get);
+    private final Headroom headroom = MadeUpHeadroom.of(() -> room.get(), clock::get);
     private final AtomicBoolean takesBack = new AtomicBoolean(true);
     private final Syscalls kernel = (Syscalls) Proxy.newProxyInstance(
             Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
                 boolean punches = method.getName().equals("fallocate") && (int) a[1] != 0;
-                return punches && !takesBack.get()
-                        ? -Errno.ENOMEM.number()
-                        : method.invoke(syscalls.calling(), a);
+                return punches && !takesBack.get() ? -Errno.ENOMEM.number() : method.invoke(syscalls.calling(), a);
             });
     private final EmulatedCmaSource source = EmulatedCmaSource.open("camera", LAYOUT, kernel, headroom);
 
@@ -92,8 +89,8 @@ class EmulatedCmaSourceTest {
                 LAYOUT.withPageSize(2 * MIB),
                 LAYOUT.withGranule(MIB),
                 LAYOUT.withChunk(MIB))) {
-            HeapException refusal = assertThrows(
-                    HeapException.class, () -> EmulatedCmaSource.open("camera", none, kernel, headroom));
+            HeapException refusal =
+                    assertThrows(HeapException.class, () -> EmulatedCmaSource.open("camera", none, kernel, headroom));
             assertEquals(Errno.EINVAL, refusal.errno());
         }
         assertEquals(made, syscalls.count("memfdCreate"));
@@ -108,8 +105,18 @@ class EmulatedCmaSourceTest {
 
     @ParameterizedTest
     @CsvSource({
-        "8, 8", "12, 16", "16, 16", "20, 32", "36, 64", "68, 128", "132, 256", "260, 512", "516, 1024", "1028, 1024",
-        "2052, 1024", "4100, 1024"
+        "8, 8",
+        "12, 16",
+        "16, 16",
+        "20, 32",
+        "36, 64",
+        "68, 128",
+        "132, 256",
+        "260, 512",
+        "516, 1024",
+        "1028, 1024",
+        "2052, 1024",
+        "4100, 1024"
     })
     void a_buffer_is_aligned_to_the_order_of_its_size_up_to_the_cap(long kib, long alignment) {
         HeapBuffer before = range(4 * K);
@@ -248,8 +255,7 @@ class EmulatedCmaSourceTest {
         assertEquals(0, free());
         HeapException refusal = assertThrows(HeapException.class, () -> range(Bytes.PAGE));
         assertTrue(
-                refusal.getMessage().contains("0 bytes free, largest run 0 bytes, 16 MiB whose release"
-                        + " failed"),
+                refusal.getMessage().contains("0 bytes free, largest run 0 bytes, 16 MiB whose release" + " failed"),
                 refusal.getMessage());
         takesBack.set(true);
         HeapBuffer next = range(Bytes.PAGE);
@@ -265,8 +271,7 @@ class EmulatedCmaSourceTest {
             Object answer = call.equals("mmap") ? (Object) (long) -Errno.ENOMEM.number() : -Errno.ENOMEM.number();
             faulty.answer(call, answer);
             HeapException refusal = assertThrows(
-                    HeapException.class,
-                    () -> EmulatedCmaSource.open("camera", LAYOUT, faulty.calling(), headroom));
+                    HeapException.class, () -> EmulatedCmaSource.open("camera", LAYOUT, faulty.calling(), headroom));
             assertEquals(Errno.ENOMEM, refusal.errno(), call);
             assertEquals(call.equals("memfdCreate") ? 0 : 1, faulty.count("close"), call);
         }

@@ -215,6 +215,9 @@ class RegionAllocatorModelTest {
     }
 
     private long bytes(State state) {
-        return model.values().stream().filter(block -> block.state == state).mapToLong(Block::size).sum();
+        return model.values().stream()
+                .filter(block -> block.state == state)
+                .mapToLong(Block::size)
+                .sum();
     }
 }

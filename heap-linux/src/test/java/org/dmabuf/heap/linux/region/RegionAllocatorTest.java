@@ -205,8 +205,8 @@ class RegionAllocatorTest {
         long free = 8 * G;
         List<String> before = map();
 
-        List<LongConsumer> steps = List.of(
-                region::free, region::discard, region::quarantine, region::retire, region::reuse, region::size);
+        List<LongConsumer> steps =
+                List.of(region::free, region::discard, region::quarantine, region::retire, region::reuse, region::size);
         for (long nowhere : new long[] {-G, -1, 1, G, G + 1, 9 * G, 1024 * G, Long.MIN_VALUE, Long.MAX_VALUE}) {
             steps.forEach(step -> assertThrows(IllegalStateException.class, () -> step.accept(nowhere)));
         }
@@ -337,7 +337,9 @@ class RegionAllocatorTest {
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(refusal.getMessage().endsWith("; raise the granule or -Xmx"), refusal.getMessage());
         } else {
-            assertEquals(Errno.EINVAL, refused((RegionAllocator.MAX_GRANULES + 1L) * G, G).errno());
+            assertEquals(
+                    Errno.EINVAL,
+                    refused((RegionAllocator.MAX_GRANULES + 1L) * G, G).errno());
         }
     }
 

@@ -56,9 +56,8 @@ class RegionOnHugePagesTest {
 
     @Test
     void a_range_behind_an_exported_memfd_is_free_again_when_the_last_peer_is_gone() {
-        RegionLayout layout = RegionLayout.of(2 * HUGE, "its size")
-                .withPageSize(HUGE)
-                .withExports(RegionLayout.Exports.MEMFD);
+        RegionLayout layout =
+                RegionLayout.of(2 * HUGE, "its size").withPageSize(HUGE).withExports(RegionLayout.Exports.MEMFD);
         try (RegionSource source =
                 RegionSource.open("camera", layout, kernel, Headroom.machine(), new HugePages(pools, pools))) {
             HeapBuffer unseen = source.allocate(HeapRequest.of(MIB));
@@ -78,16 +77,15 @@ class RegionOnHugePagesTest {
     @Test
     void no_dma_buf_is_made_of_huge_pages_on_a_kernel_where_holders_can_keep_pages_unseen() {
         Syscalls old = (Syscalls) Proxy.newProxyInstance(
-                Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) ->
-                        switch (method.getName()) {
-                            case "open" ->
-                                Syscalls.linux()
-                                        .open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
-                            case "udmabufCreate" ->
-                                new Memfd(Syscalls.linux()).create("dma-buf", "dma-buf", (long) a[4], 0);
-                            case "dmaBufSync", "dmaBufSetName" -> 0;
-                            default -> method.invoke(kernel, a);
-                        });
+                Syscalls.class.getClassLoader(),
+                new Class<?>[] {Syscalls.class},
+                (proxy, method, a) -> switch (method.getName()) {
+                    case "open" ->
+                        Syscalls.linux().open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
+                    case "udmabufCreate" -> new Memfd(Syscalls.linux()).create("dma-buf", "dma-buf", (long) a[4], 0);
+                    case "dmaBufSync", "dmaBufSetName" -> 0;
+                    default -> method.invoke(kernel, a);
+                });
         RegionLayout layout = RegionLayout.of(2 * HUGE, "its size").withPageSize(HUGE);
         try (RegionSource source =
                 RegionSource.open("camera", layout, old, Headroom.machine(), new HugePages(pools, pools))) {

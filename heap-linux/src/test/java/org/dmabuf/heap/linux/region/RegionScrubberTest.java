@@ -55,8 +55,8 @@ class RegionScrubberTest {
                 }
             });
 
-    private final RegionMemory memory = RegionMemory.reserve(
-            "camera", LAYOUT, syscalls, Headroom.machine(), HugePages.ofTheMachine());
+    private final RegionMemory memory =
+            RegionMemory.reserve("camera", LAYOUT, syscalls, Headroom.machine(), HugePages.ofTheMachine());
     private final RegionAllocator blocks = new RegionAllocator("camera", SIZE, Bytes.PAGE);
     private final RegionLifetime lifetime = new RegionLifetime(memory::close);
     private final Set<Long> lent = new HashSet<>();

@@ -63,8 +63,10 @@ class RegionSourceTest {
     void nothing_is_left_behind() {
         open.forEach(RegionSource::close);
         before.assertNothingLeft();
-        await("no thread zeroes", () -> Thread.getAllStackTraces().keySet().stream()
-                .noneMatch(thread -> thread.getName().equals("dmaheap-zero-camera")));
+        await(
+                "no thread zeroes",
+                () -> Thread.getAllStackTraces().keySet().stream()
+                        .noneMatch(thread -> thread.getName().equals("dmaheap-zero-camera")));
     }
 
     private static RegionLayout layout(RegionLayout.Exports exports) {
@@ -189,8 +191,7 @@ class RegionSourceTest {
         assertEquals(4 * MIB, quarantined(source));
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(slice(SIZE)));
         assertTrue(
-                refusal.getMessage()
-                        .contains("12 MiB free, largest run 12 MiB, 4 MiB released but still held;"),
+                refusal.getMessage().contains("12 MiB free, largest run 12 MiB, 4 MiB released but still held;"),
                 refusal.getMessage());
         peer.close();
         await("the quarantine ends", () -> quarantined(source) == 0);
@@ -430,8 +431,7 @@ class RegionSourceTest {
     }
 
     @Test
-    void a_range_without_memory_is_backed_again_for_a_buffer_of_another_kind_or_size()
-            throws IOException {
+    void a_range_without_memory_is_backed_again_for_a_buffer_of_another_kind_or_size() throws IOException {
         RegionSource source = memfds();
         for (int i = 0; i < 20; i++) {
             HeapBuffer frame = source.allocate(HeapRequest.of(FRAME));
@@ -465,7 +465,8 @@ class RegionSourceTest {
         kernel.heal();
         kernel.populated.clear();
         source.allocate(slice(4 * MIB)).release();
-        long mine = kernel.populated.stream().filter(Thread.currentThread()::equals).count();
+        long mine =
+                kernel.populated.stream().filter(Thread.currentThread()::equals).count();
         // The background thread may have populated the range instead.
         assertTrue(mine <= 1, mine + " ranges were populated by this thread, instead of at most one");
     }
@@ -513,8 +514,7 @@ class RegionSourceTest {
     void a_memfd_that_cannot_be_created_returns_its_range() {
         RegionSource source = memfds();
         kernel.failNext("memfdCreate", Errno.EMFILE);
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(FRAME)));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(FRAME)));
         assertEquals(Errno.EMFILE, refusal.errno());
         HeapBuffer all = source.allocate(slice(SIZE));
         assertFilled(0, all);
@@ -523,8 +523,15 @@ class RegionSourceTest {
 
     @ParameterizedTest
     @CsvSource({
-        "memfdCreate, EMFILE", "fallocate, ENOSPC", "fcntl, EPERM", "mmap, ENOMEM", "madvise, ENOMEM",
-        "open, EACCES", "udmabufCreate, EINVAL", "dmaBufSetName, EFAULT", "dmaBufSync, EINVAL"
+        "memfdCreate, EMFILE",
+        "fallocate, ENOSPC",
+        "fcntl, EPERM",
+        "mmap, ENOMEM",
+        "madvise, ENOMEM",
+        "open, EACCES",
+        "udmabufCreate, EINVAL",
+        "dmaBufSetName, EFAULT",
+        "dmaBufSync, EINVAL"
     })
     void a_fault_at_the_start_leaves_nothing(String call, Errno errno) {
         kernel.fail(call, errno);
@@ -549,7 +556,8 @@ class RegionSourceTest {
         HeapBuffer buffer = source.allocate(HeapRequest.of(MIB));
         HeldFiles allocated = new HeldFiles();
         kernel.failNext(call, errno);
-        assertEquals(errno, assertThrows(HeapException.class, buffer::descriptor).errno());
+        assertEquals(
+                errno, assertThrows(HeapException.class, buffer::descriptor).errno());
         allocated.assertNothingLeft();
         assertTrue(buffer.descriptor() >= 0);
         buffer.release();
@@ -630,8 +638,8 @@ class RegionSourceTest {
             List<Future<?>> work = new ArrayList<>();
             for (int thread = 1; thread <= 8; thread++) {
                 int value = thread;
-                work.add(threads.submit(
-                        () -> tenant(value, random -> source.allocate(slice(1 + random.nextLong(3 * MIB))))));
+                work.add(threads.submit(() ->
+                        tenant(value, random -> source.allocate(slice(1 + random.nextLong(3 * MIB))))));
             }
             for (Future<?> one : work) {
                 one.get();
@@ -653,9 +661,11 @@ class RegionSourceTest {
             List<Future<?>> work = new ArrayList<>();
             for (int thread = 1; thread <= 8; thread++) {
                 int value = thread;
-                work.add(threads.submit(() -> tenant(value, random -> random.nextBoolean()
-                        ? source.allocate(slice(1 + random.nextLong(3 * MIB)))
-                        : source.allocate(HeapRequest.of((1 + random.nextInt(3)) * MIB)))));
+                work.add(threads.submit(() -> tenant(
+                        value,
+                        random -> random.nextBoolean()
+                                ? source.allocate(slice(1 + random.nextLong(3 * MIB)))
+                                : source.allocate(HeapRequest.of((1 + random.nextInt(3)) * MIB)))));
             }
             for (Future<?> one : work) {
                 one.get();

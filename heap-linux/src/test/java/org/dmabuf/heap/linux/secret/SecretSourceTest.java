@@ -50,8 +50,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class SecretSourceTest {
     private static final long SIZE = 16 * Bytes.PAGE;
     private static final long ROOM = 64 * Bytes.PAGE;
-    private static final Headroom PLENTY =
-            MadeUpHeadroom.of(() -> 1L << 40, () -> 0);
+    private static final Headroom PLENTY = MadeUpHeadroom.of(() -> 1L << 40, () -> 0);
 
     private static final int O_RDONLY = 0x0;
     private static final int O_RDWR = 0x2;
@@ -108,9 +107,10 @@ class SecretSourceTest {
     @Test
     void every_page_is_allocated_before_the_buffer_is_returned_and_no_mapping_stays() throws IOException {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
+        assertEquals(List.of("memfdSecret", "ftruncate", "open", "mmap", "read " + SIZE, "munmap", "close"), calls);
         assertEquals(
-                List.of("memfdSecret", "ftruncate", "open", "mmap", "read " + SIZE, "munmap", "close"), calls);
-        assertEquals(List.of(), held().stream().filter(line -> line.startsWith("mapping")).toList());
+                List.of(),
+                held().stream().filter(line -> line.startsWith("mapping")).toList());
         buffer.release();
     }
 
@@ -128,7 +128,9 @@ class SecretSourceTest {
                 refusal.getMessage());
         try (OwnedFd sent = new Descriptors(Syscalls.linux()).duplicate("", buffer.descriptor());
                 Arena peer = Arena.ofConfined()) {
-            new Mappings(Syscalls.linux()).map(sent, SIZE, Access.READ_WRITE, peer).fill((byte) 1);
+            new Mappings(Syscalls.linux())
+                    .map(sent, SIZE, Access.READ_WRITE, peer)
+                    .fill((byte) 1);
         }
         buffer.release();
     }
@@ -137,14 +139,22 @@ class SecretSourceTest {
     void it_announces_its_properties() {
         assertEquals(
                 Map.of(
-                        "heap.backend", "memfd_secret",
-                        "heap.dmabuf", false,
-                        "heap.protected", false,
-                        "heap.emulates", List.of("protected"),
-                        "heap.mappable", true,
-                        "heap.contiguous.max", Bytes.PAGE,
-                        "heap.alignment", Bytes.PAGE,
-                        "heap.export.readonly", false),
+                        "heap.backend",
+                        "memfd_secret",
+                        "heap.dmabuf",
+                        false,
+                        "heap.protected",
+                        false,
+                        "heap.emulates",
+                        List.of("protected"),
+                        "heap.mappable",
+                        true,
+                        "heap.contiguous.max",
+                        Bytes.PAGE,
+                        "heap.alignment",
+                        Bytes.PAGE,
+                        "heap.export.readonly",
+                        false),
                 source.properties());
     }
 
@@ -181,9 +191,8 @@ class SecretSourceTest {
         String path = "/proc/self/fd/" + buffer.descriptor();
         assertEquals(-Errno.ENXIO.number(), syscalls.open(path, O_RDONLY));
         assertEquals(-Errno.ENXIO.number(), syscalls.open(path, O_RDWR));
-        assertEquals(
-                -Errno.EINVAL.number(),
-                (int) syscalls.mmap(0, SIZE, Mmap.PROT_READ, MAP_PRIVATE, buffer.descriptor(), 0));
+        assertEquals(-Errno.EINVAL.number(), (int)
+                syscalls.mmap(0, SIZE, Mmap.PROT_READ, MAP_PRIVATE, buffer.descriptor(), 0));
         buffer.release();
         HeapException refusal = assertThrows(
                 HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));
@@ -201,8 +210,8 @@ class SecretSourceTest {
             assertThrows(IOException.class, memory::read);
         }
         assertThrows(IOException.class, () -> {
-            try (FileChannel file = FileChannel.open(
-                    Path.of("/proc/self/fd/" + buffer.descriptor()), StandardOpenOption.READ)) {
+            try (FileChannel file =
+                    FileChannel.open(Path.of("/proc/self/fd/" + buffer.descriptor()), StandardOpenOption.READ)) {
                 file.read(ByteBuffer.allocate(1), 0);
             }
         });
@@ -330,8 +339,7 @@ class SecretSourceTest {
     void a_source_is_not_opened_if_not_even_one_page_is_available() {
         fail("memfdSecret", Errno.ENOSYS);
         HeapException refusal = assertThrows(
-                HeapException.class,
-                () -> SecretSource.open("secure", syscalls, secrets, PLENTY, locked, true));
+                HeapException.class, () -> SecretSource.open("secure", syscalls, secrets, PLENTY, locked, true));
         assertEquals(Errno.ENOSYS, refusal.errno());
         assertTrue(refusal.getMessage().contains("secretmem.enable=1"), refusal.getMessage());
     }
@@ -347,9 +355,7 @@ class SecretSourceTest {
                     String name = method.getName();
                     calls.add(name.equals("read") ? name + " " + arguments[2] : name);
                     Deque<Object> planned = answers.get(name);
-                    return planned == null || planned.isEmpty()
-                            ? method.invoke(kernel, arguments)
-                            : planned.remove();
+                    return planned == null || planned.isEmpty() ? method.invoke(kernel, arguments) : planned.remove();
                 }));
     }
 

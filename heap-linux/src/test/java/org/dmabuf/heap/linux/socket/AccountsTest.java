@@ -21,8 +21,9 @@ class AccountsTest {
     @BeforeEach
     void write() throws IOException {
         accounts = Accounts.of(
-                Files.write(folder.resolve("passwd"), "root:x:0:0:Ren\u00e9:/:/bin/sh\nplayer:x:990:44::/:\n"
-                        .getBytes(StandardCharsets.ISO_8859_1)),
+                Files.write(
+                        folder.resolve("passwd"),
+                        "root:x:0:0:Ren\u00e9:/:/bin/sh\nplayer:x:990:44::/:\n".getBytes(StandardCharsets.ISO_8859_1)),
                 Files.writeString(folder.resolve("group"), "root:x:0:\nvideo:x:44:player\n"));
     }
 
@@ -42,7 +43,8 @@ class AccountsTest {
         assertEquals(
                 "unknown user 'nosuch': it is not in " + folder.resolve("passwd")
                         + "; give a name that the file has, or a number",
-                assertThrows(IllegalArgumentException.class, () -> accounts.userOf("nosuch")).getMessage());
+                assertThrows(IllegalArgumentException.class, () -> accounts.userOf("nosuch"))
+                        .getMessage());
         assertEquals(
                 "invalid group = '4294967295': expected a whole number from 0 to 4294967294",
                 assertThrows(IllegalArgumentException.class, () -> accounts.groupOf("4294967295"))

@@ -199,15 +199,20 @@ class FdListenerTest {
     void a_file_that_cannot_be_put_back_is_kept_and_the_refusal_names_its_path() throws Exception {
         Path path = folder.resolve("s");
         abandon(path);
-        SocketCalls hurried = before(before("rename", 1, () -> {
-            Files.delete(path);
-            Files.writeString(path, "precious");
-        }), "rename", 2, () -> Files.writeString(path, "also precious"));
+        SocketCalls hurried = before(
+                before("rename", 1, () -> {
+                    Files.delete(path);
+                    Files.writeString(path, "precious");
+                }),
+                "rename",
+                2,
+                () -> Files.writeString(path, "also precious"));
         FdSocketException refusal =
                 assertThrows(FdSocketException.class, () -> FdListener.bind(syscalls, hurried, path));
         assertEquals(Errno.EEXIST, refusal.errno());
         assertEquals("also precious", Files.readString(path));
-        String kept = files().stream().filter(file -> !file.equals("s")).findFirst().orElseThrow();
+        String kept =
+                files().stream().filter(file -> !file.equals("s")).findFirst().orElseThrow();
         assertEquals("precious", Files.readString(folder.resolve(kept)));
         assertTrue(refusal.getMessage().contains(folder.resolve(kept).toString()), refusal.getMessage());
     }

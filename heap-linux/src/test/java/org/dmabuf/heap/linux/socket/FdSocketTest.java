@@ -113,7 +113,9 @@ class FdSocketTest {
                 });
                 OwnedFd sent = memfd()) {
             accepted.send(sent, "x");
-            assertEquals(Errno.ENOTCONN, assertThrows(FdSocketException.class, first::receive).errno());
+            assertEquals(
+                    Errno.ENOTCONN,
+                    assertThrows(FdSocketException.class, first::receive).errno());
             second.receive().close();
         }
     }
@@ -125,7 +127,11 @@ class FdSocketTest {
             FdSocketException e =
                     assertThrows(FdSocketException.class, () -> listener.accept(Duration.ofMillis(200), peer -> false));
             assertEquals(Errno.ETIMEDOUT, e.errno());
-            assertTrue(e.getMessage().contains("refused process " + ProcessHandle.current().pid()), e.getMessage());
+            assertTrue(
+                    e.getMessage()
+                            .contains(
+                                    "refused process " + ProcessHandle.current().pid()),
+                    e.getMessage());
             assertThrows(FdSocketException.class, refused::receive);
         }
     }
@@ -134,9 +140,11 @@ class FdSocketTest {
     void a_predicate_that_throws_leaves_no_connection() throws Exception {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket peer = FdSocket.connect(listener.path(), LONG)) {
-            assertThrows(ArithmeticException.class, () -> listener.accept(LONG, _ -> {
-                throw new ArithmeticException();
-            }));
+            assertThrows(
+                    ArithmeticException.class,
+                    () -> listener.accept(LONG, _ -> {
+                        throw new ArithmeticException();
+                    }));
             assertThrows(FdSocketException.class, peer::receive);
         }
     }
@@ -156,8 +164,7 @@ class FdSocketTest {
         try (FdListener listener = FdListener.bind(path)) {
             FdSocketException e = assertThrows(FdSocketException.class, () -> FdListener.bind(path));
             assertEquals(Errno.EADDRINUSE, e.errno());
-            FdSocketException alone =
-                    assertThrows(FdSocketException.class, () -> listener.accept(SHORT, peer -> true));
+            FdSocketException alone = assertThrows(FdSocketException.class, () -> listener.accept(SHORT, peer -> true));
             assertEquals(Errno.ETIMEDOUT, alone.errno(), "the listener does not notice the attempt");
             try (FdSocket client = FdSocket.connect(path, LONG);
                     FdSocket server = listener.accept(LONG, peer -> true)) {
@@ -186,7 +193,8 @@ class FdSocketTest {
             assertEquals(0, SocketCalls.linux().bind(starting.fd(), path.toString()));
             assertEquals(
                     Errno.EADDRINUSE,
-                    assertThrows(FdSocketException.class, () -> FdListener.bind(path)).errno());
+                    assertThrows(FdSocketException.class, () -> FdListener.bind(path))
+                            .errno());
             assertTrue(Files.exists(path));
         }
     }
@@ -239,7 +247,8 @@ class FdSocketTest {
                 OwnedFd sent = memfd()) {
             assertEquals(
                     Errno.ETIMEDOUT,
-                    assertThrows(FdSocketException.class, () -> pair.server.receive(SHORT)).errno());
+                    assertThrows(FdSocketException.class, () -> pair.server.receive(SHORT))
+                            .errno());
             pair.client.send(sent, "x");
             try (FdMessage message = pair.server.receive(LONG)) {
                 assertEquals("x", message.text());
@@ -312,17 +321,20 @@ class FdSocketTest {
         Path tooLong = folder.resolve("x".repeat(108));
         assertEquals(
                 Errno.ENAMETOOLONG,
-                assertThrows(FdSocketException.class, () -> FdListener.bind(tooLong)).errno());
+                assertThrows(FdSocketException.class, () -> FdListener.bind(tooLong))
+                        .errno());
         assertEquals(
                 Errno.ENAMETOOLONG,
-                assertThrows(FdSocketException.class, () -> FdSocket.connect(tooLong, LONG)).errno());
+                assertThrows(FdSocketException.class, () -> FdSocket.connect(tooLong, LONG))
+                        .errno());
         Path missing = folder.resolve("missing");
         FdSocketException e = assertThrows(FdSocketException.class, () -> FdSocket.connect(missing, LONG));
         assertEquals(Errno.ENOENT, e.errno());
         assertTrue(e.getMessage().endsWith(missing + " failed: no such file or directory"), e.getMessage());
         assertEquals(
                 Errno.EINVAL,
-                assertThrows(FdSocketException.class, () -> FdListener.bind(Path.of(""))).errno());
+                assertThrows(FdSocketException.class, () -> FdListener.bind(Path.of("")))
+                        .errno());
     }
 
     @Test
@@ -402,7 +414,8 @@ class FdSocketTest {
                     assertThrows(FdSocketException.class, pair.server::receive).errno());
             assertEquals(
                     Errno.EPIPE,
-                    assertThrows(FdSocketException.class, () -> pair.server.send(sent, "x")).errno());
+                    assertThrows(FdSocketException.class, () -> pair.server.send(sent, "x"))
+                            .errno());
         }
     }
 
@@ -511,7 +524,8 @@ class FdSocketTest {
             for (String text : new String[] {"", "x".repeat(257), "\u20ac".repeat(86)}) {
                 assertEquals(
                         Errno.EINVAL,
-                        assertThrows(FdSocketException.class, () -> pair.client.send(sent, text)).errno());
+                        assertThrows(FdSocketException.class, () -> pair.client.send(sent, text))
+                                .errno());
             }
         }
     }

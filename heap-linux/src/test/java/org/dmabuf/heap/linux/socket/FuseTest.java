@@ -63,8 +63,8 @@ class FuseTest {
             FdMessage message = inTime(socket::receive);
             HeapException refusal = assertThrows(
                     HeapException.class,
-                    () -> inTime(() -> AdoptedMemory.adopt(
-                            syscalls, Headroom.machine(), true, message.descriptor(), _ -> {})));
+                    () -> inTime(() ->
+                            AdoptedMemory.adopt(syscalls, Headroom.machine(), true, message.descriptor(), _ -> {})));
             assertEquals(Errno.EBADFD, refusal.errno());
             inTime(() -> {
                 message.close();
@@ -80,8 +80,7 @@ class FuseTest {
         try (FdListener listener = FdListener.bind(folder.resolve("s"));
                 FdSocket socket = connected(listener, 2, 4, 3, 1)) {
             for (int message = 0; message < 3; message++) {
-                FdSocketException refusal =
-                        assertThrows(FdSocketException.class, () -> inTime(socket::receive));
+                FdSocketException refusal = assertThrows(FdSocketException.class, () -> inTime(socket::receive));
                 assertEquals(Errno.EPROTO, refusal.errno(), refusal.getMessage());
             }
             assertEquals(9, closer.left());

@@ -49,8 +49,8 @@ class GuardedSocketTest {
     @Test
     void no_call_is_made_on_a_closed_socket() {
         socket.close();
-        IllegalStateException refusal = assertThrows(
-                IllegalStateException.class, () -> socket.call(fd -> calls.add("call") ? 1 : 0));
+        IllegalStateException refusal =
+                assertThrows(IllegalStateException.class, () -> socket.call(fd -> calls.add("call") ? 1 : 0));
         assertEquals("the socket is closed", refusal.getMessage());
         assertFalse(calls.contains("call"));
     }

@@ -26,7 +26,8 @@ public final class HolderProcess implements AutoCloseable {
             Files.write(script, source.readAllBytes());
         }
         try (FdListener listener = FdListener.bind(folder.resolve("holder"))) {
-            Process process = new ProcessBuilder("python3", "-S", script.toString(), listener.path().toString(), how)
+            Process process = new ProcessBuilder(
+                            "python3", "-S", script.toString(), listener.path().toString(), how)
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
             HolderProcess holder = new HolderProcess(process);

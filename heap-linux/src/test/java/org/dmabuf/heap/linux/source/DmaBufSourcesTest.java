@@ -37,8 +37,7 @@ class DmaBufSourcesTest {
     private final AtomicLong room = new AtomicLong(1L << 40);
     private final AtomicLong cgroup = new AtomicLong(1L << 40);
     private final AtomicLong clock = new AtomicLong();
-    private final Headroom headroom =
-            MadeUpHeadroom.of(room::get, cgroup::get, clock::get);
+    private final Headroom headroom = MadeUpHeadroom.of(room::get, cgroup::get, clock::get);
 
     private final List<UdmabufSource> opened = new ArrayList<>();
 
@@ -99,8 +98,7 @@ class DmaBufSourcesTest {
         openable();
         syscalls.answer("dmaHeapAllocate", -Errno.ENOMEM.number());
         HeapException own = assertThrows(
-                HeapException.class,
-                () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
+                HeapException.class, () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
         assertEquals(Errno.ENOMEM, own.errno());
         assertEquals(
                 "heap 'video': 4 KiB is not free in one piece in the memory reserved for"
@@ -127,8 +125,7 @@ class DmaBufSourcesTest {
 
         syscalls.answer("dmaHeapAllocate", -Errno.ENOTTY.number());
         HeapException none = assertThrows(
-                HeapException.class,
-                () -> DmaHeapSource.openContiguous("video", "reserved", syscalls.calling()));
+                HeapException.class, () -> DmaHeapSource.openContiguous("video", "reserved", syscalls.calling()));
         assertEquals(Errno.ENOTTY, none.errno());
         assertEquals(2, syscalls.count("open"));
         assertEquals(2, syscalls.count("close"));
@@ -139,8 +136,7 @@ class DmaBufSourcesTest {
         Path limit = Files.writeString(folder.resolve("size_limit_mb"), "2\n");
         UdmabufSource source = udmabuf(limit);
         long already = syscalls.count("memfdCreate");
-        HeapException refusal =
-                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
+        HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
         assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have memory for it
         assertEquals(
                 "heap 'camera': 2101248 bytes exceed udmabuf's limit for one exportable buffer, 2 MiB;"
@@ -169,8 +165,7 @@ class DmaBufSourcesTest {
         UdmabufSource source = udmabuf(Files.writeString(folder.resolve("size_limit_mb"), text));
         assertEquals(64 * MIB, source.usage().largestFree().orElseThrow());
         assertEquals(
-                64 * MIB,
-                udmabuf(folder.resolve("none")).usage().largestFree().orElseThrow());
+                64 * MIB, udmabuf(folder.resolve("none")).usage().largestFree().orElseThrow());
     }
 
     @Test

@@ -61,8 +61,8 @@ class LargeFolioSourcesTest {
     /** {@return bytes of a mapping that one entry of a page table maps for each large folio} */
     private static long mappedLarge(MemorySegment mapping) throws IOException {
         String start = Long.toHexString(mapping.address()) + "-";
-        Iterator<String> lines =
-                Files.readAllLines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1).iterator();
+        Iterator<String> lines = Files.readAllLines(Path.of("/proc/self/smaps"), StandardCharsets.ISO_8859_1)
+                .iterator();
         while (lines.hasNext()) {
             if (lines.next().startsWith(start)) {
                 while (lines.hasNext()) {
@@ -158,10 +158,7 @@ class LargeFolioSourcesTest {
 
     private static RegionSource region(UdmabufKernel kernel, RegionLayout.Exports exports) {
         return RegionSource.open(
-                "camera",
-                RegionLayout.of(8 * FOLIO, "size").withExports(exports),
-                kernel.syscalls,
-                Headroom.machine());
+                "camera", RegionLayout.of(8 * FOLIO, "size").withExports(exports), kernel.syscalls, Headroom.machine());
     }
 
     @ParameterizedTest
@@ -187,7 +184,12 @@ class LargeFolioSourcesTest {
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         List<String> lines = output.lines().toList();
         assertEquals(0, process.waitFor(), lines::toString);
-        assertEquals(1, lines.stream().filter(line -> line.contains("refuses large folios")).count(), lines::toString);
+        assertEquals(
+                1,
+                lines.stream()
+                        .filter(line -> line.contains("refuses large folios"))
+                        .count(),
+                lines::toString);
         assertTrue(lines.contains("3 buffers, 0 bytes in large folios"), lines::toString);
     }
 

@@ -75,7 +75,9 @@ class LimitsTest {
 
     @Test
     void at_the_descriptor_limit_the_remedy_is_to_raise_it() throws Exception {
-        List<String> lines = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh").lines().toList();
+        List<String> lines = meet("descriptors", "sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh")
+                .lines()
+                .toList();
         assertEquals(3, lines.size(), lines::toString);
         String remedy = ": too many open files; close buffers and descriptors, or raise the process's limit (ulimit -n,"
                 + " LimitNOFILE= in a unit)";
@@ -89,10 +91,8 @@ class LimitsTest {
     }
 
     @Test
-    void at_the_mapping_limit_the_remedy_is_vm_max_map_count_and_no_other_heap_is_asked()
-            throws Exception {
-        assertEquals(
-                """
+    void at_the_mapping_limit_the_remedy_is_vm_max_map_count_and_no_other_heap_is_asked() throws Exception {
+        assertEquals("""
                 ENOMEM heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
                 longer needed, or raise vm.max_map_count
                 EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
@@ -100,31 +100,26 @@ class LimitsTest {
                 EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
                 longer needed, or raise vm.max_map_count
                 served again
-                """,
-                meet("mappings"));
+                """, meet("mappings"));
     }
 
     @Test
     void at_the_limit_of_inotify_instances_the_remedy_is_to_raise_it() throws Exception {
-        assertEquals(
-                """
+        assertEquals("""
                 EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
                 fs.inotify.max_user_instances, or close buffers and descriptors, or raise the process's limit (ulimit \
                 -n, LimitNOFILE= in a unit)
                 served again
-                """,
-                meetInNamespace("watches", "max_inotify_instances", 0));
+                """, meetInNamespace("watches", "max_inotify_instances", 0));
     }
 
     @Test
     void at_the_limit_of_inotify_watches_the_remedy_is_to_raise_it() throws Exception {
-        assertEquals(
-                """
+        assertEquals("""
                 ENOSPC heap 'system': inotify_add_watch refused a buffer of 4 KiB: no space left on device; raise \
                 fs.inotify.max_user_watches, or close exported buffers
                 served again
-                """,
-                meetInNamespace("watches", "max_inotify_watches", 3));
+                """, meetInNamespace("watches", "max_inotify_watches", 3));
     }
 
     /** Program of those processes. */
@@ -179,8 +174,13 @@ class LimitsTest {
 
         private void mappings() {
             MemorySource pooled = PooledSource.over(
-                    source, "system", Syscalls.linux(), Headroom.machine(), PoolBudget.none().withRecycled(Bytes.PAGE));
-            pooled.allocate(HeapRequest.of(Bytes.PAGE).withExport(ExportMode.NONE)).release();
+                    source,
+                    "system",
+                    Syscalls.linux(),
+                    Headroom.machine(),
+                    PoolBudget.none().withRecycled(Bytes.PAGE));
+            pooled.allocate(HeapRequest.of(Bytes.PAGE).withExport(ExportMode.NONE))
+                    .release();
             pooled.trim(Long.MAX_VALUE);
             refusedPage();
             HeapBuffer page = source.allocate(PLAIN);

@@ -22,8 +22,7 @@ class MemfdSourceTest {
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final AtomicLong clock = new AtomicLong();
-    private final Headroom headroom =
-            MadeUpHeadroom.of(() -> ROOM, clock::get);
+    private final Headroom headroom = MadeUpHeadroom.of(() -> ROOM, clock::get);
     private final MemfdSource source = MemfdSource.open("camera", syscalls.calling(), headroom);
 
     private HeapBuffer allocate(long size) {

@@ -25,8 +25,7 @@ import org.junit.jupiter.api.Test;
 /** Tests of the messages of each source for invalid requests. */
 class RequestValidatorTest {
     private static final long SIZE = 8192;
-    private static final Headroom PLENTY =
-            MadeUpHeadroom.of(() -> 1L << 40, System::nanoTime);
+    private static final Headroom PLENTY = MadeUpHeadroom.of(() -> 1L << 40, System::nanoTime);
 
     private final CountedSyscalls kernel = new CountedSyscalls();
 
@@ -76,7 +75,8 @@ class RequestValidatorTest {
         for (ExportMode mode : ExportMode.values()) {
             forEachSource(source -> {
                 long made = kernel.count("memfdCreate");
-                HeapRequest request = HeapRequest.of(SIZE).withAlignment(alignment).withExport(mode);
+                HeapRequest request =
+                        HeapRequest.of(SIZE).withAlignment(alignment).withExport(mode);
                 HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(request));
                 assertEquals(Errno.EINVAL, refusal.errno());
                 assertEquals(

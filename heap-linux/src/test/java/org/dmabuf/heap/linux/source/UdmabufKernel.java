@@ -59,8 +59,7 @@ public final class UdmabufKernel {
                     populated.add(Thread.currentThread());
                 }
                 return switch (method.getName()) {
-                    case "open" ->
-                        linux.open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
+                    case "open" -> linux.open(a[0].equals("/dev/udmabuf") ? "/dev/null" : (String) a[0], (int) a[1]);
                     case "udmabufCreate" -> {
                         region = (int) a[1];
                         offset = (long) a[3];

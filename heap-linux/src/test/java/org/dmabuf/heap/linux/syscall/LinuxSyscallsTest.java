@@ -47,12 +47,13 @@ class LinuxSyscallsTest {
     void a_memfd_is_made_filled_mapped_read_by_another_and_closed() throws IOException {
         int fd = memfd("roundtrip");
         try {
-            assertEquals("/memfd:roundtrip (deleted)", Files.readSymbolicLink(path(fd)).toString());
+            assertEquals(
+                    "/memfd:roundtrip (deleted)",
+                    Files.readSymbolicLink(path(fd)).toString());
             assertEquals(0, linux.fallocate(fd, 0, 0, 2 * Bytes.PAGE));
             assertEquals(2 * Bytes.PAGE, Files.size(path(fd)));
 
-            long address =
-                    linux.mmap(0, 2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
+            long address = linux.mmap(0, 2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
             assertTrue(address > 0, () -> "mmap: " + address);
             assertEquals(0, linux.madvise(address, 2 * Bytes.PAGE, Mmap.MADV_POPULATE_WRITE));
             MemorySegment.ofAddress(address).reinterpret(2 * Bytes.PAGE).fill((byte) 0x5a);
@@ -76,7 +77,8 @@ class LinuxSyscallsTest {
             long all = linux.mmap(0, 2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
             long second = linux.mmap(0, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, fd, Bytes.PAGE);
             MemorySegment.ofAddress(all).reinterpret(2 * Bytes.PAGE).set(ValueLayout.JAVA_BYTE, Bytes.PAGE, (byte) 7);
-            assertEquals(7, MemorySegment.ofAddress(second).reinterpret(Bytes.PAGE).get(ValueLayout.JAVA_BYTE, 0));
+            assertEquals(
+                    7, MemorySegment.ofAddress(second).reinterpret(Bytes.PAGE).get(ValueLayout.JAVA_BYTE, 0));
             assertEquals(0, linux.munmap(second, Bytes.PAGE));
             assertEquals(0, linux.munmap(all, 2 * Bytes.PAGE));
         } finally {
@@ -149,8 +151,7 @@ class LinuxSyscallsTest {
         assertEquals(-Errno.EBADF.number(), linux.fcntl(NO_FD, F_GETFD, 0));
         assertEquals(-Errno.EBADF.number(), linux.fallocate(NO_FD, 0, 0, Bytes.PAGE));
         assertEquals(-Errno.EBADF.number(), linux.inode(NO_FD));
-        assertEquals(
-                -Errno.EBADF.number(), linux.mmap(0, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, NO_FD, 0));
+        assertEquals(-Errno.EBADF.number(), linux.mmap(0, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, NO_FD, 0));
         assertEquals(-Errno.EINVAL.number(), linux.memfdCreate("flags", 1 << 30));
         assertEquals(-Errno.ENOENT.number(), linux.open("/nothing/here", Fcntl.O_RDONLY));
         assertEquals(-Errno.EACCES.number(), readOnlyMappedForWriting());

@@ -112,8 +112,7 @@ public final class ClientActivator implements BundleActivator, Client {
     @Override
     public void configure(String pid, Map<String, Object> settings) {
         try {
-            Configuration configuration =
-                    service(ConfigurationAdmin.class).getConfiguration(pid, "?");
+            Configuration configuration = service(ConfigurationAdmin.class).getConfiguration(pid, "?");
             if (settings.isEmpty()) {
                 configuration.delete();
             } else {

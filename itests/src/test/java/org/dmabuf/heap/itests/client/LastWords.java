@@ -16,8 +16,7 @@ public final class LastWords implements BundleActivator {
 
     @Override
     public void start(BundleContext context) {
-        context.registerService(
-                AtomicReference.class, words, FrameworkUtil.asDictionary(Map.of(ROLE, "last words")));
+        context.registerService(AtomicReference.class, words, FrameworkUtil.asDictionary(Map.of(ROLE, "last words")));
     }
 
     @Override

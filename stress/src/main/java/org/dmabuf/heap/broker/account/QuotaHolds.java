@@ -90,7 +90,10 @@ public class QuotaHolds {
 
     /** Two threads allocate at once: one of them is charged, or both, one after the other. */
     @JCStressTest
-    @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
+    @Outcome(
+            id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "one has room, at a time")
     @State
     public static class ChargeAgainstChargeOnTheHeap extends OneFits {
         public ChargeAgainstChargeOnTheHeap() {
@@ -114,7 +117,10 @@ public class QuotaHolds {
     }
 
     @JCStressTest
-    @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
+    @Outcome(
+            id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "one has room, at a time")
     @State
     public static class ChargeAgainstChargeOfTheClient extends OneFits {
         public ChargeAgainstChargeOfTheClient() {
@@ -139,7 +145,10 @@ public class QuotaHolds {
 
     /** A call that gets no buffer cancels its reservation, which then serves the next call, and not earlier. */
     @JCStressTest
-    @Outcome(id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"}, expect = Expect.ACCEPTABLE, desc = "one has room, at a time")
+    @Outcome(
+            id = {"1, 0, 0", "0, 1, 0", "1, 1, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "one has room, at a time")
     @State
     public static class ChargeAgainstCancelOnTheShare extends OneFits {
         public ChargeAgainstCancelOnTheShare() {
@@ -164,7 +173,10 @@ public class QuotaHolds {
 
     /** A buffer lingers and ends while another is requested. It counts until its end, and not after. */
     @JCStressTest
-    @Outcome(id = {"0, 0", "1, 0"}, expect = Expect.ACCEPTABLE, desc = "refused before the end, or charged after it")
+    @Outcome(
+            id = {"0, 0", "1, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "refused before the end, or charged after it")
     @State
     public static class LingerAndEndAgainstCharge extends OneFits {
         private final Charge charge;
@@ -197,7 +209,10 @@ public class QuotaHolds {
     @JCStressTest
     @Outcome(id = "1, 0, 1, 0", expect = Expect.ACCEPTABLE, desc = "live, in the list and in the sums")
     @Outcome(id = "1, 0, 0, 0", expect = Expect.ACCEPTABLE, desc = "live in the list, and not when summed after")
-    @Outcome(id = {"0, 1, 0, 0", "0, 0, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "lingering, or ended")
+    @Outcome(
+            id = {"0, 1, 0, 0", "0, 0, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "lingering, or ended")
     @State
     public static class DumpAgainstLingerAndEnd extends OneFits {
         private final Charge charge = parts.charge();
@@ -216,7 +231,8 @@ public class QuotaHolds {
         @Actor
         public void dump(IIII_Result result) {
             List<Charge.Entry> entries = parts.account.entries();
-            result.r1 = (int) entries.stream().filter(entry -> entry.buffer().isPresent()).count();
+            result.r1 = (int)
+                    entries.stream().filter(entry -> entry.buffer().isPresent()).count();
             result.r2 = (int) entries.stream().filter(Charge.Entry::lingering).count();
             result.r3 = (int) parts.account.snapshot().liveBuffers();
             look();

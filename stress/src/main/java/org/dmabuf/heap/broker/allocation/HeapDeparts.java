@@ -42,7 +42,9 @@ public class HeapDeparts {
         void check(IIII_Result result) {
             parts.settle();
             result.r3 = parts.memory.misused();
-            result.r4 = registry.departed().size() + (int) heap.account().buffers() + registry.present().size();
+            result.r4 = registry.departed().size()
+                    + (int) heap.account().buffers()
+                    + registry.present().size();
         }
     }
 

@@ -31,7 +31,10 @@ public class BufferReferenceEnds {
     }
 
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "mapped, or refused as closed")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "mapped, or refused as closed")
     @State
     public static class CloseAgainstMap extends Ending {
         @Actor
@@ -57,7 +60,10 @@ public class BufferReferenceEnds {
     }
 
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "bracketed, or refused as closed")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "bracketed, or refused as closed")
     @State
     public static class CloseAgainstBracket extends Ending {
         @Actor
@@ -82,7 +88,10 @@ public class BufferReferenceEnds {
     }
 
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "duplicated, or refused as closed")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "duplicated, or refused as closed")
     @State
     public static class CloseAgainstDuplicate extends Ending {
         @Actor

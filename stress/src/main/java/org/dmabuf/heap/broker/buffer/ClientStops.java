@@ -32,7 +32,10 @@ public class ClientStops {
     }
 
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "kept and taken back, or refused")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "kept and taken back, or refused")
     @State
     public static class KeepAgainstStop extends Stopping {
         private final SharedBuffer buffer = parts.buffer();
@@ -90,7 +93,10 @@ public class ClientStops {
     }
 
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "the bracket is ended either way")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "the bracket is ended either way")
     @State
     public static class BracketAgainstStop extends Stopping {
         private final BufferReference reference = parts.reference();
@@ -120,7 +126,10 @@ public class ClientStops {
      * A bundle gets its broker while the broker stops. It gets no broker, or one whose resources are all taken back.
      */
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "taken back, or none was given")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "taken back, or none was given")
     @State
     public static class GetAgainstStopOfTheBroker extends Stopping {
         private final Clients clients = parts.clients();
@@ -156,7 +165,10 @@ public class ClientStops {
 
     /** A bundle opens a published buffer while the publication ends. */
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "opened and closed, or refused")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "opened and closed, or refused")
     @State
     public static class OpenAgainstEndOfPublication extends Stopping {
         private final Publication publication = Parts.published(parts.clients(), parts.buffer());

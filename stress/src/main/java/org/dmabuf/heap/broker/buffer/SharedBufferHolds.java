@@ -15,7 +15,10 @@ import org.openjdk.jcstress.infra.results.III_Result;
 public class SharedBufferHolds {
     /** One thread takes a hold while another drops the last one. Either the hold is refused, or the memory stays. */
     @JCStressTest
-    @Outcome(id = {"0, 1, 0, 0", "1, 1, 0, 0"}, expect = Expect.ACCEPTABLE, desc = "released once, not used after")
+    @Outcome(
+            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
+            expect = Expect.ACCEPTABLE,
+            desc = "released once, not used after")
     @State
     public static class HoldAgainstLastDrop {
         private final Parts parts = new Parts();

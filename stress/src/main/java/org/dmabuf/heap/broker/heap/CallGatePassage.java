@@ -89,7 +89,10 @@ public class CallGatePassage {
     @Outcome(id = "0, 0, 0", expect = Expect.ACCEPTABLE, desc = "refused")
     @Outcome(id = "1, 1, 0", expect = Expect.ACCEPTABLE, desc = "the visit was over when the gate was closed")
     @Outcome(id = "0, 0, 1", expect = Expect.ACCEPTABLE, desc = "refused, and counted while it was turned away")
-    @Outcome(id = {"1, 0, 1", "1, 1, 1"}, expect = Expect.ACCEPTABLE, desc = "the visit was counted as not over")
+    @Outcome(
+            id = {"1, 0, 1", "1, 1, 1"},
+            expect = Expect.ACCEPTABLE,
+            desc = "the visit was counted as not over")
     @State
     public static class EnterCrowdAgainstClose {
         private static final Thread OTHER = new Thread();

@@ -63,7 +63,8 @@ public class RecycledHolds {
                     released.addAndGet(units);
                 }
             };
-            return PooledMemory.make(_ -> buffer, "pool", HeapRequest.of(units * UNIT).withExport(ExportMode.NONE));
+            return PooledMemory.make(
+                    _ -> buffer, "pool", HeapRequest.of(units * UNIT).withExport(ExportMode.NONE));
         }
 
         void put(PooledMemory memory) {

@@ -73,7 +73,10 @@ public class FdEnds {
 
     /** A call on a socket races with its close. The number is not closed while the call uses it. */
     @JCStressTest
-    @Outcome(id = {"0, 1", "1, 1"}, expect = Expect.ACCEPTABLE, desc = "the call was over, or refused")
+    @Outcome(
+            id = {"0, 1", "1, 1"},
+            expect = Expect.ACCEPTABLE,
+            desc = "the call was over, or refused")
     @State
     public static class CloseAgainstCall extends Open {
         private final GuardedSocket socket = new GuardedSocket(calls(SocketCalls.class, new AtomicInteger()), fd);

@@ -47,7 +47,8 @@ public final class Client implements BundleActivator {
         for (int i = 0; i < threads.size(); i++) {
             threads.get(i).join(PATIENCE_MILLIS);
             if (threads.get(i).isAlive()) {
-                Throwable where = new AssertionError("hangs in " + workers.get(i).doing());
+                Throwable where =
+                        new AssertionError("hangs in " + workers.get(i).doing());
                 where.setStackTrace(threads.get(i).getStackTrace());
                 tally.fail(Map.of("thread", threads.get(i).getName()).toString(), where);
             }

@@ -89,19 +89,13 @@ final class Worker implements Runnable {
             new Weighted(6, "share in the bundle", this::share),
             new Weighted(8, "use what is shared", this::useShared),
             new Weighted(1, "list", this::list));
-    private final int weights =
-            operations.stream().mapToInt(Weighted::weight).sum();
+    private final int weights = operations.stream().mapToInt(Weighted::weight).sum();
 
     private volatile String doing = "nothing yet";
     /** The broker's life at the begin of this operation. */
     private int life;
 
-    Worker(
-            BundleContext context,
-            Tally tally,
-            AtomicReferenceArray<Held> common,
-            int number,
-            BooleanSupplier ended) {
+    Worker(BundleContext context, Tally tally, AtomicReferenceArray<Held> common, int number, BooleanSupplier ended) {
         this.context = context;
         this.bundle = context.getBundle().getSymbolicName();
         this.tally = tally;
@@ -228,9 +222,8 @@ final class Worker implements Runnable {
             case 1 -> request = request.withHeaps("faulty-" + random.nextInt(3), "acme", "system");
             case 2 -> request = request.withMask(random.nextLong());
             case 3 ->
-                request = request.withRequirement(
-                        random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
-            default -> { } // the first thread wins
+                request = request.withRequirement(random.nextBoolean() ? "(heap.type=faulty)" : "(heap.backend=memfd)");
+            default -> {} // the first thread wins
         }
         boolean exportable = random.nextInt(8) > 0;
         boolean writable = !exportable || random.nextInt(8) > 0;
@@ -320,7 +313,8 @@ final class Worker implements Runnable {
             keep(bracket::close);
             return;
         }
-        try (bracket; Arena arena = Arena.ofConfined()) {
+        try (bracket;
+                Arena arena = Arena.ofConfined()) {
             if (access.writes() && one.writable()) {
                 one.pattern().fill(one.buffer().map(Access.READ_WRITE, arena));
             } else {
@@ -410,7 +404,10 @@ final class Worker implements Runnable {
             endPeer();
         }
         try (OwnedFd fd = one.buffer().exportFd()) {
-            peers.add(new Peer(OwnedFd.of(fd.detach(), Syscalls.linux()::close), one.pattern(), one.buffer().size()));
+            peers.add(new Peer(
+                    OwnedFd.of(fd.detach(), Syscalls.linux()::close),
+                    one.pattern(),
+                    one.buffer().size()));
         }
         drop(one);
         one.buffer().close();
@@ -429,7 +426,8 @@ final class Worker implements Runnable {
         Held one = any();
         if (one != null) {
             Publication publication = broker().publish(
-                    one.buffer(), "soak-" + Long.toHexString(one.pattern().key()));
+                            one.buffer(),
+                            "soak-" + Long.toHexString(one.pattern().key()));
             keep(publication::close);
         }
     }

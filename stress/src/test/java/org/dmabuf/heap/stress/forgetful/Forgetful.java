@@ -36,7 +36,7 @@ public final class Forgetful implements BundleActivator {
                 case 0 -> lost.add(buffer.newReference());
                 case 1 -> buffer.map(Access.READ_WRITE, Arena.ofAuto()).fill((byte) i); // outlives the reference
                 case 2 -> buffer.exportFd().close();
-                default -> { } // only allocated
+                default -> {} // only allocated
             }
         }
         lost.forEach(reference -> tally.forgets());
@@ -47,7 +47,8 @@ public final class Forgetful implements BundleActivator {
         long start = System.nanoTime();
         while (true) {
             try {
-                return broker.allocate(AllocationRequest.of(SIZE).withHeaps("system").withName("lost"));
+                return broker.allocate(
+                        AllocationRequest.of(SIZE).withHeaps("system").withName("lost"));
             } catch (HeapException e) {
                 if (System.nanoTime() - start > PATIENCE_NANOS) {
                     throw e;

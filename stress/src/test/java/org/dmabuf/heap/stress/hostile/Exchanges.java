@@ -38,8 +38,20 @@ final class Exchanges implements Runnable {
     private static final Duration PATIENCE = Duration.ofMillis(700);
     /** Errors that a heap may return, and errors that may refuse a message or a descriptor of a hostile process. */
     private static final Set<Errno> REFUSALS = EnumSet.of(
-            Errno.ENOMEM, Errno.ENODEV, Errno.EIO, Errno.EACCES, Errno.EPERM, Errno.EBADF, Errno.EBADFD, Errno.EINVAL,
-            Errno.EPROTO, Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN, Errno.ETIMEDOUT, Errno.EBUSY);
+            Errno.ENOMEM,
+            Errno.ENODEV,
+            Errno.EIO,
+            Errno.EACCES,
+            Errno.EPERM,
+            Errno.EBADF,
+            Errno.EBADFD,
+            Errno.EINVAL,
+            Errno.EPROTO,
+            Errno.EPIPE,
+            Errno.ECONNRESET,
+            Errno.ENOTCONN,
+            Errno.ETIMEDOUT,
+            Errno.EBUSY);
 
     private final BundleContext context;
     private final Tally tally;
@@ -122,9 +134,9 @@ final class Exchanges implements Runnable {
         long size = random.nextLong(1, 1L << random.nextInt(12, LARGEST_BITS + 1));
         boolean writable = random.nextBoolean();
         byte written = (byte) random.nextInt(1, 128);
-        AllocationRequest request =
-                AllocationRequest.of(size).withExport(writable ? ExportMode.READ_WRITE : ExportMode.READ_ONLY)
-                        .withName("bait");
+        AllocationRequest request = AllocationRequest.of(size)
+                .withExport(writable ? ExportMode.READ_WRITE : ExportMode.READ_ONLY)
+                .withName("bait");
         try (DmaBuf buffer = broker().allocate(request);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment memory = buffer.map(Access.READ_WRITE, arena);

@@ -42,7 +42,8 @@ public final class Hostile implements BundleActivator {
             Thread thread = threads.get(i);
             thread.join(PATIENCE_MILLIS);
             if (thread.isAlive()) {
-                Throwable where = new AssertionError("hangs in " + exchanges.get(i).doing());
+                Throwable where =
+                        new AssertionError("hangs in " + exchanges.get(i).doing());
                 where.setStackTrace(thread.getStackTrace());
                 tally.fail(thread.getName(), where);
             }

@@ -156,7 +156,8 @@ public final class ControlClient {
         } catch (UnwrittenException e) {
             return 0; // the process that reads the output knows that it closed it
         } catch (IOException e) {
-            if ((place.get().exists() || place.get().isHidden()) && !Files.isWritable(place.get().path())) {
+            if ((place.get().exists() || place.get().isHidden())
+                    && !Files.isWritable(place.get().path())) {
                 return mayNot(place.get());
             }
             messages.println(e.getMessage());

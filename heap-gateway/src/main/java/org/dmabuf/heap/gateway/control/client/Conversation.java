@@ -82,8 +82,7 @@ public final class Conversation implements AutoCloseable {
     }
 
     private static RefusedException closedTo(SocketPlace place) {
-        return new RefusedException(
-                "the gateway on " + place.path() + " refuses this client; its log has the reason");
+        return new RefusedException("the gateway on " + place.path() + " refuses this client; its log has the reason");
     }
 
     /** {@return the greeting: the gateway's version and process} */

@@ -73,9 +73,7 @@ public record SocketPlace(Path path, boolean ownFolder) {
         int mode = (Integer) attributes.get("mode");
         if ((mode & WRITABLE_BY_OTHERS) != 0 && (mode & STICKY) == 0) {
             throw new FileSystemException(
-                    folder.toString(),
-                    null,
-                    "other users may rename files in it; run chmod go-w on it");
+                    folder.toString(), null, "other users may rename files in it; run chmod go-w on it");
         }
     }
 

@@ -60,8 +60,9 @@ class FrameReaderTest {
 
     @Test
     void a_frame_with_another_count_of_numbers_is_malformed() {
-        assertThrows(MalformedFrameException.class, () -> Frame.of(Frame.Type.SIZE, 1)
-                .numbers(2));
+        assertThrows(
+                MalformedFrameException.class,
+                () -> Frame.of(Frame.Type.SIZE, 1).numbers(2));
     }
 
     private static FrameReader reader(InputStream in) {
