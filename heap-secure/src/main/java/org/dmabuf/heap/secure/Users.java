@@ -10,13 +10,13 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.component.HeapSettings;
-import org.dmabuf.heap.linux.socket.Accounts;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 
 /** Parser of the users in a configuration, which are given by number or by name. */
 final class Users {
     private final HeapSettings settings;
     private final Path passwd;
-    private final Accounts accounts;
+    private final UserDatabase database;
 
     /**
      * @param settings the settings, which name themselves in refusals
@@ -25,7 +25,7 @@ final class Users {
     Users(HeapSettings settings, Path passwd) {
         this.settings = settings;
         this.passwd = passwd;
-        this.accounts = Accounts.of(passwd, Path.of("/etc/group"));
+        this.database = UserDatabase.of(passwd, Path.of("/etc/group"));
     }
 
     /**
@@ -46,7 +46,7 @@ final class Users {
 
     private Integer id(String word) {
         try {
-            return accounts.userOf(word);
+            return database.userOf(word);
         } catch (IOException | IllegalArgumentException e) {
             throw unknown(word);
         }

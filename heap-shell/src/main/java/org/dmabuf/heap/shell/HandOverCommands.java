@@ -12,8 +12,8 @@ import java.util.function.Function;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.dmabuf.heap.HeapBroker;
-import org.dmabuf.heap.linux.socket.Accounts;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -123,7 +123,7 @@ public final class HandOverCommands implements CommandSet {
         Command.run(session, syntax, words, (line, out) -> {
             Path socket = socket(session, line.argument(1));
             Duration timeout = timeout(line);
-            Peers peers = Peers.of(line, Accounts.local());
+            Peers peers = Peers.of(line, UserDatabase.local());
             String name = line.argument(0);
             try (HeldBuffer held = buffers.borrow(name)) {
                 PeerCredentials peer;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.shell;
 
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -84,7 +85,8 @@ public final class NamedBuffers {
     BufferInfo keep(CommandSession session, String name, DmaBuf buffer, long content) throws InterruptedException {
         boolean kept = false;
         try {
-            BufferInfo info = put(session, name, buffer, content);
+            BufferInfo info = BufferInfo.of(name, buffer, content); // not under the lock: the heap may hang in it
+            put(session, name, buffer, content);
             kept = true;
             return info;
         } finally {
@@ -94,15 +96,13 @@ public final class NamedBuffers {
         }
     }
 
-    private synchronized BufferInfo put(CommandSession session, String name, DmaBuf buffer, long content)
+    private synchronized void put(CommandSession session, String name, DmaBuf buffer, long content)
             throws InterruptedException {
         requireFree(name);
         if (Thread.interrupted() || sessions.get(session)) {
             throw new InterruptedException();
         }
-        BufferInfo info = BufferInfo.of(name, buffer, content);
         buffers.put(name, new Kept(new HeldBuffer(buffer, content), session));
-        return info;
     }
 
     private void freeAllOf(CommandSession session) {
@@ -122,13 +122,22 @@ public final class NamedBuffers {
         return List.copyOf(buffers.keySet());
     }
 
-    synchronized List<BufferInfo> list() {
-        return buffers.entrySet().stream()
-                .map(kept -> BufferInfo.of(
-                        kept.getKey(),
-                        kept.getValue().held().buffer(),
-                        kept.getValue().held().content()))
-                .toList();
+    /** {@return the description of each buffer; the heaps that it calls may hang, so it does not hold the lock} */
+    List<BufferInfo> list() {
+        List<BufferInfo> infos = new ArrayList<>();
+        for (String name : names()) {
+            try (HeldBuffer held = borrowedOrNull(name)) {
+                if (held != null) { // null if it was freed meanwhile
+                    infos.add(held.info(name));
+                }
+            }
+        }
+        return infos;
+    }
+
+    private synchronized HeldBuffer borrowedOrNull(String name) {
+        Kept kept = buffers.get(name);
+        return kept == null ? null : kept.held().borrowed();
     }
 
     /**
@@ -181,16 +190,18 @@ public final class NamedBuffers {
 
     /** Not called under the lock: a heap's release may take long or hang, and the other buffers must stay usable. */
     private static void close(List<HeldBuffer> taken) {
-        RuntimeException failure = null;
+        Throwable failure = null;
         for (HeldBuffer one : taken) {
             try {
                 one.close();
-            } catch (RuntimeException e) {
-                failure = e; // no other buffer is kept for it
+            } catch (RuntimeException | Error e) {
+                failure = e; // thrown after the other buffers are closed
             }
         }
-        if (failure != null) {
-            throw failure;
+        switch (failure) {
+            case null -> {}
+            case Error error -> throw error;
+            default -> throw (RuntimeException) failure;
         }
     }
 
@@ -200,11 +211,11 @@ public final class NamedBuffers {
      * @return a reference that the caller closes
      */
     synchronized HeldBuffer borrow(String name) {
-        Kept kept = buffers.get(name);
-        if (kept == null) {
+        HeldBuffer held = borrowedOrNull(name);
+        if (held == null) {
             throw unknown("unknown buffer '" + name + "'");
         }
-        return kept.held().borrowed();
+        return held;
     }
 
     private IllegalArgumentException unknown(String sentence) {

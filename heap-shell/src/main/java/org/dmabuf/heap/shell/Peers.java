@@ -8,9 +8,9 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.PeerRule;
-import org.dmabuf.heap.linux.socket.Accounts;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 
 /**
  * Set of processes that may receive a buffer. The kernel's credentials of the process at the other end decide. The
@@ -37,23 +37,23 @@ record Peers(
      * @return the processes of this process's own user if no option is given
      * @throws IllegalArgumentException with a message for the user of the shell
      */
-    static Peers of(Line line, Accounts accounts) throws IOException {
+    static Peers of(Line line, UserDatabase database) throws IOException {
         if (line.has(TO) && line.has(TO_GROUP)) {
             throw new IllegalArgumentException("give --to or --to-group, not both");
         }
         if (line.has(TO_GROUP)) {
-            int group = accounts.groupOf(line.value(TO_GROUP).orElseThrow());
+            int group = database.groupOf(line.value(TO_GROUP).orElseThrow());
             return new Peers(
-                    "group " + accounts.nameOfGroup(group),
+                    "group " + database.nameOfGroup(group),
                     true,
                     OptionalInt.empty(),
                     peer -> peer.gid() == group || peer.groups().contains(group),
                     path -> FdListener.bindForGroup(path, group));
         }
-        int own = Accounts.ownUser();
-        int user = line.has(TO) ? accounts.userOf(line.value(TO).orElseThrow()) : own;
+        int own = UserDatabase.ownUser();
+        int user = line.has(TO) ? database.userOf(line.value(TO).orElseThrow()) : own;
         return new Peers(
-                "user " + accounts.nameOfUser(user),
+                "user " + database.nameOfUser(user),
                 line.has(TO),
                 OptionalInt.of(user),
                 peer -> peer.uid() == user,

@@ -21,11 +21,11 @@ import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
-import org.dmabuf.heap.linux.socket.Accounts;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,7 +45,7 @@ class HandOverTest {
     @BeforeEach
     void name() throws IOException {
         socket = folder.resolve("s");
-        own = Accounts.ownUser();
+        own = UserDatabase.ownUser();
     }
 
     /** Returns a buffer of a heap with this list of users; a heap without a list if it is empty. */
@@ -66,7 +66,7 @@ class HandOverTest {
     }
 
     private static Peers peers(Map<String, String> options) throws IOException {
-        return Peers.of(new Line(options, List.of(), false), Accounts.local());
+        return Peers.of(new Line(options, List.of(), false), UserDatabase.local());
     }
 
     /** Receives one message from a process that connects. */

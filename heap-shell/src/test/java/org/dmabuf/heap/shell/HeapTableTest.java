@@ -143,8 +143,8 @@ class HeapTableTest {
         assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
         assertTrue(text.contains("heap.backend          memfd"), text);
         assertTrue(text.contains("""
-                        recycled              8192 bytes (8 KiB) kept ready, as part of what is free;
-                                              served 3 of 4 requests"""), text);
+                        recycled              8192 bytes (8 KiB) kept ready, counted as free; served 3
+                                              of 4 requests"""), text);
         assertFalse(text.contains("plain request"), text);
         assertTrue(new HeapFacts(SECURE).toString().contains("plain request         refused: it serves only requests"));
     }

@@ -78,7 +78,7 @@ class NamedBuffersTest {
         CountDownLatch hangs = new CountDownLatch(1);
         DmaBuf made = broker.allocate(AllocationRequest.of(4096));
         local.run("dmaheap:alloc -n other 4K");
-        buffers.keep(local.session(), "one", closing(made, hangs::await), 4096);
+        buffers.keep(local.session(), "one", before(made, "close", hangs::await), 4096);
         CompletableFuture<Object> freed = Gogo.meanwhile(() -> {
             buffers.free(List.of("one"));
             return null;
@@ -97,18 +97,57 @@ class NamedBuffersTest {
         freed.get(10, TimeUnit.SECONDS);
     }
 
-    private interface Wait {
-        void end() throws InterruptedException;
+    @Test
+    void a_heap_that_hangs_at_a_question_leaves_the_other_buffers_in_use() throws Exception {
+        CountDownLatch asked = new CountDownLatch(2); // when it is kept, and when it is listed
+        CountDownLatch hangs = new CountDownLatch(1);
+        DmaBuf made = broker.allocate(AllocationRequest.of(4096));
+        DmaBuf slow = before(made, "inode", () -> {
+            asked.countDown();
+            if (asked.getCount() == 0) {
+                hangs.await();
+            }
+        });
+        local.run("dmaheap:alloc -n other 4K");
+        buffers.keep(local.session(), "one", slow, 4096);
+        CompletableFuture<List<BufferInfo>> listed = Gogo.meanwhile(buffers::list);
+        try {
+            asked.await();
+            assertEquals(List.of("one", "other"), Gogo.meanwhile(buffers::names).get(10, TimeUnit.SECONDS));
+        } finally {
+            hangs.countDown();
+        }
+        assertEquals(2, listed.get(10, TimeUnit.SECONDS).size());
     }
 
-    /** {@return a buffer whose release waits} */
-    private static DmaBuf closing(DmaBuf buffer, Wait wait) {
+    @Test
+    void a_buffer_whose_release_fails_keeps_no_other_one() throws Exception {
+        buffers.expectFrom(local.session());
+        for (String name : List.of("a", "b", "c")) {
+            DmaBuf made = broker.allocate(AllocationRequest.of(4096));
+            DmaBuf failing = before(made, "close", () -> {
+                made.close();
+                throw new LinkageError("as the test sets it");
+            });
+            buffers.keep(local.session(), name, failing, 4096);
+        }
+        assertThrows(LinkageError.class, () -> buffers.free(List.of("*")));
+        broker.requireNothingOpen();
+    }
+
+    private interface Action {
+        void run() throws InterruptedException;
+    }
+
+    /** {@return a buffer that runs an action before a method} */
+    private static DmaBuf before(DmaBuf buffer, String name, Action action) {
         return (DmaBuf) Proxy.newProxyInstance(
                 DmaBuf.class.getClassLoader(), new Class<?>[] {DmaBuf.class}, (_, method, arguments) -> {
-                    if (method.getName().equals("close")) {
-                        wait.end();
+                    if (method.getName().equals(name)) {
+                        action.run();
                     }
-                    return method.invoke(buffer, arguments);
+                    Object result = method.invoke(buffer, arguments);
+                    return result instanceof DmaBuf reference ? before(reference, name, action) : result;
                 });
     }
 

@@ -17,6 +17,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.OwnedFd;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
@@ -114,13 +115,19 @@ final class Framework {
     }
 
     /**
-     * Exports once, so that later counts show only leaks: with its first export, a process opens the descriptors with
-     * which it tracks holders, and keeps them.
+     * Exports a buffer and closes the descriptor after the buffer, so that later counts show only leaks. With its first
+     * export, a process opens the descriptors with which it tracks holders, and keeps them. With the first holder that
+     * outlives its buffer, it starts the thread that waits for holders.
      */
-    void openWhatIsOpenedOnce() {
+    void openWhatIsOpenedOnce() throws Exception {
+        OwnedFd holder;
+        String heap;
         try (DmaBuf buffer = broker().allocate(AllocationRequest.of(1))) {
-            buffer.exportFd().close();
+            heap = buffer.heapName();
+            holder = buffer.exportFd();
         }
+        holder.close();
+        await(0L, () -> charged(heap));
     }
 
     /** Waits for a condition that another thread causes; fails with the last value after a minute. */

@@ -135,6 +135,7 @@ public class HotPlugLoadIT {
             rounds(10, fromVendor, new ArrayList<>());
             warmUp.stop();
         }
+        framework.openWhatIsOpenedOnce();
         awaitOnlySystem();
         ProcessState before = ProcessState.now();
         long descriptors = descriptors();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.gateway.configuration;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -8,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
+import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.framework.BundleContext;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,7 +35,10 @@ final class ConfigurationWatch {
     private final Thread thread;
     private volatile boolean stopped;
 
-    // Used by the thread only.
+    // Used by one thread at a time: the caller of start(), then the thread.
+    /** Whether no look has succeeded yet. */
+    private boolean first = true;
+
     private List<Long> bundles = List.of();
     private long settling = System.nanoTime();
     /** Whether a change has not been compared with the components yet. */
@@ -60,35 +65,46 @@ final class ConfigurationWatch {
 
     /** Applies all files before it returns, and from now on each change. */
     void start() {
-        attempt(files::lookFirst);
+        attempt();
         thread.start();
     }
 
     private void run() {
         while (!stopped) {
             LockSupport.parkNanos(this, PAUSE_NANOS);
-            attempt(this::look);
+            Thread.interrupted(); // a listener of configurations may have set it: the next pause would not pause
+            attempt();
         }
     }
 
-    private interface Work {
-        void run() throws Exception;
-    }
-
-    private void attempt(Work work) {
+    /** Looks, and goes on after any failure: a bundle may leave meanwhile, and memory may be short for a time. */
+    private void attempt() {
         try {
-            work.run();
+            look();
             failing = false;
-        } catch (Exception e) { // a bundle may leave during the check
+        } catch (Exception | Error e) {
             if (!failing && !stopped) {
                 failing = true;
-                LOG.warn("reading {} failed: {}; it is repeated", folder, e.toString());
+                report(e);
             }
         }
     }
 
-    private void look() throws Exception {
-        fresh |= files.look();
+    private void report(Throwable thrown) {
+        try {
+            LOG.warn("reading {} failed: {}; it is repeated", folder, Printable.of(thrown.toString()));
+        } catch (RuntimeException | Error e) {
+            // a failing log must not end the thread
+        }
+    }
+
+    private void look() throws IOException {
+        if (first) {
+            files.lookFirst();
+            first = false;
+        } else {
+            fresh |= files.look();
+        }
         List<Long> now = bundles();
         if (!now.equals(bundles)) {
             bundles = now;

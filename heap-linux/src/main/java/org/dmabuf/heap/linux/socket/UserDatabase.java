@@ -12,32 +12,32 @@ import java.util.stream.Stream;
  * Lookup of the machine's users and groups by number or by name, for rules about peers. Each call reads the file again.
  * Ids are unsigned 32-bit numbers, as in {@link PeerCredentials}. Any thread may call any method.
  */
-public final class Accounts {
+public final class UserDatabase {
     /** The kernel takes the greatest 32-bit number as "no change", so it is not a valid id. */
     private static final long HIGHEST = 0xFFFF_FFFEL;
 
     private final Path passwd;
     private final Path group;
 
-    private Accounts(Path passwd, Path group) {
+    private UserDatabase(Path passwd, Path group) {
         this.passwd = Objects.requireNonNull(passwd);
         this.group = Objects.requireNonNull(group);
     }
 
-    /** {@return the accounts of this machine: {@code /etc/passwd} and {@code /etc/group}} */
-    public static Accounts local() {
+    /** {@return the database of this machine: {@code /etc/passwd} and {@code /etc/group}} */
+    public static UserDatabase local() {
         return of(Path.of("/etc/passwd"), Path.of("/etc/group"));
     }
 
     /**
-     * Returns the accounts of other files in the same form.
+     * Returns the database of other files in the same form.
      *
      * @param passwd file with the users
      * @param group file with the groups
-     * @return the accounts in them
+     * @return the database in these files
      */
-    public static Accounts of(Path passwd, Path group) {
-        return new Accounts(passwd, group);
+    public static UserDatabase of(Path passwd, Path group) {
+        return new UserDatabase(passwd, group);
     }
 
     /**
@@ -130,7 +130,7 @@ public final class Accounts {
                 .orElse(number);
     }
 
-    /** Replaces bytes that are not UTF-8: a comment in another encoding must not hide the accounts. */
+    /** Replaces bytes that are not UTF-8: a comment in another encoding must not hide the users. */
     private static Stream<String[]> entries(Path file) throws IOException {
         return new String(Files.readAllBytes(file), StandardCharsets.UTF_8)
                 .lines()

@@ -12,15 +12,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class AccountsTest {
+class UserDatabaseTest {
     @TempDir
     Path folder;
 
-    private Accounts accounts;
+    private UserDatabase database;
 
     @BeforeEach
     void write() throws IOException {
-        accounts = Accounts.of(
+        database = UserDatabase.of(
                 Files.write(
                         folder.resolve("passwd"),
                         "root:x:0:0:Ren\u00e9:/:/bin/sh\nplayer:x:990:44::/:\n".getBytes(StandardCharsets.ISO_8859_1)),
@@ -29,13 +29,13 @@ class AccountsTest {
 
     @Test
     void users_and_groups_are_found_by_name_or_number() throws IOException {
-        assertEquals(990, accounts.userOf("player"));
-        assertEquals(44, accounts.groupOf("video"));
-        assertEquals(1234, accounts.userOf("1234"));
-        assertEquals(0xFFFF_FFFE, accounts.groupOf("4294967294"));
-        assertEquals("player", accounts.nameOfUser(990));
-        assertEquals("video", accounts.nameOfGroup(44));
-        assertEquals("4294967294", accounts.nameOfUser(0xFFFF_FFFE));
+        assertEquals(990, database.userOf("player"));
+        assertEquals(44, database.groupOf("video"));
+        assertEquals(1234, database.userOf("1234"));
+        assertEquals(0xFFFF_FFFE, database.groupOf("4294967294"));
+        assertEquals("player", database.nameOfUser(990));
+        assertEquals("video", database.nameOfGroup(44));
+        assertEquals("4294967294", database.nameOfUser(0xFFFF_FFFE));
     }
 
     @Test
@@ -43,11 +43,11 @@ class AccountsTest {
         assertEquals(
                 "unknown user 'nosuch': it is not in " + folder.resolve("passwd")
                         + "; give a name that the file has, or a number",
-                assertThrows(IllegalArgumentException.class, () -> accounts.userOf("nosuch"))
+                assertThrows(IllegalArgumentException.class, () -> database.userOf("nosuch"))
                         .getMessage());
         assertEquals(
                 "invalid group = '4294967295': expected a whole number from 0 to 4294967294",
-                assertThrows(IllegalArgumentException.class, () -> accounts.groupOf("4294967295"))
+                assertThrows(IllegalArgumentException.class, () -> database.groupOf("4294967295"))
                         .getMessage());
     }
 }
