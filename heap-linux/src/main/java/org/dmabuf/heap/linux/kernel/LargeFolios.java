@@ -57,8 +57,9 @@ public final class LargeFolios {
 
     private final AtomicLong held = new AtomicLong();
     private volatile long pausedUntil;
-    /** Whether the kernel has made a large folio, or its refusal was logged. */
-    private volatile boolean known;
+    private volatile boolean made;
+    /** Whether the kernel has refused large folios and never made one. */
+    private volatile boolean refused;
 
     /**
      * Makes the object of one source, and reads the machine's settings.
@@ -101,6 +102,11 @@ public final class LargeFolios {
     /** {@return the source's bytes in large folios; each buffer adds its own, and subtracts them at its end} */
     public AtomicLong held() {
         return held;
+    }
+
+    /** {@return bytes of a large folio; 0 if this kernel has none, or has refused the first of them as invalid} */
+    public long size() {
+        return refused && !made ? 0 : folio;
     }
 
     /**
@@ -163,7 +169,7 @@ public final class LargeFolios {
             }
             int result = collapse(address + done);
             if (result == 0) {
-                known = true;
+                made = true;
                 large += done + folio <= size ? folio : 0; // the last one is cut
             } else if (result == -Errno.EBUSY.number()) {
                 throw atTheLimit(size);
@@ -203,8 +209,8 @@ public final class LargeFolios {
 
     private synchronized void pause(int result) {
         pausedUntil = nanoTime.getAsLong() + PAUSE_NANOS;
-        if (result == -Errno.EINVAL.number() && !known) {
-            known = true;
+        if (result == -Errno.EINVAL.number() && !made && !refused) {
+            refused = true;
             LOG.write(
                     Level.INFO,
                     "heap ''{0}'': the kernel refuses large folios (EINVAL), so that buffers of {1} and more take"

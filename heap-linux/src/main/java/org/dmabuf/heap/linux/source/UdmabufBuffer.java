@@ -2,11 +2,10 @@
 package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
-import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -29,23 +28,19 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final HeldMemory held;
     private boolean unmapped;
 
-    /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
+    /**
+     * Makes a buffer that owns mapping and descriptor.
+     *
+     * @param count begins to count the memory
+     */
     UdmabufBuffer(
-            Syscalls syscalls,
-            Mmap mmap,
-            Headroom headroom,
-            LargeFolios folios,
-            long inLargeFolios,
-            String heap,
-            MemorySegment kept,
-            int dmaBuf) {
+            Syscalls syscalls, Mmap mmap, String heap, MemorySegment kept, int dmaBuf, Supplier<HeldMemory> count) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
         this.kept = kept;
         this.dmaBuf = dmaBuf;
-        // last, because nothing may fail after it
-        this.held = new HeldMemory(headroom, kept.byteSize(), folios.held(), inLargeFolios);
+        this.held = count.get(); // last, because nothing may fail after it
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
 import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
@@ -177,7 +178,13 @@ public final class UdmabufSource implements MemorySource {
     private HeapBuffer makeDmaBuf(String name, NewMemfd memfd, MemorySegment kept) {
         int dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
         try {
-            return new UdmabufBuffer(syscalls, mmap, headroom, folios, memfd.inLargeFolios(), heap, kept, dmaBuf);
+            return new UdmabufBuffer(
+                    syscalls,
+                    mmap,
+                    heap,
+                    kept,
+                    dmaBuf,
+                    () -> new HeldMemory(headroom, kept.byteSize(), folios.held(), memfd.inLargeFolios()));
         } catch (Error e) {
             syscalls.close(dmaBuf);
             throw e;
