@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Component of the system-contig heap: buffers of one physical run of 2 MiB each, made on demand, for devices without
- * an IOMMU. It exists only with a configuration, because each buffer takes 2 MiB and the machine may run out of such runs.
+ * an IOMMU. It exists only with a configuration, because each buffer takes 2 MiB and the machine may run out of such
+ * runs.
  *
  * <p>{@link HeapStart} registers the service once a back end works.
  */

@@ -76,7 +76,7 @@ public final class HugePages {
                     heap,
                     size + " bytes take " + wanted + (wanted == 1 ? " huge page of " : " huge pages of ")
                             + Bytes.text(pageSize) + ", and " + free + " of " + all + " are free: "
-                            + (wanted - free) + " are missing" + held + "; write "
+                            + (wanted - free) + (wanted - free == 1 ? " is" : " are") + " missing" + held + "; write "
                             + (all + wanted - free) + " into " + pool.resolve("nr_hugepages")
                             + (isDefault(pageSize) ? " (vm.nr_hugepages)" : "")
                             + ", or reserve them at boot (hugepagesz="

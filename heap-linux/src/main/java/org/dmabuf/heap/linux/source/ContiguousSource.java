@@ -23,8 +23,8 @@ import org.dmabuf.heap.spi.HeapRequest;
 
 /**
  * Source of buffers that are one physical run of 2 MiB each, as dma-bufs by {@value UdmabufSource#DEVICE}. A request
- * for fewer bytes gets 2 MiB. The dma-buf pins the memory, so that the kernel can neither split nor move it. There is no
- * read-only export, because each holder of a descriptor can write.
+ * for fewer bytes gets 2 MiB. The dma-buf pins the memory, so that the kernel can neither split nor move it. There is
+ * no read-only export, because each holder of a descriptor can write.
  */
 public final class ContiguousSource implements MemorySource {
     private final String heap;
