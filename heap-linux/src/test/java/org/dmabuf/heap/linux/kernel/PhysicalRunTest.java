@@ -16,8 +16,8 @@ import java.util.function.LongUnaryOperator;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.PhysicalRun.Result;
+import org.dmabuf.heap.linux.source.UdmabufKernel;
 import org.dmabuf.heap.linux.syscall.Syscalls;
-import org.dmabuf.heap.tck.FaultySyscalls;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,7 +33,7 @@ class PhysicalRunTest {
     private Path folder;
 
     private final Syscalls linux = Syscalls.linux();
-    private final FaultySyscalls kernel = new FaultySyscalls(linux);
+    private final UdmabufKernel kernel = new UdmabufKernel();
     private final Mmap mmap = new Mmap(linux);
     private int memfd = -1;
     private MemorySegment mapping;
@@ -81,7 +81,7 @@ class PhysicalRunTest {
         assertEquals(Result.ONE, withFrames(page -> PRESENT | 0x1000 + page));
         assertEquals(Result.SEVERAL, withFrames(page -> PRESENT | 0x1000 + page + page / 511));
         assertEquals(Result.HIDDEN, withFrames(_ -> PRESENT));
-        assertEquals(Result.HIDDEN, new PhysicalRun(kernel, folder.resolve("absent")).check(HEAP, mapping));
+        assertEquals(Result.HIDDEN, new PhysicalRun(kernel.syscalls, folder.resolve("absent")).check(HEAP, mapping));
     }
 
     private Result withFrames(LongUnaryOperator entries) throws IOException {
@@ -93,14 +93,15 @@ class PhysicalRunTest {
         try (FileChannel sparse = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             sparse.write(frames.flip(), mapping.address() / 4096 * Long.BYTES);
         }
-        return new PhysicalRun(kernel, file).check(HEAP, mapping);
+        return new PhysicalRun(kernel.syscalls, file).check(HEAP, mapping);
     }
 
     @Test
     void a_lack_of_descriptors_is_reported() {
         map(null);
         kernel.fail("open", Errno.EMFILE);
-        HeapException refusal = assertThrows(HeapException.class, () -> new PhysicalRun(kernel).check(HEAP, mapping));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> new PhysicalRun(kernel.syscalls).check(HEAP, mapping));
         assertEquals(Errno.EMFILE, refusal.errno());
     }
 }
