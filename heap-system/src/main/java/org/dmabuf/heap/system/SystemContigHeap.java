@@ -8,8 +8,6 @@ import org.dmabuf.heap.linux.component.HeapSettings;
 import org.dmabuf.heap.linux.component.HeapStart;
 import org.dmabuf.heap.linux.component.OpenedHeap;
 import org.dmabuf.heap.linux.headroom.Headroom;
-import org.dmabuf.heap.linux.kernel.PhysicalRun;
-import org.dmabuf.heap.linux.machine.HugePages;
 import org.dmabuf.heap.linux.source.ContiguousSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.osgi.annotation.bundle.Capability;
@@ -93,7 +91,6 @@ public final class SystemContigHeap {
     }
 
     private final Syscalls syscalls;
-    private final HugePages hugePages;
     private final Logger log;
     private final HeapStart start;
 
@@ -106,24 +103,12 @@ public final class SystemContigHeap {
      */
     @Activate
     public SystemContigHeap(BundleContext context, Config config, Map<String, Object> properties) {
-        this(
-                context,
-                config,
-                properties,
-                Syscalls.linux(),
-                HugePages.ofTheMachine(),
-                LoggerFactory.getLogger(SystemContigHeap.class));
+        this(context, config, properties, Syscalls.linux(), LoggerFactory.getLogger(SystemContigHeap.class));
     }
 
     SystemContigHeap(
-            BundleContext context,
-            Config config,
-            Map<String, Object> properties,
-            Syscalls syscalls,
-            HugePages hugePages,
-            Logger log) {
+            BundleContext context, Config config, Map<String, Object> properties, Syscalls syscalls, Logger log) {
         this.syscalls = syscalls;
-        this.hugePages = hugePages;
         this.log = log;
         start = HeapStart.of(context);
         configure(config, properties);
@@ -162,9 +147,9 @@ public final class SystemContigHeap {
     /** If the machine has no huge pages, only a heap that is configured to use them waits for them. */
     private OpenedHeap onHugePages(String heap, Config config, Headroom headroom) {
         if (config.backend().equals(BackEnds.AUTO)) {
-            hugePages.requirePool(heap, PhysicalRun.BYTES);
+            ContiguousSource.requireHugePages(heap);
         }
-        return OpenedHeap.of(ContiguousSource.onHugePages(heap, syscalls, headroom, hugePages));
+        return OpenedHeap.of(ContiguousSource.onHugePages(heap, syscalls, headroom));
     }
 
     /** Withdraws the heap. Its buffers stay valid. */

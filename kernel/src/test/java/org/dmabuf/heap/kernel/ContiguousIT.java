@@ -23,7 +23,6 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.PhysicalRun;
-import org.dmabuf.heap.linux.machine.HugePages;
 import org.dmabuf.heap.linux.source.ContiguousSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -50,7 +49,7 @@ class ContiguousIT {
         ContiguousSource open() {
             Syscalls linux = Syscalls.linux();
             return this == HUGE_PAGE
-                    ? ContiguousSource.onHugePages(HEAP, linux, Headroom.machine(), HugePages.ofTheMachine())
+                    ? ContiguousSource.onHugePages(HEAP, linux, Headroom.machine())
                     : ContiguousSource.inLargeFolios(HEAP, linux, Headroom.machine());
         }
     }

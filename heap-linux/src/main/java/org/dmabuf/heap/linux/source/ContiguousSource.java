@@ -44,19 +44,28 @@ public final class ContiguousSource implements MemorySource {
     }
 
     /**
+     * Checks that the machine has set aside huge pages of 2 MiB, free or not.
+     *
+     * @param heap named in a refusal
+     * @throws HeapException {@link Errno#ENOENT} with the place to add them
+     */
+    public static void requireHugePages(String heap) {
+        HugePages.ofTheMachine().requirePool(heap, PhysicalRun.BYTES);
+    }
+
+    /**
      * Opens a source of the machine's huge pages, and makes one buffer as a test.
      *
      * @param heap name of the heap, for refusals and for buffers without a name of their own
      * @param syscalls the kernel
      * @param headroom limits for huge pages that the kernel charges to a cgroup
-     * @param hugePages the machine's huge pages
      * @return a source, which the caller closes
      * @throws HeapException {@link Errno#ENOENT}, {@link Errno#EACCES} or another error if the device cannot be used;
      *     {@link Errno#ENOMEM} if no huge page of 2 MiB is free; {@link Errno#EINVAL} if the machine has no such pages,
      *     or its kernel (before Linux 6.11) makes no dma-buf of them
      */
-    public static ContiguousSource onHugePages(String heap, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
-        return open(heap, syscalls, new HugePageRuns(heap, syscalls, headroom, hugePages));
+    public static ContiguousSource onHugePages(String heap, Syscalls syscalls, Headroom headroom) {
+        return open(heap, syscalls, new HugePageRuns(heap, syscalls, headroom, HugePages.ofTheMachine()));
     }
 
     /**
@@ -75,7 +84,7 @@ public final class ContiguousSource implements MemorySource {
         return open(heap, syscalls, new LargeFolioRuns(heap, syscalls, headroom, folios));
     }
 
-    static ContiguousSource open(String heap, Syscalls syscalls, Runs runs) {
+    private static ContiguousSource open(String heap, Syscalls syscalls, Runs runs) {
         Udmabuf udmabuf = Udmabuf.open(heap, syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
         try {
             ContiguousSource source = new ContiguousSource(heap, syscalls, udmabuf, runs);
