@@ -29,8 +29,8 @@ final class AlignedMapping {
      * @return a multiple of the alignment, or a negative error number; EEXIST if another thread was faster
      */
     static long map(Syscalls syscalls, long length, int protection, int fd, long alignment) {
-        long start = syscalls.mmap(
-                0, length + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
+        long start =
+                syscalls.mmap(0, length + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
         if (start < 0) {
             return start;
         }

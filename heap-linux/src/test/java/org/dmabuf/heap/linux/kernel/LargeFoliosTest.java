@@ -328,7 +328,8 @@ class LargeFoliosTest {
 
     @Test
     void a_memfd_that_cannot_be_cut_is_refused() {
-        LargeFolios folios = new LargeFolios("camera", cutting(-Errno.EPERM.number()), settings, statistics(), () -> nanos);
+        Syscalls cutting = cutting(-Errno.EPERM.number());
+        LargeFolios folios = new LargeFolios("camera", cutting, settings, statistics(), () -> nanos);
         HeapException refusal = assertThrows(HeapException.class, () -> inLargeFolios(folios, SIZE + FOLIO / 2));
         assertEquals(Errno.EPERM, refusal.errno());
         assertTrue(refusal.getMessage().startsWith("heap 'camera': ftruncate refused"), refusal.getMessage());
