@@ -26,7 +26,7 @@ import org.slf4j.event.Level;
  * <p>The process holds a lock on the file {@value #LOCK} in its folder. The kernel releases that lock when the process
  * ends, in any PID namespace. So a lock that can be taken proves that the folder is unused; see {@link LeftoverCaches}.
  */
-final class BundleCache {
+final class BundleCache implements AutoCloseable {
     static final String PREFIX = "dmabuf-gateway-";
     static final String LOCK = "gateway.lock";
 
@@ -105,7 +105,7 @@ final class BundleCache {
             made = true;
         } finally {
             if (!made) {
-                cache.delete();
+                cache.close();
             }
         }
         return cache;
@@ -146,8 +146,11 @@ final class BundleCache {
         return folder;
     }
 
-    /** Deletes the folder with everything in it. The next start deletes files that remain. */
-    void delete() {
+    /**
+     * Deletes the folder with everything in it. The next start deletes files that remain. Closing twice does nothing.
+     */
+    @Override
+    public void close() {
         Path top = folder.getParent();
         try (lock) {
             if (lock.isOpen()) {

@@ -47,8 +47,9 @@ record FolderAccess(Path folder, int mode, int user, UserPrincipal owner, GroupP
 
     /**
      * Requires that only root and this process's user can change a folder's content, which the gateway executes or
-     * obeys. A folder that does not exist yet stands for the one that it will be created in. No folder above it, nor
-     * above a link's target, may let other users rename its entries.
+     * obeys. A folder that does not exist yet stands for the one that it will be created in. In a read-only mount,
+     * owner and mode do not matter. No folder above it, nor above a link's target, may let other users rename its
+     * entries.
      */
     static void requireUnshared(Path folder) throws Failure {
         try {
@@ -57,10 +58,12 @@ record FolderAccess(Path folder, int mode, int user, UserPrincipal owner, GroupP
                 existing = existing.getParent();
             }
             FolderAccess access = of(existing);
-            if (access.isForeign()) {
+            // a mounted ConfigMap has the mode 0777
+            boolean frozen = MountTable.read().isReadOnly(existing.toRealPath());
+            if (!frozen && access.isForeign()) {
                 throw access.failure(folder, "belongs to another user", "run chown on it");
             }
-            if (access.isWritableByOthers()) {
+            if (!frozen && access.isWritableByOthers()) {
                 throw access.failure(folder, "is writable by other users", "run chmod go-w " + existing);
             }
             for (Path parent : Stream.of(existing, existing.toRealPath())

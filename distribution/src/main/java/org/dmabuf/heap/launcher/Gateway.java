@@ -114,7 +114,7 @@ final class Gateway implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            cache.delete();
+            cache.close();
         }
     }
 }

@@ -95,9 +95,16 @@ public final class Main {
             create(home.run().get());
         }
         Map<String, String> settings = settings(line, home, mode);
-        BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")));
-        settings.put("gosh.home", shellHome(home, cache).toString());
         settings.put("gateway.etc", home.etc().toString());
+        try (BundleCache cache = BundleCache.create(home.cache(), Path.of(System.getProperty("java.io.tmpdir")))) {
+            settings.put("gosh.home", shellHome(home, cache).toString());
+            return runGateway(line, home, mode, settings, cache);
+        }
+    }
+
+    private static int runGateway(
+            CommandLine line, Home home, Mode mode, Map<String, String> settings, BundleCache cache)
+            throws Failure, InterruptedException {
         Logger log = LoggerFactory.getLogger("org.dmabuf.heap.gateway"); // created after its levels are set
         try (ConfigurationStore _ =
                         mode.keepsConfigurations() ? ConfigurationStore.open(home.configurations(), settings) : null;

@@ -51,10 +51,10 @@ class BundleCacheTest {
                 Files.createDirectory(cache.folder().resolve("bundle1")).resolve("bundle.info"), "");
         Files.createSymbolicLink(cache.folder().resolve("link"), folder);
         Files.createLink(cache.folder().resolve("hard"), outside);
-        cache.delete();
+        cache.close();
         assertEquals(List.of(), entries(parent.resolve("cache")));
         assertEquals("kept", Files.readString(outside));
-        cache.delete();
+        cache.close();
     }
 
     @Test
@@ -78,12 +78,12 @@ class BundleCacheTest {
             Path used = leftover("dmabuf-gateway-" + dead.pid() + "-1", lock);
             Process holder = Locking.hold(used.resolve(lock));
             try {
-                BundleCache.create(parent, folder).delete();
+                BundleCache.create(parent, folder).close();
                 assertTrue(Files.exists(used.resolve("content")), lock);
             } finally {
                 holder.destroyForcibly().waitFor();
             }
-            BundleCache.create(parent, folder).delete();
+            BundleCache.create(parent, folder).close();
             assertFalse(Files.exists(used), lock);
         }
     }
@@ -109,7 +109,7 @@ class BundleCacheTest {
         Path open = leftover("dmabuf-gateway-1-7", BundleCache.LOCK);
         Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
         kept.add(open.resolve("content"));
-        BundleCache.create(parent, folder).delete();
+        BundleCache.create(parent, folder).close();
         for (Path path : kept) {
             assertTrue(Files.exists(path, LinkOption.NOFOLLOW_LINKS), path.toString());
         }
@@ -120,7 +120,7 @@ class BundleCacheTest {
         assumeTrue((Integer) Files.getAttribute(parent, "unix:uid") == 0, "only root can give a file away");
         Path other = leftover("dmabuf-gateway-1-1", BundleCache.LOCK);
         Files.setAttribute(other, "unix:uid", 12345);
-        BundleCache.create(parent, folder).delete();
+        BundleCache.create(parent, folder).close();
         assertTrue(Files.exists(other.resolve("content")));
     }
 
@@ -154,7 +154,7 @@ class BundleCacheTest {
                     // The deletion was faster.
                 }
             });
-            BundleCache.create(parent, folder).delete();
+            BundleCache.create(parent, folder).close();
             swapper.join();
             assertEquals("kept", Files.readString(file));
             Files.deleteIfExists(folder.resolve("away/file"));
@@ -265,7 +265,7 @@ class BundleCacheTest {
                 if (!Files.exists(file) || !made.add(cache.folder())) {
                     throw new AssertionError("deleted by another gateway: " + file);
                 }
-                cache.delete();
+                cache.close();
             }
         }
     }

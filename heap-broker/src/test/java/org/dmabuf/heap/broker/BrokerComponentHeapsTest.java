@@ -32,6 +32,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.event.EventAdminBridge;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.junit.jupiter.api.Test;
 import org.osgi.framework.Bundle;

@@ -26,6 +26,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.PublishedBuffer;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;

@@ -29,6 +29,7 @@ import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.buffer.LeakDetector;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.Test;

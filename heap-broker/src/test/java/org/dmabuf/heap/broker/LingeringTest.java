@@ -24,6 +24,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.account.UsageSnapshot;
 import org.dmabuf.heap.broker.buffer.BufferReference;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.secret.SecretSource;

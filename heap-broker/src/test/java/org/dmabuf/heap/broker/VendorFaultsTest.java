@@ -17,6 +17,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.buffer.BufferReference;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;

@@ -30,7 +30,8 @@ class RoomsTest {
             Set.of("headroom", "socket", "device"),
             Set.of("machine", "fd"),
             Set.of("kernel"),
-            Set.of("syscall", "text", "daemon"),
+            Set.of("daemon"),
+            Set.of("syscall", "text"),
             Set.of("libc"));
 
     private static final JavaClasses MAIN = new ClassFileImporter().importPath(Path.of("target/classes"));

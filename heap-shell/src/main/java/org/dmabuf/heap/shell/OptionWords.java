@@ -16,8 +16,11 @@ final class OptionWords {
 
     /** {@return the sentence with options in place of method calls} */
     static String of(String sentence) {
+        String exports = sentence.replace(NO_EXPORT, "--no-export and has no descriptor; allocate it without")
+                .replace("ExportMode.NONE", "--no-export")
+                .replace("; use READ_WRITE, or a heap", "; leave out --read-only, or use a heap");
         return WITH_EMULATIONS
-                .matcher(sentence.replace(NO_EXPORT, "--no-export and has no descriptor; allocate it without"))
+                .matcher(exports)
                 .replaceAll(call ->
                         Matcher.quoteReplacement("--emulated " + call.group(1).replace("\", \"", ",")));
     }

@@ -124,6 +124,25 @@ public class ConfigurationIT {
     }
 
     @Test
+    public void of_two_files_for_a_heap_one_is_read_and_the_removal_of_the_other_takes_nothing() throws Exception {
+        String plain = "org.dmabuf.heap.carveout-twice.cfg";
+        String typed = "org.dmabuf.heap.carveout-twice.config";
+        write(plain, "size = 1M", "exports = memfd");
+        gateway.awaitLog("heap 'twice' has 1 MiB on pages of 4 KiB, and exports memfd");
+        write(typed, "size=\"2M\"", "exports=\"memfd\"");
+        gateway.awaitLog(
+                "invalid name " + typed + " in etc: expected one file for a PID, but " + plain + " has the same");
+        Files.delete(file(typed));
+        Thread.sleep(1000); // no change may follow
+        gateway.await("dmaheap:list", "twice +.* serving +1 MiB .*");
+        write(typed, "size=\"2M\"", "exports=\"memfd\"");
+        Files.delete(file(plain));
+        gateway.await("dmaheap:list", "twice +.* serving +2 MiB .*");
+        assertEquals(gateway.log(), 1, count("heap 'twice' has 1 MiB"));
+        gateway.endScript();
+    }
+
+    @Test
     public void a_broken_line_leaves_the_settings_of_a_heap_and_of_the_broker_in_force() throws Exception {
         String heap = "org.dmabuf.heap.carveout-live.cfg";
         String broker = "org.dmabuf.heap.broker.cfg";

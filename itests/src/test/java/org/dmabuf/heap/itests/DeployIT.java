@@ -234,7 +234,7 @@ public class DeployIT {
         gateway.await("dmaheap:list", "camera +carveout .* serving .*");
         gateway.run("dmaheap:alloc -h camera -n held 64K");
         Files.delete(file);
-        gateway.awaitLog("heap 'camera' has left; its region of 1 MiB stays until"); // by System.Logger
+        gateway.awaitLog("heap 'camera' has left; its region of 1 MiB stays until");
         gateway.run("dmaheap:free held");
         gateway.endScript();
     }

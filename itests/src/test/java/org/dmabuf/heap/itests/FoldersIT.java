@@ -4,6 +4,7 @@ package org.dmabuf.heap.itests;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
+import static org.junit.Assume.assumeTrue;
 
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -106,5 +107,22 @@ public class FoldersIT {
             Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxr-xr-x"));
         }
         gateway.runOnce("dmaheap:list");
+    }
+
+    @Test
+    public void a_read_only_mount_may_have_any_mode() throws Exception {
+        Path etc = gateway.home().resolve("etc");
+        assumeTrue(
+                "only root can mount",
+                Files.getOwner(Path.of("/proc/self")).getName().equals("root"));
+        Files.setPosixFilePermissions(etc, PosixFilePermissions.fromString("rwxrwxrwx"));
+        ProcessBuilder builder = gateway.builder("dmaheap:list");
+        String mount = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+        builder.command().addAll(0, List.of("unshare", "-m", "sh", "-c", mount, etc.toString()));
+        Path out = folder.newFile().toPath();
+        Process list =
+                builder.redirectErrorStream(true).redirectOutput(out.toFile()).start();
+        assertTrue(list.waitFor(120, TimeUnit.SECONDS));
+        assertEquals(Files.readString(out), 0, list.exitValue());
     }
 }

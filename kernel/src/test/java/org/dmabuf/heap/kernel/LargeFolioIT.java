@@ -29,10 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/**
- * Tests of large folios with real dma-bufs, with the kernel's settings, and with fragmented memory. The guest is slow,
- * so that the time for one buffer can end before its last folio.
- */
+/** Tests of large folios with real dma-bufs, with the kernel's settings, and with fragmented memory. */
 class LargeFolioIT {
     private static final Path SETTINGS = Path.of("/sys/kernel/mm/transparent_hugepage");
     private static final long FOLIO = 2 << 20;

@@ -69,7 +69,7 @@ public record BufferServices(
     }
 
     private long holderReports() {
-        return holders.isPresent() ? holders.get().told() : 0;
+        return holders.isPresent() ? holders.get().ended() : 0;
     }
 
     /** Ends the charges of buffers whose last holder outside this process is gone. */

@@ -8,7 +8,7 @@ import java.util.List;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.broker.RecordedBrokerEvents;
-import org.dmabuf.heap.broker.RecordedLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 

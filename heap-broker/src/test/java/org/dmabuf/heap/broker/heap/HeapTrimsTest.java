@@ -24,7 +24,7 @@ import org.dmabuf.heap.HeapShortageException;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.FakeMemory;
-import org.dmabuf.heap.broker.RecordedLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;

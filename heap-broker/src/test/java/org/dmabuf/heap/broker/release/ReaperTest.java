@@ -21,7 +21,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.Race;
-import org.dmabuf.heap.broker.RecordedLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.gateway.configuration;
 
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
-import java.util.Dictionary;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -17,13 +12,10 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
-import org.apache.felix.cm.file.ConfigurationHandler;
 import org.dmabuf.heap.gateway.configuration.TextCheck.Finding;
 import org.dmabuf.heap.linux.component.SettingsFile;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
-import org.osgi.framework.FrameworkUtil;
 
 /**
  * Folder of configuration files, which passes the settings of each file to a {@link Target} and reports errors. It
@@ -54,25 +46,13 @@ final class ConfigurationFolder {
         void remove(String name) throws IOException;
     }
 
-    /**
-     * Version of a file, as a look at the folder shows it. The time is that of the last change of content or access: a
-     * program cannot set it, so it also shows a change that keeps size and time of modification.
-     */
-    private record Version(Object key, FileTime changed, long size, String kind) {
-        private static final Version ABSENT = of("absent file");
-
-        static Version of(String kind) {
-            return new Version(null, FileTime.fromMillis(0), 0, kind);
-        }
-    }
-
     /** File in one version, with the findings that were reported for it. */
     private static final class Seen {
-        private final Version version;
+        private final FileVersion version;
         private final Set<String> reported = new HashSet<>();
         private boolean stable;
 
-        Seen(Version version) {
+        Seen(FileVersion version) {
             this.version = version;
         }
     }
@@ -97,7 +77,7 @@ final class ConfigurationFolder {
 
     /** Applies all files at once, and removes configurations whose files have vanished. */
     void lookFirst() throws IOException {
-        Map<String, Version> listed = list();
+        Map<String, FileVersion> listed = FileVersion.list(folder);
         target.retain(listed.keySet());
         look(listed, true);
     }
@@ -109,16 +89,16 @@ final class ConfigurationFolder {
      * @throws IOException if the folder cannot be listed
      */
     boolean look() throws IOException {
-        return look(list(), false);
+        return look(FileVersion.list(folder), false);
     }
 
-    private boolean look(Map<String, Version> listed, boolean first) {
+    private boolean look(Map<String, FileVersion> listed, boolean first) {
         boolean more = false;
         Map<String, Seen> now = new TreeMap<>();
         Set<String> names = new TreeSet<>(listed.keySet());
         names.addAll(seen.keySet());
         for (String name : names) {
-            Version version = listed.getOrDefault(name, Version.ABSENT);
+            FileVersion version = listed.getOrDefault(name, FileVersion.ABSENT);
             Seen before = seen.get(name);
             boolean same = before != null && before.version.equals(version);
             Seen file = same ? before : new Seen(version);
@@ -126,25 +106,12 @@ final class ConfigurationFolder {
                 file.stable = act(name, file);
                 more |= file.stable;
             }
-            if (version != Version.ABSENT || !file.stable) {
+            if (version != FileVersion.ABSENT || !file.stable) {
                 now.put(name, file);
             }
         }
         seen = now;
         return more;
-    }
-
-    private Map<String, Version> list() throws IOException {
-        Map<String, Version> versions = new TreeMap<>();
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : (Iterable<Path>) files::iterator) {
-                String name = file.getFileName().toString();
-                if (!name.startsWith(".")) { // a file of an editor: the lock of Emacs is a dangling link
-                    versions.put(name, version(file));
-                }
-            }
-        }
-        return versions;
     }
 
     /**
@@ -157,27 +124,11 @@ final class ConfigurationFolder {
         seen.forEach((name, file) -> {
             if (file.stable) {
                 names.finding(name).ifPresent(finding -> report(file, finding));
-                if (NameCheck.isRead(name) && file.version.kind().equals("file") && file.version.size() <= LARGEST) {
+                if (NameCheck.isRead(name) && file.version.isFile() && file.version.size() <= LARGEST) {
                     report(file, name, settings(name, known));
                 }
             }
         });
-    }
-
-    private static Version version(Path file) {
-        try {
-            Map<String, Object> attributes =
-                    Files.readAttributes(file, "unix:fileKey,ctime,size,isRegularFile,isDirectory");
-            String kind = (Boolean) attributes.get("isRegularFile")
-                    ? "file"
-                    : (Boolean) attributes.get("isDirectory") ? "folder" : "special file";
-            return new Version(
-                    attributes.get("fileKey"), (FileTime) attributes.get("ctime"), (Long) attributes.get("size"), kind);
-        } catch (NoSuchFileException e) {
-            return Version.of("dangling link");
-        } catch (IOException e) {
-            return Version.of("file that cannot be read");
-        }
     }
 
     /** {@return whether the version is dealt with; false if Configuration Admin failed, which may pass} */
@@ -187,9 +138,14 @@ final class ConfigurationFolder {
         }
         String path = shown + "/" + Printable.of(name);
         try {
-            if (file.version == Version.ABSENT) {
+            if (file.version == FileVersion.ABSENT) {
                 target.remove(name);
-            } else if (!file.version.kind().equals("file")) {
+            } else if (file.version == FileVersion.SECOND) {
+                report(
+                        file,
+                        "invalid name " + Printable.of(name) + " in " + shown + ": expected one file for a PID, but "
+                                + Printable.of(NameCheck.preferred(name)) + " has the same; it is not read");
+            } else if (!file.version.isFile()) {
                 report(file, "invalid " + file.version.kind() + " " + path + ": expected a file with settings");
             } else if (file.version.size() > LARGEST) {
                 report(
@@ -230,7 +186,7 @@ final class ConfigurationFolder {
                         .toList());
         Map<String, Object> settings;
         try {
-            settings = plain ? plain(content) : typed(content);
+            settings = plain ? FileSettings.ofLines(content) : FileSettings.ofTyped(content);
         } catch (IOException e) {
             report(
                     file,
@@ -240,24 +196,6 @@ final class ConfigurationFolder {
         }
         if (!stays) {
             target.apply(name, settings);
-        }
-    }
-
-    private static Map<String, Object> plain(byte[] content) {
-        Map<String, Object> settings = new HashMap<>();
-        SettingsFile.of(new String(content, StandardCharsets.UTF_8)).entries().stream()
-                .filter(entry -> !entry.key().isEmpty())
-                .forEach(entry -> settings.put(entry.key(), entry.value()));
-        return settings;
-    }
-
-    private static Map<String, Object> typed(byte[] content) throws IOException {
-        try {
-            @SuppressWarnings("unchecked") // the handler has an untyped signature
-            Dictionary<String, Object> settings = ConfigurationHandler.read(new ByteArrayInputStream(content));
-            return settings == null ? Map.of() : FrameworkUtil.asMap(settings);
-        } catch (RuntimeException e) { // for a value that is not of its type
-            throw new IOException(e.toString(), e);
         }
     }
 

@@ -62,7 +62,8 @@ final class FileConfigurations implements ConfigurationFolder.Target {
 
     @Override
     public boolean owns(String name) throws IOException {
-        return isReadOnly(configuration(name));
+        Configuration configuration = configuration(name);
+        return isReadOnly(configuration) && isOf(name, configuration);
     }
 
     @Override
@@ -82,7 +83,16 @@ final class FileConfigurations implements ConfigurationFolder.Target {
 
     @Override
     public void remove(String name) throws IOException {
-        delete(configuration(name));
+        Configuration configuration = configuration(name);
+        if (isOf(name, configuration)) {
+            delete(configuration);
+        }
+    }
+
+    /** Returns whether a file gave a configuration. Another file with the same PID may have replaced it. */
+    private boolean isOf(String name, Configuration configuration) {
+        Dictionary<String, Object> properties = configuration.getProperties();
+        return properties != null && uri(name).equals(properties.get(FILE));
     }
 
     /** Deletes a configuration, unless another user of Configuration Admin has set it. */

@@ -12,6 +12,9 @@ final class NameCheck {
     private static final Set<String> MEANT =
             Set.of(".cfg.txt", ".conf", ".cfg.conf", ".cnf", ".ini", ".txt", ".properties", ".config.txt");
 
+    private static final String PLAIN = ".cfg";
+    private static final String TYPED = ".config";
+
     private final String folder;
     private final Components components;
 
@@ -26,7 +29,12 @@ final class NameCheck {
 
     /** {@return whether a file of this name is read} */
     static boolean isRead(String name) {
-        return name.endsWith(".cfg") || name.endsWith(".config");
+        return name.endsWith(PLAIN) || name.endsWith(TYPED);
+    }
+
+    /** {@return the name of the file that is read instead of a file, if it exists; the same PID would be in both} */
+    static String preferred(String name) {
+        return name.endsWith(TYPED) ? name.substring(0, name.length() - TYPED.length()) + PLAIN : "";
     }
 
     /** {@return the PID that a file configures: the part before the first hyphen is the PID of a factory} */

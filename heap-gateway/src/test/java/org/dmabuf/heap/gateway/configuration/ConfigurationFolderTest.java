@@ -192,6 +192,25 @@ class ConfigurationFolderTest {
     }
 
     @Test
+    void of_two_files_for_a_pid_one_is_read_until_it_is_removed() throws IOException {
+        write("org.example.acme.config", "size=I\"3\"");
+        folder.lookFirst();
+        Path preferred = write("org.example.acme.cfg", "size = 1");
+        assertEquals(
+                List.of("invalid name org.example.acme.config in etc: expected one file for a PID, but"
+                        + " org.example.acme.cfg has the same; it is not read"),
+                logged());
+        assertEquals(Map.of("size", "1"), configured.settings.get("org.example.acme.cfg"));
+        write("org.example.acme.config", "size=I\"4\"");
+        assertEquals(List.of(), logged());
+        assertEquals(3, configured.settings.get("org.example.acme.config").get("size"));
+        Files.delete(preferred);
+        assertEquals(List.of(), logged());
+        assertEquals(Set.of("org.example.acme.config"), configured.settings.keySet());
+        assertEquals(4, configured.settings.get("org.example.acme.config").get("size"));
+    }
+
+    @Test
     void a_change_is_applied_at_the_second_look_and_a_removal_as_well() throws IOException {
         folder.lookFirst();
         Path file = write("org.example.acme.cfg", "size = 1");

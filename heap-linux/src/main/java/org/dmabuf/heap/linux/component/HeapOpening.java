@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.component;
 
-import java.lang.System.Logger.Level;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -118,10 +117,9 @@ final class HeapOpening implements AutoCloseable {
     }
 
     private void log(HeapException shortage) {
-        LOG.write(
-                Level.WARNING,
-                "heap ''{0}'' is not announced yet: {1}. It is opened without a restart when the cause is gone;"
-                        + " the opening is repeated every {2} s",
+        LOG.warn(
+                "heap '{}' is not announced yet: {}. It is opened without a restart when the cause is gone;"
+                        + " the opening is repeated every {} s",
                 settings.heap(),
                 shortage.reason(),
                 TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
@@ -229,7 +227,7 @@ final class HeapOpening implements AutoCloseable {
         if (!kept) {
             opened.run();
         } else if (opened != HeapRegistration.NOTHING) {
-            LOG.write(Level.INFO, "heap ''{0}'': the cause is gone, and the heap is announced", settings.heap());
+            LOG.info("heap '{}': the cause is gone, and the heap is announced", settings.heap());
         }
     }
 
@@ -256,11 +254,11 @@ final class HeapOpening implements AutoCloseable {
             return false;
         }
         boolean refusal = cause instanceof HeapException; // needs no stack trace
-        LOG.failure(
-                Level.ERROR,
-                "opening heap '" + settings.heap() + "' failed and is not repeated"
-                        + (refusal ? ": " + reason : "")
-                        + "; correct the cause, then restart its bundle or change its configuration",
+        LOG.error(
+                "opening heap '{}' failed and is not repeated{}; correct the cause, then restart its bundle or change"
+                        + " its configuration",
+                settings.heap(),
+                refusal ? ": " + reason : "",
                 refusal ? null : cause);
         return true;
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.component;
 
-import java.lang.System.Logger.Level;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
@@ -156,9 +155,8 @@ public final class HeapStart implements AutoCloseable {
         HeapOpening next = HeapOpening.begin(settings, listing, sourceNow);
         if (next.isFailed() && settingsBefore != null) {
             next.close();
-            LOG.write(
-                    Level.WARNING,
-                    "heap ''{0}'' is opened again with its previous settings; a correction takes effect at once",
+            LOG.warn(
+                    "heap '{}' is opened again with its previous settings; a correction takes effect at once",
                     settingsBefore.heap());
             open(settingsBefore, sourceBefore);
         } else {
@@ -186,10 +184,11 @@ public final class HeapStart implements AutoCloseable {
             end(before);
             keep(HeapOpening.refused(settings, listing, reason), settings, null);
         }
-        LOG.failure(
-                Level.ERROR,
-                "heap '" + heap + "' " + (serves ? "stays as it is" : "cannot start") + ": " + reason
-                        + "; a correction takes effect at once",
+        LOG.error(
+                "heap '{}' {}: {}; a correction takes effect at once",
+                heap,
+                serves ? "stays as it is" : "cannot start",
+                reason,
                 bug);
     }
 

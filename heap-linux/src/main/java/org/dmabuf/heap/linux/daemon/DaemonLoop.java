@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.daemon;
 
-import java.lang.System.Logger.Level;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
@@ -50,7 +49,7 @@ public final class DaemonLoop implements Runnable {
             } catch (Throwable e) { // the thread must go on, because no other thread does this work
                 if (!failing) {
                     failing = true;
-                    LOG.failure(Level.ERROR, failure + "; the thread goes on", e);
+                    LOG.error(failure + "; the thread goes on", e);
                 }
                 LockSupport.parkNanos(this, pauseNanos);
             }

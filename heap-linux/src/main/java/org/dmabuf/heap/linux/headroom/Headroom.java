@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.headroom;
 
-import java.lang.System.Logger.Level;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
@@ -9,6 +8,7 @@ import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.machine.MachineMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 
@@ -31,7 +31,7 @@ public final class Headroom {
     /** System property: reserve that is never granted, in bytes, or a number with K, M, G or T. Default: 64 MiB. */
     public static final String RESERVE_PROPERTY = "org.dmabuf.heap.headroom.reserve";
 
-    private static final System.Logger LOG = System.getLogger(Headroom.class.getName());
+    private static final QuietLog LOG = new QuietLog(Headroom.class);
     private static final long MAX_AGE_MILLIS = 50;
     private static final long DEFAULT_RESERVE = 64L << 20;
 
@@ -223,10 +223,9 @@ public final class Headroom {
         try {
             return Bytes.parse(configured);
         } catch (IllegalArgumentException e) {
-            LOG.log(
-                    Level.WARNING,
-                    "invalid {0} = {1} in the system properties: expected bytes, or a number with K, M, G or T, such as"
-                            + " 16M; a reserve of {2} is in force",
+            LOG.warn(
+                    "invalid {} = {} in the system properties: expected bytes, or a number with K, M, G or T, such as"
+                            + " 16M; a reserve of {} is in force",
                     RESERVE_PROPERTY,
                     configured,
                     Bytes.text(DEFAULT_RESERVE));

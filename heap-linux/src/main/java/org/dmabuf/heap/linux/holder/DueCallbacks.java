@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.holder;
 
-import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 
@@ -87,7 +86,7 @@ final class DueCallbacks {
         try {
             watch.callback.run();
         } catch (Throwable e) { // the thread must go on, because other callbacks wait
-            LOG.failure(Level.ERROR, "the callback after the last holder's release failed", e);
+            LOG.error("the callback after the last holder's release failed", e);
         } finally {
             synchronized (lock) {
                 run++;

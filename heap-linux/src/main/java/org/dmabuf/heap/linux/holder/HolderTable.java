@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.holder;
 
-import java.lang.System.Logger.Level;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -194,7 +193,7 @@ final class HolderTable {
         try {
             file.await(System.nanoTime(), end);
         } catch (RuntimeException | Error e) {
-            LOG.failure(Level.ERROR, "polling for holders failed; the waiting thread polls again", e);
+            LOG.error("polling for holders failed; the waiting thread polls again", e);
         }
     }
 
@@ -245,7 +244,7 @@ final class HolderTable {
                 made.start();
                 thread = made;
             } catch (RuntimeException | Error e) { // no thread can be started; watches go on waiting
-                LOG.failure(Level.ERROR, "starting the holder thread failed; the next buffer starts it again", e);
+                LOG.error("starting the holder thread failed; the next buffer starts it again", e);
                 return;
             }
         }
@@ -302,7 +301,7 @@ final class HolderTable {
         return due == FileTracker.NEVER ? -1 : (int) Math.max(0, TimeUnit.NANOSECONDS.toMillis(due) + 1);
     }
 
-    long told() {
+    long ended() {
         return callbacks.count();
     }
 

@@ -62,7 +62,7 @@ public final class HolderTracker implements AutoCloseable {
      * released. The result is reused for 10 ms, so that repeated refusals are cheap. When the call returns, the due
      * callbacks of all trackers have run. The call waits at most 50 ms for callbacks in other threads.
      *
-     * @return the current value of {@link #told()}
+     * @return the current value of {@link #ended()}
      */
     public long look() {
         HolderTable asked = table;
@@ -73,9 +73,9 @@ public final class HolderTracker implements AutoCloseable {
      * {@return the number of callbacks of all trackers that have run; a later, different number means that another one
      * has run}
      */
-    public long told() {
+    public long ended() {
         HolderTable asked = table;
-        return asked == null ? 0 : asked.told();
+        return asked == null ? 0 : asked.ended();
     }
 
     private synchronized HolderTable table() {

@@ -10,39 +10,44 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 final class AlignedMapping {
     private static final int PROT_NONE = 0;
     private static final int MAP_PRIVATE = 0x2;
-    private static final int MAP_FIXED = 0x10;
     private static final int MAP_ANONYMOUS = 0x20;
     private static final int MAP_NORESERVE = 0x4000;
+    private static final int MAP_FIXED_NOREPLACE = 0x100000; // since 4.17, only a wish before
     private static final int NO_FD = -1;
 
     private AlignedMapping() {}
 
     /**
-     * Maps a file from its start. It reserves more addresses than necessary, maps the file at the aligned one, and
-     * returns the others.
+     * Maps a file from its start. It reserves more addresses than necessary, returns those at the aligned one, and maps
+     * the file there. No mapping of another thread can be replaced or ended, not even if the kernel refuses the file:
+     * mmap(2) over reserved addresses could return them before it fails.
      *
      * @param length bytes
      * @param protection {@code PROT_*}
      * @param fd descriptor
      * @param alignment bytes, a power of two
-     * @return a multiple of the alignment, or a negative error number
+     * @return a multiple of the alignment, or a negative error number; EEXIST if another thread was faster
      */
     static long map(Syscalls syscalls, long length, int protection, int fd, long alignment) {
-        long reserved = length + alignment;
-        long start = syscalls.mmap(0, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
+        long start =
+                syscalls.mmap(0, length + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
         if (start < 0) {
             return start;
         }
         long aligned = start + alignment - 1 & -alignment;
-        long mapped = syscalls.mmap(aligned, length, protection, Mmap.MAP_SHARED | MAP_FIXED, fd, 0);
-        if (mapped < 0) {
-            syscalls.munmap(start, reserved);
-            return mapped;
+        long before = aligned - start;
+        int returned = syscalls.munmap(aligned, length);
+        if (returned < 0) { // this divides a mapping, and the process has too many
+            syscalls.munmap(start, length + alignment);
+            return returned;
         }
-        if (aligned > start) {
-            syscalls.munmap(start, aligned - start);
+        try {
+            return syscalls.mmap(aligned, length, protection, Mmap.MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+        } finally {
+            if (before > 0) {
+                syscalls.munmap(start, before);
+            }
+            syscalls.munmap(aligned + length, alignment - before);
         }
-        syscalls.munmap(aligned + length, start + reserved - aligned - length);
-        return aligned;
     }
 }

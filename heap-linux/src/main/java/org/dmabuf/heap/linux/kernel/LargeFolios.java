@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.kernel;
 
-import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -20,7 +20,7 @@ import org.dmabuf.heap.linux.text.Bytes;
  *
  * <p>The kernel makes one on MADV_COLLAPSE, independently of the machine's settings. Smaller folios need a setting for
  * their size. After a failure, the source makes small pages for some seconds, because the kernel searches long for
- * memory that is fragmented. The time for one buffer is limited, too.
+ * memory that is fragmented. The time for which it moves other memory for one buffer is limited, too.
  *
  * <p>Memory that was allocated by fallocate(2), but not touched, must never be collapsed: the kernel does not clear it.
  * One touched page in each extent is sufficient for an empty file.
@@ -31,6 +31,7 @@ public final class LargeFolios {
     private static final QuietLog LOG = new QuietLog(LargeFolios.class);
 
     private static final Path SETTINGS = Path.of("/sys/kernel/mm/transparent_hugepage");
+    private static final Path STATISTICS = Path.of("/proc/vmstat");
     private static final int MADV_HUGEPAGE = 14;
     private static final int MADV_COLLAPSE = 25; // since 6.1, EINVAL before
 
@@ -39,16 +40,24 @@ public final class LargeFolios {
 
     private static final Pattern GRANTED = Pattern.compile("\\[(advise|within_size|always)]");
 
+    /** Number of times that a thread moved other memory to get a large folio. */
+    private static final Pattern MOVES = Pattern.compile("(?m)^compact_stall \\d+$");
+
     /** Attempts for an extent with a page that the kernel is using at the moment. */
     private static final int TRIES = 3;
-    /** Time for the large folios of one buffer. The kernel may move other memory to make one, for 60 ms each. */
+    /**
+     * Time to move other memory for one buffer. One large folio can take 60 ms. Clearing takes 0.1 ms, but 5 ms on a
+     * virtual machine whose host provides the memory at that moment. Small pages would not avoid that.
+     */
     private static final long BUDGET_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
-
+    /** Increase of that time for each large folio, and the time from which the kernel may have moved other memory. */
     private static final long EXTENT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final String heap;
     private final Syscalls syscalls;
+    private final Path statistics;
     private final LongSupplier nanoTime;
     /** Bytes of a large folio; 0 if the kernel has none. */
     private final long folio;
@@ -57,6 +66,9 @@ public final class LargeFolios {
 
     private final AtomicLong held = new AtomicLong();
     private volatile long pausedUntil;
+    /** Line of the statistics when it was last read; empty if there is none. */
+    private volatile String moves;
+
     private volatile boolean made;
     /** Whether the kernel has refused large folios and never made one. */
     private volatile boolean refused;
@@ -69,22 +81,25 @@ public final class LargeFolios {
      * @throws HeapException when no descriptor is left for the reading
      */
     public LargeFolios(String heap, Syscalls syscalls) {
-        this(heap, syscalls, SETTINGS, System::nanoTime);
+        this(heap, syscalls, SETTINGS, STATISTICS, System::nanoTime);
     }
 
     /**
      * @param settings folder of the kernel's settings
+     * @param statistics file with the kernel's counts
      * @param nanoTime the clock
      */
-    LargeFolios(String heap, Syscalls syscalls, Path settings, LongSupplier nanoTime) {
+    LargeFolios(String heap, Syscalls syscalls, Path settings, Path statistics, LongSupplier nanoTime) {
         this.heap = heap;
         this.syscalls = syscalls;
+        this.statistics = statistics;
         this.nanoTime = nanoTime;
         this.folio = ProcFile.read(settings.resolve("hpage_pmd_size"))
                 .map(text -> Long.parseLong(text.strip()))
                 .orElse(0L);
         this.advisedFrom = advisedFrom(settings);
         this.pausedUntil = nanoTime.getAsLong();
+        this.moves = moves();
     }
 
     private long advisedFrom(Path settings) {
@@ -160,13 +175,14 @@ public final class LargeFolios {
     }
 
     private long collapse(long address, long rounded, long size) {
-        long deadline = nanoTime.getAsLong() + BUDGET_NANOS + rounded / folio * EXTENT_NANOS;
+        long budget = BUDGET_NANOS + rounded / folio * EXTENT_NANOS;
         long large = 0;
         long pieceEnd = 0;
-        for (long done = 0; done < rounded; done += folio) {
+        for (long done = 0; done < rounded && budget >= 0; done += folio) {
             if (done >= pieceEnd) {
                 pieceEnd = done + Pieces.next(heap, done, size);
             }
+            long start = nanoTime.getAsLong();
             int result = collapse(address + done);
             if (result == 0) {
                 made = true;
@@ -177,8 +193,9 @@ public final class LargeFolios {
                 pause(result);
                 break;
             }
-            if (nanoTime.getAsLong() - deadline > 0) {
-                break;
+            long taken = nanoTime.getAsLong() - start;
+            if (taken > EXTENT_NANOS && hasMovedMemory()) {
+                budget -= taken;
             }
         }
         return large;
@@ -198,6 +215,22 @@ public final class LargeFolios {
         return result;
     }
 
+    /** {@return whether the kernel may have moved memory since the last call, for this thread or another} */
+    private boolean hasMovedMemory() {
+        String before = moves;
+        moves = moves();
+        return moves.isEmpty() || !moves.equals(before);
+    }
+
+    private String moves() {
+        try {
+            Matcher line = MOVES.matcher(ProcFile.read(statistics).orElse(""));
+            return line.find() ? line.group() : "";
+        } catch (HeapException e) { // no descriptor is left
+            return "";
+        }
+    }
+
     /** An access at the limit would end the process, unlike this call. */
     private HeapException atTheLimit(long size) {
         return HeapException.of(
@@ -211,16 +244,15 @@ public final class LargeFolios {
         pausedUntil = nanoTime.getAsLong() + PAUSE_NANOS;
         if (result == -Errno.EINVAL.number() && !made && !refused) {
             refused = true;
-            LOG.write(
-                    Level.INFO,
-                    "heap ''{0}'': the kernel refuses large folios (EINVAL), so that buffers of {1} and more take"
-                            + " longer to make; they need Linux 6.1, a shmem_enabled in {2} that is not deny, a"
-                            + " hugepages-{3}kB/shmem_enabled there that is not never, and a process with THP_enabled:"
-                            + " 1 in /proc/self/status",
+            LOG.info(
+                    "heap '{}': the kernel refuses large folios (EINVAL), so that buffers of {} and more take longer to"
+                            + " make; they need Linux 6.1, a shmem_enabled in {} that is not deny, a"
+                            + " hugepages-{}kB/shmem_enabled there that is not never, and a process with THP_enabled: 1"
+                            + " in /proc/self/status",
                     heap,
                     Bytes.text(folio),
                     SETTINGS,
-                    Long.toString(folio >> 10));
+                    folio >> 10);
         }
     }
 

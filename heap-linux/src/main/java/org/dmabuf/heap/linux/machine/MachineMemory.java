@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.machine;
 
-import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.LongSupplier;
+import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.text.Bytes;
 
@@ -19,7 +19,7 @@ import org.dmabuf.heap.linux.text.Bytes;
  * call {@link #read}.
  */
 public final class MachineMemory {
-    private static final System.Logger LOG = System.getLogger(MachineMemory.class.getName());
+    private static final QuietLog LOG = new QuietLog(MachineMemory.class);
 
     /** Version 1 writes "no limit" as nearly 2^63. */
     private static final long NO_LIMIT = 1L << 62;
@@ -78,7 +78,7 @@ public final class MachineMemory {
         if (!now.equals(membership)) {
             OwnCgroup found = OwnCgroup.locate(proc, now, cgroupId);
             if (!found.doubt().isEmpty()) {
-                LOG.log(Level.WARNING, found.doubt());
+                LOG.warn("{}", found.doubt());
             }
             cgroup = found;
             membership = now;

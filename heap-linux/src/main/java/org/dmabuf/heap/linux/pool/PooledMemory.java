@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.pool;
 
-import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.dmabuf.heap.Access;
@@ -90,7 +89,7 @@ final class PooledMemory {
             try {
                 memory.release();
             } catch (RuntimeException | Error e) {
-                LOG.failure(Level.ERROR, "releasing pooled memory failed", e);
+                LOG.error("releasing pooled memory failed", e);
             }
         }
     }

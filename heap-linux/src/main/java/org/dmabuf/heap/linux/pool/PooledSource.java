@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.pool;
 
-import java.lang.System.Logger.Level;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -315,10 +314,9 @@ public final class PooledSource implements MemorySource {
     private void log(Throwable failure) {
         if (!failing && !closed) {
             failing = true; // logged once, until it succeeds again
-            LOG.failure(
-                    Level.WARNING,
-                    "heap '" + heap + "': making a buffer ahead of demand failed; requests go without it, and"
-                            + " it is tried again",
+            LOG.warn(
+                    "heap '{}': making a buffer ahead of demand failed; requests go without it, and it is tried again",
+                    heap,
                     failure);
         }
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.region;
 
-import java.lang.System.Logger.Level;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.QuietLog;
@@ -149,9 +148,8 @@ final class EmulatedCmaRegion extends Region {
             blocks.free(offset);
         } else {
             blocks.discard(offset);
-            LOG.write(
-                    Level.WARNING,
-                    "heap ''{0}'': releasing {1} of the region failed ({2}); the release is repeated when an allocation"
+            LOG.warn(
+                    "heap '{}': releasing {} of the region failed ({}); the release is repeated when an allocation"
                             + " needs them",
                     heap,
                     Bytes.text(size),

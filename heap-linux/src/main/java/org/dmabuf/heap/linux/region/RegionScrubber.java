@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.region;
 
-import java.lang.System.Logger.Level;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -260,9 +259,8 @@ final class RegionScrubber {
             logged &= unbacked.count() > 0;
         } else if (!logged) {
             logged = true;
-            LOG.write(
-                    Level.WARNING,
-                    "heap ''{0}'': the machine has no memory for {1} of the region, which an exported buffer left"
+            LOG.warn(
+                    "heap '{}': the machine has no memory for {} of the region, which an exported buffer left"
                             + " without pages; the attempt is repeated each second, and when an allocation needs them",
                     heap,
                     Bytes.text(range.size()));

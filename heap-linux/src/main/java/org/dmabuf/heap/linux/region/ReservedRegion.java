@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.region;
 
-import java.lang.System.Logger.Level;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
@@ -240,13 +239,12 @@ final class ReservedRegion extends Region {
         RegionAllocator.Figures now = blocks.figures(1);
         long held = now.size() - now.free() - now.dirty();
         if (held > 0) {
-            LOG.write(
-                    Level.INFO,
-                    "heap ''{0}'' has left; its region of {2} stays until the buffers in {1} of it are released and"
+            LOG.info(
+                    "heap '{}' has left; its region of {} stays until the buffers in {} of it are released and"
                             + " have no holder",
                     heap,
-                    Bytes.text(held),
-                    Bytes.text(now.size()));
+                    Bytes.text(now.size()),
+                    Bytes.text(held));
         }
     }
 
@@ -254,6 +252,6 @@ final class ReservedRegion extends Region {
     void end() {
         memory.gone();
         super.end();
-        LOG.write(Level.DEBUG, "heap ''{0}'': its region of {1} was released", heap, Bytes.text(layout.size()));
+        LOG.debug("heap '{}': its region of {} was released", heap, Bytes.text(layout.size()));
     }
 }

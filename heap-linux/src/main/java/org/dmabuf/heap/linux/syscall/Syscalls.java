@@ -120,7 +120,8 @@ public interface Syscalls {
     /**
      * mmap(2).
      *
-     * @param address 0 for an address of the kernel's choice; with {@code MAP_FIXED} the address of the mapping
+     * @param address 0 for an address of the kernel's choice; with {@code MAP_FIXED} or
+     *     {@code MAP_FIXED_NOREPLACE} the address of the mapping
      * @param length bytes
      * @param protection {@code PROT_*}
      * @param flags {@code MAP_*}

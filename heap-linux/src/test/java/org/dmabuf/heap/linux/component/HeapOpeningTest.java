@@ -17,7 +17,7 @@ import java.util.function.BooleanSupplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.FailingLog;
-import org.dmabuf.heap.linux.daemon.JavaLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -121,7 +121,7 @@ class HeapOpeningTest {
     @Test
     void a_heap_that_refuses_its_memory_in_the_end_is_not_logged_as_announced() {
         refusal = refusal(Errno.ENOMEM);
-        List<String> lines = JavaLog.of(HeapOpening.class, () -> {
+        List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, () -> {
                 open().run(); // refuses as configured by the test; nothing stays open
                 return HeapRegistration.NOTHING;
@@ -156,7 +156,7 @@ class HeapOpeningTest {
             names = {"ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC"})
     void a_shortage_is_reported_once_and_the_heap_is_announced_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
-        List<String> lines = JavaLog.of(HeapOpening.class, () -> {
+        List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
             until("it is tried again", () -> attempts.get() > 1);
             assertEquals(0, open.get());
@@ -218,7 +218,7 @@ class HeapOpeningTest {
         for (RuntimeException cause : List.of(refusal(Errno.EINVAL), new IllegalStateException("a bug"))) {
             refusal = cause;
             attempts.set(0);
-            List<String> lines = JavaLog.of(HeapOpening.class, () -> {
+            List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
                 HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
                 String reason = cause instanceof HeapException own ? own.reason() : cause.toString();
                 assertEquals(List.of(unavailable(reason, false)), List.copyOf(listed));
@@ -238,7 +238,7 @@ class HeapOpeningTest {
     @Test
     void a_failure_other_than_a_shortage_ends_the_attempts_and_is_listed_and_reported() {
         refusal = refusal(Errno.ENOMEM);
-        List<String> lines = JavaLog.of(HeapOpening.class, () -> {
+        List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
             HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open);
             refusal = refusal(Errno.ENODEV);
             until("the thread ends", () -> !waits());

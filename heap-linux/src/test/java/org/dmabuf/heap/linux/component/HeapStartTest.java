@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.daemon.JavaLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -72,7 +72,7 @@ class HeapStartTest {
         properties.put("service.pid", PID);
         HeapSettings settings = HeapSettings.of(
                 PID, "acme", properties, (String) properties.getOrDefault("heap.name", ""), () -> 5, () -> 0);
-        return JavaLog.of(
+        return RecordedLog.of(
                 HeapStart.class,
                 () -> start.configure(
                         settings,
@@ -215,7 +215,7 @@ class HeapStartTest {
     void an_exception_in_the_code_that_reads_settings_counts_as_an_invalid_setting() throws IOException {
         configure("heap.id = 5");
         HeapSettings settings = HeapSettings.of(PID, "acme", Map.of(), "acme", () -> 6, () -> 0);
-        JavaLog.of(
+        RecordedLog.of(
                 HeapStart.class,
                 () -> start.configure(
                         settings,

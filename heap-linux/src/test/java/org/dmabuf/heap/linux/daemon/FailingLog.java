@@ -2,21 +2,20 @@
 package org.dmabuf.heap.linux.daemon;
 
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 
-/** Log of one class that counts messages instead of printing them, and throws if a test wants that. */
-public final class FailingLog extends Handler implements AutoCloseable {
-    private final Logger logger;
-    private final boolean fails;
+/** Log of one class that counts messages, and throws if a test wants that. */
+public final class FailingLog implements AutoCloseable {
+    private final Class<?> source;
     private final AtomicInteger records = new AtomicInteger();
 
     public FailingLog(Class<?> source, boolean fails) {
-        this.logger = Logger.getLogger(source.getName());
-        this.fails = fails;
-        logger.setUseParentHandlers(false);
-        logger.addHandler(this);
+        this.source = source;
+        RecordedLog.listen(source, () -> {
+            records.incrementAndGet();
+            if (fails) {
+                throw new AssertionError("the log fails, as set by the test");
+            }
+        });
     }
 
     public int records() {
@@ -24,19 +23,7 @@ public final class FailingLog extends Handler implements AutoCloseable {
     }
 
     @Override
-    public void publish(LogRecord entry) {
-        records.incrementAndGet();
-        if (fails) {
-            throw new AssertionError("the log fails, as set by the test");
-        }
-    }
-
-    @Override
-    public void flush() {}
-
-    @Override
     public void close() {
-        logger.removeHandler(this);
-        logger.setUseParentHandlers(true);
+        RecordedLog.listen(source, null);
     }
 }

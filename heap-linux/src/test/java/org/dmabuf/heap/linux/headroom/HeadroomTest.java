@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.daemon.JavaLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.linux.machine.MachineMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
@@ -361,7 +361,7 @@ class HeadroomTest {
         assertEquals(12345, Headroom.reserve("12345"));
         assertEquals(0, Headroom.reserve("0"));
         for (String none : List.of("", "much", "-1", "16 MB of it", "99999999999G")) {
-            List<String> lines = JavaLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
+            List<String> lines = RecordedLog.of(Headroom.class, () -> assertEquals(64 * MIB, Headroom.reserve(none)));
             assertEquals(
                     List.of("invalid org.dmabuf.heap.headroom.reserve = " + none + " in the system properties: expected"
                             + " bytes, or a number with K, M, G or T, such as 16M; a reserve of 64 MiB is in force"),

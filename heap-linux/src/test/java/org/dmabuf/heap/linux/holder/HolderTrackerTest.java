@@ -560,7 +560,7 @@ class HolderTrackerTest {
                 Thread.onSpinWait(); // the last answer may still be valid
             }
             assertEquals(1, gone.get());
-            assertEquals(1, counted.told());
+            assertEquals(1, counted.ended());
         }
     }
 

@@ -3,13 +3,20 @@ package org.dmabuf.heap.linux.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -26,27 +33,39 @@ import org.junit.jupiter.params.provider.ValueSource;
 class AlignedMappingTest {
     private static final long LARGE = Bytes.PAGE / Long.BYTES * Bytes.PAGE;
     private static final long SIZE = LARGE + 3 * Bytes.PAGE;
+    private static final int MAP_FIXED = 0x10;
 
     /** Numbers of the calls of mmap that fail, from 1. */
     private final Set<Integer> failing = new HashSet<>();
 
     private int mmaps;
+    private boolean returningFails;
     /** Bytes of mappings that exist now. */
     private long mapped;
+    /** Action of another thread before the file is mapped at the aligned address. */
+    private LongConsumer meanwhile = _ -> {};
 
     private final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
             getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
                 boolean maps = method.getName().equals("mmap");
+                if (maps && (long) arguments[0] != 0) {
+                    meanwhile.accept((long) arguments[0]);
+                }
+                if (method.getName().equals("munmap") && returningFails) {
+                    returningFails = false;
+                    return -Errno.ENOMEM.number();
+                }
                 if (maps && failing.contains(++mmaps)) {
                     return (long) -Errno.ENOMEM.number();
                 }
-                if (maps && (long) arguments[0] == 0) { // a fixed one is within another
-                    mapped += (long) arguments[1];
-                } else if (method.getName().equals("munmap")) {
-                    mapped -= (long) arguments[1];
-                }
                 try {
-                    return method.invoke(Syscalls.linux(), arguments);
+                    Object result = method.invoke(Syscalls.linux(), arguments);
+                    if (maps && (long) result >= 0) {
+                        mapped += (long) arguments[1];
+                    } else if (method.getName().equals("munmap")) {
+                        mapped -= (long) arguments[1];
+                    }
+                    return result;
                 } catch (InvocationTargetException e) {
                     throw e.getCause();
                 }
@@ -100,6 +119,32 @@ class AlignedMappingTest {
         failing.add(call);
         assertUsable(mmap.map("camera", fd, SIZE, Access.READ_WRITE));
         assertEquals(call + 1, mmaps);
+    }
+
+    /** While a file is mapped, and if that fails, the kernel can give the reserved addresses to another thread. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void a_mapping_of_another_thread_is_neither_replaced_nor_ended(boolean refused) throws IOException {
+        if (refused) {
+            failing.add(2);
+        }
+        List<Long> others = new ArrayList<>();
+        meanwhile = address -> {
+            Syscalls.linux().munmap(address, SIZE);
+            others.add(
+                    Syscalls.linux().mmap(address, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED | MAP_FIXED, fd, LARGE));
+        };
+        assertUsable(mmap.map("camera", fd, SIZE, Access.READ_WRITE));
+        String other = Long.toHexString(others.getFirst()) + "-" + Long.toHexString(others.getFirst() + Bytes.PAGE);
+        assertTrue(Files.readString(Path.of("/proc/self/maps")).contains(other + " r--s "), other);
+        Syscalls.linux().munmap(others.getFirst(), Bytes.PAGE);
+    }
+
+    /** A hole in the reserved addresses makes two mappings of one. */
+    @Test
+    void a_process_with_too_many_mappings_keeps_no_reserved_addresses() {
+        returningFails = true;
+        assertUsable(mmap.map("camera", fd, SIZE, Access.READ_WRITE));
     }
 
     @Test

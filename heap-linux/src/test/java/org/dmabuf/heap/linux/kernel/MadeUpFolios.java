@@ -11,7 +11,7 @@ public final class MadeUpFolios {
     private MadeUpFolios() {}
 
     public static LargeFolios timeless(Syscalls syscalls) {
-        return new LargeFolios("camera", syscalls, SETTINGS, () -> 0);
+        return new LargeFolios("camera", syscalls, SETTINGS, SETTINGS, () -> 0);
     }
 
     /** {@return whether the kernel makes large folios of shareable memory} */

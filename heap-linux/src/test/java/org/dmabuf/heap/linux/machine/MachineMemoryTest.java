@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import org.dmabuf.heap.linux.daemon.JavaLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -324,7 +324,7 @@ class MachineMemoryTest {
     void a_limit_in_a_container_is_reported_with_a_hint_at_limits_above_it() throws IOException {
         inCgroup("0::/\n");
         limit2("", "" + 512 * MIB, 12 * MIB, 0);
-        List<String> lines = JavaLog.of(
+        List<String> lines = RecordedLog.of(
                 MachineMemory.class,
                 () -> assertEquals(
                         "the limit in " + mount.resolve("memory.max")
@@ -388,7 +388,7 @@ class MachineMemoryTest {
         inCgroup("0::/../b\n");
         limit2("", "" + 128 * MIB, 0, 0); // the cgroup that the process left
         MachineMemory memory = memory();
-        List<String> lines = JavaLog.of(MachineMemory.class, () -> {
+        List<String> lines = RecordedLog.of(MachineMemory.class, () -> {
             assertEquals(1024 * MIB, read(memory, 0).available());
             read(memory, 0);
         });
@@ -405,7 +405,7 @@ class MachineMemoryTest {
     void a_path_without_a_folder_is_under_the_limits_above_it() throws IOException {
         inCgroup("0::/gone/gateway\n");
         limit2("", "" + 128 * MIB, 0, 0);
-        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(128 * MIB, read().available()));
+        List<String> lines = RecordedLog.of(MachineMemory.class, () -> assertEquals(128 * MIB, read().available()));
         assertEquals(1, lines.size(), lines::toString);
     }
 
@@ -427,7 +427,7 @@ class MachineMemoryTest {
     void on_a_hybrid_host_version_1_has_the_limits() throws IOException {
         inCgroup("9:name=systemd:/\n4:memory:/gateway\n0::/../b\n");
         limit1("gateway", 256 * MIB, 0, 0);
-        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(256 * MIB, read().available()));
+        List<String> lines = RecordedLog.of(MachineMemory.class, () -> assertEquals(256 * MIB, read().available()));
         assertEquals(List.of(), lines);
     }
 
@@ -435,7 +435,7 @@ class MachineMemoryTest {
     void no_warning_is_logged_on_a_kernel_without_memory_cgroups() throws IOException {
         inCgroup("9:name=systemd:/\n");
         Files.delete(proc.resolve("self/mountinfo"));
-        List<String> lines = JavaLog.of(MachineMemory.class, () -> assertEquals(1024 * MIB, read().available()));
+        List<String> lines = RecordedLog.of(MachineMemory.class, () -> assertEquals(1024 * MIB, read().available()));
         assertEquals(List.of(), lines);
     }
 

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
-import org.dmabuf.heap.linux.daemon.JavaLog;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.Test;
 
 class RecyclePoolTest {
@@ -165,7 +165,7 @@ class RecyclePoolTest {
         buffers.add(bad);
         pool.put(bad.pooled());
         put(SMALL);
-        assertEquals(List.of("releasing pooled memory failed"), JavaLog.of(PooledMemory.class, pool::close));
+        assertEquals(List.of("releasing pooled memory failed"), RecordedLog.of(PooledMemory.class, pool::close));
         assertEquals(List.of(1, 1), released());
     }
 }

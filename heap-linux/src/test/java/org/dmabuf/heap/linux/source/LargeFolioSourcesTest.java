@@ -14,6 +14,7 @@ import java.util.Iterator;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.ExportMode;
+import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.MadeUpFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
@@ -135,7 +136,7 @@ class LargeFolioSourcesTest {
         leaveOldContent(16 * FOLIO);
         try (RegionSource region = region(kernel, RegionLayout.Exports.UDMABUF)) {
             long large = region.usage().inLargeFolios().orElseThrow();
-            // The clock of the machine runs, so that slow memory can end the attempt.
+            // Memory that the kernel has to move can end the attempt.
             assertTrue(large > 0 && large <= 8 * FOLIO, large + " bytes");
             HeapBuffer buffer = region.allocate(HeapRequest.of(8 * FOLIO));
             MemorySegment mapping = buffer.map(Access.READ_WRITE);
@@ -207,6 +208,7 @@ class LargeFolioSourcesTest {
                 assertEquals(size, Syscalls.linux().allocated(buffer.descriptor()));
                 buffer.release();
             }
+            RecordedLog.lines().forEach(System.out::println);
             System.out.println("3 buffers, " + source.usage().inLargeFolios().orElseThrow() + " bytes in large folios");
         }
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.dmabuf.heap.broker;
+package org.dmabuf.heap.linux.daemon;
 
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.IMarkerFactory;
@@ -17,11 +19,43 @@ import org.slf4j.spi.SLF4JServiceProvider;
 
 /** Log that records its lines, so that a test can check them. */
 public final class RecordedLog implements SLF4JServiceProvider {
-    private static final List<String> LINES = new CopyOnWriteArrayList<>();
+    private static final List<Line> LINES = new CopyOnWriteArrayList<>();
+    private static final Map<String, Runnable> LISTENERS = new ConcurrentHashMap<>();
     private static volatile boolean failing;
 
     private final IMarkerFactory markers = new BasicMarkerFactory();
     private final MDCAdapter context = new NOPMDCAdapter();
+
+    /** Part of a test during which a class logs. */
+    public interface Action {
+        void run() throws Exception;
+    }
+
+    private record Line(String logger, Level level, String text, Throwable thrown) {
+        @Override
+        public String toString() {
+            return level + " " + text + (thrown == null ? "" : " <" + thrown + ">");
+        }
+    }
+
+    /** {@return the messages that a class logs while an action runs} */
+    public static List<String> of(Class<?> logging, Action action) {
+        int before = LINES.size();
+        try {
+            action.run();
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+        return LINES.subList(before, LINES.size()).stream()
+                .filter(line -> line.logger().equals(logging.getName()))
+                .map(Line::text)
+                .toList();
+    }
+
+    /** Runs an action, which may throw, at each message of a class; null ends that. */
+    static void listen(Class<?> logging, Runnable action) {
+        LISTENERS.compute(logging.getName(), (_, _) -> action);
+    }
 
     /** Clears the recorded lines. */
     public static void clear() {
@@ -29,13 +63,13 @@ public final class RecordedLog implements SLF4JServiceProvider {
     }
 
     /** Sets whether every call of the log throws from now on. */
-    static void fail(boolean now) {
+    public static void fail(boolean now) {
         failing = now;
     }
 
     /** {@return lines such as {@code WARN heap 'a' has left}, each followed by its throwable} */
     public static List<String> lines() {
-        return List.copyOf(LINES);
+        return LINES.stream().map(Line::toString).toList();
     }
 
     private static final class Recorder extends AbstractLogger {
@@ -57,7 +91,8 @@ public final class RecordedLog implements SLF4JServiceProvider {
                 throw new IllegalStateException("made up: the log fails");
             }
             String text = MessageFormatter.basicArrayFormat(pattern, arguments);
-            LINES.add(level + " " + text + (thrown == null ? "" : " <" + thrown + ">"));
+            LINES.add(new Line(name, level, text, thrown));
+            LISTENERS.getOrDefault(name, () -> {}).run();
         }
 
         @Override
