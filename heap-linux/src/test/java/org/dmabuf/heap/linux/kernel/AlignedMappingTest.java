@@ -130,9 +130,9 @@ class AlignedMappingTest {
         }
         List<Long> others = new ArrayList<>();
         meanwhile = address -> {
-            Syscalls.linux().munmap(address, SIZE);
-            others.add(Syscalls.linux()
-                    .mmap(address, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED | MAP_FIXED, fd, LARGE));
+            Syscalls linux = Syscalls.linux();
+            linux.munmap(address, SIZE);
+            others.add(linux.mmap(address, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED | MAP_FIXED, fd, LARGE));
         };
         assertUsable(mmap.map("camera", fd, SIZE, Access.READ_WRITE));
         String other = Long.toHexString(others.getFirst()) + "-" + Long.toHexString(others.getFirst() + Bytes.PAGE);
