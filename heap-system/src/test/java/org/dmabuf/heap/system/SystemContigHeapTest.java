@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
@@ -26,10 +27,14 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.Announced;
 import org.dmabuf.heap.tck.FaultySyscalls;
+import org.dmabuf.heap.tck.HeapContract;
 import org.dmabuf.heap.tck.ProcessState;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.slf4j.Logger;
@@ -109,6 +114,19 @@ class SystemContigHeapTest {
             buffer.release();
         }
         assertEquals(0, exporter.usage().inLargeFolios().orElseThrow());
+    }
+
+    /** Cases whose buffers are larger than a run are left out. */
+    @TestFactory
+    Stream<DynamicTest> large_folios_keep_the_contract() {
+        HeapExporter exporter = start("large-folio");
+        return HeapContract.of(exporter, announced.heaps().getFirst().properties()).cases().stream()
+                .filter(c -> !c.name().contains("16777216"))
+                .map(c -> DynamicTest.dynamicTest(c.name(), () -> {
+                    Assumptions.assumeTrue(
+                            c.skipReason().isEmpty(), () -> c.skipReason().get());
+                    c.run();
+                }));
     }
 
     /** A plain memfd could be split later. */

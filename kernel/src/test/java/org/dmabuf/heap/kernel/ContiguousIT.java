@@ -40,7 +40,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 class ContiguousIT {
     private static final String HEAP = "contig";
     private static final Path POOL = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB");
-    private static final int HUGE_PAGES = 24;
+    /** More than the contract uses at once, with a buffer for each of 100 threads. */
+    private static final int HUGE_PAGES = 128;
 
     private enum Kind {
         HUGE_PAGE,
@@ -78,7 +79,7 @@ class ContiguousIT {
         Map<String, Object> announced = new HashMap<>(source.properties());
         announced.put(HeapProperties.NAME, HEAP);
         Properties skips = new Properties();
-        try (var list = ContiguousIT.class.getResourceAsStream("/udmabuf.properties")) {
+        try (var list = ContiguousIT.class.getResourceAsStream("/contiguous.properties")) {
             skips.load(list);
         }
         Map<String, String> reasons =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.kernel;
 
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
@@ -15,6 +16,12 @@ final class AlignedMapping {
     private static final int MAP_FIXED_NOREPLACE = 0x100000; // since 4.17, only a wish before
     private static final int NO_FD = -1;
 
+    /** Attempts while other threads take the addresses. */
+    private static final int TRIES = 8;
+
+    /** Held from the return of the aligned addresses to their use, because the kernel gives them to the next caller. */
+    private static final Object HOLE = new Object();
+
     private AlignedMapping() {}
 
     /**
@@ -26,9 +33,19 @@ final class AlignedMapping {
      * @param protection {@code PROT_*}
      * @param fd descriptor
      * @param alignment bytes, a power of two
-     * @return a multiple of the alignment, or a negative error number; EEXIST if another thread was faster
+     * @return a multiple of the alignment, or a negative error number; EEXIST if other threads were always faster
      */
     static long map(Syscalls syscalls, long length, int protection, int fd, long alignment) {
+        long address;
+        int tries = 0;
+        do {
+            address = mapOnce(syscalls, length, protection, fd, alignment);
+            tries++;
+        } while (address == -Errno.EEXIST.number() && tries < TRIES);
+        return address;
+    }
+
+    private static long mapOnce(Syscalls syscalls, long length, int protection, int fd, long alignment) {
         long start =
                 syscalls.mmap(0, length + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, NO_FD, 0);
         if (start < 0) {
@@ -36,18 +53,20 @@ final class AlignedMapping {
         }
         long aligned = start + alignment - 1 & -alignment;
         long before = aligned - start;
-        int returned = syscalls.munmap(aligned, length);
-        if (returned < 0) { // this divides a mapping, and the process has too many
-            syscalls.munmap(start, length + alignment);
-            return returned;
-        }
-        try {
-            return syscalls.mmap(aligned, length, protection, Mmap.MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-        } finally {
-            if (before > 0) {
-                syscalls.munmap(start, before);
+        synchronized (HOLE) {
+            int returned = syscalls.munmap(aligned, length);
+            if (returned < 0) { // this divides a mapping, and the process has too many
+                syscalls.munmap(start, length + alignment);
+                return returned;
             }
-            syscalls.munmap(aligned + length, alignment - before);
+            try {
+                return syscalls.mmap(aligned, length, protection, Mmap.MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+            } finally {
+                if (before > 0) {
+                    syscalls.munmap(start, before);
+                }
+                syscalls.munmap(aligned + length, alignment - before);
+            }
         }
     }
 }

@@ -43,8 +43,19 @@ public final class LargeFolios {
     /** Number of times that a thread moved other memory to get a large folio. */
     private static final Pattern MOVES = Pattern.compile("(?m)^compact_stall \\d+$");
 
-    /** Attempts for an extent with a page that the kernel is using at the moment. */
-    private static final int TRIES = 3;
+    /**
+     * Effort for large folios.
+     *
+     * @param tries attempts for an extent with a page that the kernel is using at the moment
+     * @param pauseNanos time without large folios after a failure
+     */
+    private record Effort(int tries, long pauseNanos) {
+        /** For buffers that can have small pages as well. */
+        static final Effort USUAL = new Effort(3, TimeUnit.SECONDS.toNanos(10));
+        /** For buffers that need large folios. */
+        static final Effort INSISTING = new Effort(100, 0);
+    }
+
     /**
      * Time to move other memory for one buffer. One large folio can take 60 ms. Clearing takes 0.1 ms, but 5 ms on a
      * virtual machine whose host provides the memory at that moment. Small pages would not avoid that.
@@ -53,12 +64,11 @@ public final class LargeFolios {
     /** Increase of that time for each large folio, and the time from which the kernel may have moved other memory. */
     private static final long EXTENT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
-    private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(10);
-
     private final String heap;
     private final Syscalls syscalls;
     private final Path statistics;
     private final LongSupplier nanoTime;
+    private final Effort effort;
     /** Bytes of a large folio; 0 if the kernel has none. */
     private final long folio;
     /** Size from which a buffer can have smaller folios by a setting. */
@@ -84,16 +94,27 @@ public final class LargeFolios {
         this(heap, syscalls, SETTINGS, STATISTICS, System::nanoTime);
     }
 
+    /** {@return as the constructor, for a source whose buffers need large folios; it does not pause after a failure} */
+    public static LargeFolios insisting(String heap, Syscalls syscalls) {
+        return new LargeFolios(heap, syscalls, SETTINGS, STATISTICS, System::nanoTime, Effort.INSISTING);
+    }
+
     /**
      * @param settings folder of the kernel's settings
      * @param statistics file with the kernel's counts
      * @param nanoTime the clock
      */
     LargeFolios(String heap, Syscalls syscalls, Path settings, Path statistics, LongSupplier nanoTime) {
+        this(heap, syscalls, settings, statistics, nanoTime, Effort.USUAL);
+    }
+
+    private LargeFolios(
+            String heap, Syscalls syscalls, Path settings, Path statistics, LongSupplier nanoTime, Effort effort) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.statistics = statistics;
         this.nanoTime = nanoTime;
+        this.effort = effort;
         this.folio = ProcFile.read(settings.resolve("hpage_pmd_size"))
                 .map(text -> Long.parseLong(text.strip()))
                 .orElse(0L);
@@ -211,7 +232,7 @@ public final class LargeFolios {
         do {
             result = syscalls.madvise(extent, folio, MADV_COLLAPSE);
             tries++;
-        } while (result == -Errno.EAGAIN.number() && tries < TRIES);
+        } while (result == -Errno.EAGAIN.number() && tries < effort.tries);
         return result;
     }
 
@@ -241,7 +262,7 @@ public final class LargeFolios {
     }
 
     private synchronized void pause(int result) {
-        pausedUntil = nanoTime.getAsLong() + PAUSE_NANOS;
+        pausedUntil = nanoTime.getAsLong() + effort.pauseNanos;
         if (result == -Errno.EINVAL.number() && !made && !refused) {
             refused = true;
             LOG.info(

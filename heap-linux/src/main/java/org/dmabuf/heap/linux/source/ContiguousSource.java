@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
@@ -80,7 +81,7 @@ public final class ContiguousSource implements MemorySource {
      *     {@link Errno#ENOMEM} if memory is too fragmented
      */
     public static ContiguousSource inLargeFolios(String heap, Syscalls syscalls, Headroom headroom) {
-        LargeFolios folios = new LargeFolios(heap, syscalls);
+        LargeFolios folios = LargeFolios.insisting(heap, syscalls);
         return open(heap, syscalls, new LargeFolioRuns(heap, syscalls, headroom, folios));
     }
 
@@ -88,7 +89,7 @@ public final class ContiguousSource implements MemorySource {
         Udmabuf udmabuf = Udmabuf.open(heap, syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT));
         try {
             ContiguousSource source = new ContiguousSource(heap, syscalls, udmabuf, runs);
-            source.make(heap).release();
+            source.make(heap, true).release();
             return source;
         } catch (RuntimeException | Error e) {
             udmabuf.close();
@@ -124,16 +125,16 @@ public final class ContiguousSource implements MemorySource {
                     size + " bytes exceed this heap's physical runs of " + Bytes.text(PhysicalRun.BYTES)
                             + "; ask for less, or use a heap of CMA or a carveout");
         }
-        return make(request.name().orElse(heap));
+        return make(request.name().orElse(heap), request.export() != ExportMode.NONE);
     }
 
-    private HeapBuffer make(String name) {
+    private HeapBuffer make(String name, boolean exportable) {
         udmabuf.requireWithinLimit(PhysicalRun.BYTES);
         NewMemfd made = runs.make(name);
         try {
             MemorySegment kept = mmap.mapToKeep(heap, made.fd(), PhysicalRun.BYTES);
             try {
-                return pin(name, made, kept);
+                return pin(name, made, kept, exportable);
             } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 throw e;
@@ -143,11 +144,11 @@ public final class ContiguousSource implements MemorySource {
         }
     }
 
-    private HeapBuffer pin(String name, NewMemfd memfd, MemorySegment kept) {
+    private HeapBuffer pin(String name, NewMemfd memfd, MemorySegment kept, boolean exportable) {
         int dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
         try {
             runs.requireOneRun(kept);
-            return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf, () -> runs.count(memfd));
+            return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf, exportable, () -> runs.count(memfd));
         } catch (RuntimeException | Error e) {
             syscalls.close(dmaBuf);
             throw e;

@@ -184,6 +184,7 @@ public final class UdmabufSource implements MemorySource {
                     heap,
                     kept,
                     dmaBuf,
+                    true,
                     () -> new HeldMemory(headroom, kept.byteSize(), folios.held(), memfd.inLargeFolios()));
         } catch (Error e) {
             syscalls.close(dmaBuf);

@@ -16,6 +16,10 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.LongConsumer;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
@@ -37,6 +41,8 @@ class AlignedMappingTest {
 
     /** Numbers of the calls of mmap that fail, from 1. */
     private final Set<Integer> failing = new HashSet<>();
+
+    private static final int THREADS = 8;
 
     private int mmaps;
     private boolean returningFails;
@@ -130,14 +136,40 @@ class AlignedMappingTest {
         }
         List<Long> others = new ArrayList<>();
         meanwhile = address -> {
-            Syscalls.linux().munmap(address, SIZE);
-            others.add(
-                    Syscalls.linux().mmap(address, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED | MAP_FIXED, fd, LARGE));
+            Syscalls linux = Syscalls.linux();
+            linux.munmap(address, SIZE);
+            others.add(linux.mmap(address, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED | MAP_FIXED, fd, LARGE));
         };
         assertUsable(mmap.map("camera", fd, SIZE, Access.READ_WRITE));
-        String other = Long.toHexString(others.getFirst()) + "-" + Long.toHexString(others.getFirst() + Bytes.PAGE);
-        assertTrue(Files.readString(Path.of("/proc/self/maps")).contains(other + " r--s "), other);
-        Syscalls.linux().munmap(others.getFirst(), Bytes.PAGE);
+        assertEquals(refused ? 1 : 8, others.size());
+        for (long address : others) {
+            String other = Long.toHexString(address) + "-" + Long.toHexString(address + Bytes.PAGE);
+            assertTrue(Files.readString(Path.of("/proc/self/maps")).contains(other + " r--s "), other);
+            Syscalls.linux().munmap(address, Bytes.PAGE);
+        }
+    }
+
+    @Test
+    void threads_that_map_at_the_same_time_all_get_aligned_addresses() throws Exception {
+        try (ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
+            Mmap linux = new Mmap(Syscalls.linux());
+            CyclicBarrier start = new CyclicBarrier(THREADS);
+            List<Future<?>> all = new ArrayList<>();
+            for (int i = 0; i < THREADS; i++) {
+                all.add(threads.submit(() -> {
+                    start.await();
+                    for (int round = 0; round < 200; round++) {
+                        MemorySegment mapping = linux.map("camera", fd, SIZE, Access.READ);
+                        assertEquals(0, mapping.address() % LARGE);
+                        linux.unmap(mapping);
+                    }
+                    return null;
+                }));
+            }
+            for (Future<?> one : all) {
+                one.get();
+            }
+        }
     }
 
     /** A hole in the reserved addresses makes two mappings of one. */
