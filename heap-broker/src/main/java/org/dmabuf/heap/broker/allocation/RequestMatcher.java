@@ -58,7 +58,32 @@ final class RequestMatcher {
 
     /** {@return whether a heap that serves meets the request} */
     boolean metBy(RegisteredHeap heap) {
-        return lack(heap) == null;
+        return (meeting == null || routes.met(meeting, heap)) && isGrantedBy(heap.description());
+    }
+
+    /** {@return the first turn from the given one whose heap meets the request; the number of heaps if there is none} */
+    int nextMet(int from) {
+        int turn = from;
+        while (turn < routes.size()
+                && !((meeting == null || meeting[turn])
+                        && isGrantedBy(routes.inOrder(turn).description()))) {
+            turn++;
+        }
+        return turn;
+    }
+
+    private boolean isGrantedBy(HeapDescription description) {
+        return !isUnacceptedEmulation(description)
+                && request.alignment() <= description.alignment()
+                && !lacksReadOnlyExport(description);
+    }
+
+    private boolean isUnacceptedEmulation(HeapDescription description) {
+        return !description.emulates().isEmpty() && !request.emulations().containsAll(description.emulates());
+    }
+
+    private boolean lacksReadOnlyExport(HeapDescription description) {
+        return request.export() == ExportMode.READ_ONLY && !description.readOnlyExport();
     }
 
     /** {@return why a heap does not meet the request, and which heaps do; the text does not name the heap itself} */
@@ -121,10 +146,9 @@ final class RequestMatcher {
     private boolean lacks(RegisteredHeap heap, Lack lack) {
         HeapDescription description = heap.description();
         return switch (lack) {
-            case EMULATED ->
-                !description.emulates().isEmpty() && !request.emulations().containsAll(description.emulates());
+            case EMULATED -> isUnacceptedEmulation(description);
             case UNALIGNED -> request.alignment() > description.alignment();
-            case WRITABLE -> request.export() == ExportMode.READ_ONLY && !description.readOnlyExport();
+            case WRITABLE -> lacksReadOnlyExport(description);
             case UNMET -> meeting != null && !routes.met(meeting, heap);
         };
     }
