@@ -31,6 +31,7 @@ import org.dmabuf.heap.spi.HeapExporter;
 public final class BenchBroker implements AutoCloseable {
     private final Ledger ledger = new Ledger();
     private final HeapRegistry registry = new HeapRegistry(ledger);
+    private final HolderTracker holders = new HolderTracker();
     private final Allocator allocator;
     private int heaps;
 
@@ -43,7 +44,7 @@ public final class BenchBroker implements AutoCloseable {
                 ledger,
                 new BufferServices(
                         new Descriptors(Syscalls.linux()),
-                        Optional.of(new HolderTracker()),
+                        Optional.of(holders),
                         events,
                         new ReferenceQueue<>()),
                 new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
@@ -80,5 +81,6 @@ public final class BenchBroker implements AutoCloseable {
     @Override
     public void close() {
         ledger.stop();
+        holders.close();
     }
 }

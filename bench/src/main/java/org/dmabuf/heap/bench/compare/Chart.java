@@ -10,7 +10,16 @@ import java.util.Locale;
  */
 final class Chart {
     private static final List<String> COLOURS = List.of(
-            "#0072b2", "#0072b2", "#56b4e9", "#009e73", "#7f8c1a", "#888888", "#d55e00", "#cc79a7", "#e69f00", "#b8860b");
+            "#1f77b4",
+            "#17becf",
+            "#2ca02c",
+            "#8c9a1e",
+            "#9467bd",
+            "#888888",
+            "#d62728",
+            "#e377c2",
+            "#ff7f0e",
+            "#a0622d");
     private static final int WIDTH = 880;
     private static final int LEFT = 70;
     private static final int RIGHT = 20;

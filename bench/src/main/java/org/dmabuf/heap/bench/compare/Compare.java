@@ -22,7 +22,10 @@ import org.dmabuf.heap.spi.HeapRequest;
  * {@code bench/compare}.
  */
 public final class Compare {
-    /** Memory that is touched first: a virtual machine's host gives memory to it at the first use. */
+    /**
+     * Bytes that are touched first, at most a quarter of the free memory. A virtual machine's host provides memory at
+     * the first use.
+     */
     private static final long TOUCHED = 1536 * Sizes.MIB;
 
     private static final long PIECE = 64 * Sizes.MIB;
@@ -107,7 +110,8 @@ public final class Compare {
         MemfdSource source = MemfdSource.open("touch");
         List<HeapBuffer> buffers = new ArrayList<>();
         try {
-            for (long touched = 0; touched < TOUCHED; touched += PIECE) {
+            long most = Math.min(TOUCHED, source.usage().free().orElseThrow() / 4);
+            for (long touched = 0; touched < most; touched += PIECE) {
                 HeapBuffer buffer = source.allocate(HeapRequest.of(PIECE));
                 buffers.add(buffer);
                 MemorySegment mapping = buffer.map(Access.READ_WRITE);

@@ -50,9 +50,15 @@ final class GrowthGroup implements Group {
                             Contender.of("low", TIMES, () -> allocate(few, ofFew)),
                             Contender.of("high", TIMES, () -> allocate(many, ofMany)))));
         }
-        rows.add(rounds.run(name(), "live buffers in a region: 1e3, 1e6", List.of(crowded("low", 1000), crowded("high", 1_000_000))));
+        rows.add(rounds.run(
+                name(),
+                "live buffers in a region: 1e3, 1e6",
+                List.of(crowded("low", 1000), crowded("high", 1_000_000))));
         try (BenchBroker broker = broker(1)) {
-            rows.add(rounds.run(name(), "clients: 1, 100", List.of(clients("low", broker, 1), clients("high", broker, CLIENTS))));
+            rows.add(rounds.run(
+                    name(),
+                    "clients: 1, 100",
+                    List.of(clients("low", broker, 1), clients("high", broker, CLIENTS))));
             try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
                 rows.add(rounds.run(
                         name(),

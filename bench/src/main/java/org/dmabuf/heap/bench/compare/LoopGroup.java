@@ -16,7 +16,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 /** The loop by which dma-buf heaps were compared with ION when they were proposed: allocations that are not used. */
 final class LoopGroup implements Group {
     /** The sizes and the number of allocations in a turn. */
-    private static final Map<Long, Integer> TIMES = Map.of(4096L, 50, Sizes.MIB, 10, 8 * Sizes.MIB, 5, 32 * Sizes.MIB, 4);
+    private static final Map<Long, Integer> TIMES =
+            Map.of(4096L, 50, Sizes.MIB, 10, 8 * Sizes.MIB, 5, 32 * Sizes.MIB, 4);
 
     @Override
     public String name() {

@@ -73,7 +73,10 @@ final class Results {
 
     /** {@return the medians of rows divided by these, as a table} */
     String ratios(List<Row> rows) {
-        StringBuilder text = new StringBuilder("| group | row | contender | now | before | ratio |\n|---|---|---|---:|---:|---:|\n");
+        StringBuilder text = new StringBuilder("""
+                | group | row | contender | now | before | ratio |
+                |---|---|---|---:|---:|---:|
+                """);
         for (Row row : rows) {
             for (Series series : row.series()) {
                 Double before = medians.get(new Key(row.group(), row.name(), series.contender()));

@@ -71,7 +71,10 @@ public final class Targets {
 
     /** {@return all targets as a table} */
     public String table(List<Row> rows) {
-        StringBuilder text = new StringBuilder("| group | row | figure | at most | result | |\n|---|---|---|---:|---:|---|\n");
+        StringBuilder text = new StringBuilder("""
+                | group | row | figure | at most | result | |
+                |---|---|---|---:|---:|---|
+                """);
         for (Target target : all) {
             OptionalDouble result = target.result(rows);
             text.append("| ")
