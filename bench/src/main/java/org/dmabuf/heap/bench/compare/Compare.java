@@ -26,7 +26,7 @@ public final class Compare {
      * Bytes that are touched first, at most a quarter of the free memory. A virtual machine's host provides memory at
      * the first use.
      */
-    private static final long TOUCHED = 1536 * Sizes.MIB;
+    private static final long TOUCHED = 1024 * Sizes.MIB;
 
     private static final long PIECE = 64 * Sizes.MIB;
     private static final int MISSED = 1;
@@ -72,11 +72,10 @@ public final class Compare {
         Targets targets = Targets.read(options.bench().resolve("targets"));
         Map<String, String> machine = Machine.facts();
         touch();
-        Rounds rounds = new Rounds(options.quick() ? Effort.QUICK : Effort.FULL);
+        Rounds rounds = new Rounds(options.quick() ? Effort.QUICK : Effort.FULL, System.err::println);
         StringBuilder text = new StringBuilder(head(machine));
         List<Row> all = new ArrayList<>();
         for (Group group : chosen) {
-            System.err.println("measuring " + group.name());
             List<Row> rows = group.measure(rounds);
             all.addAll(rows);
             text.append(section(group, rows));

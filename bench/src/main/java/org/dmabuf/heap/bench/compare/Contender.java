@@ -28,6 +28,15 @@ public record Contender(String name, DoubleSupplier turn) {
         });
     }
 
+    /** {@return the same contender with an action after each turn that is not measured} */
+    public Contender before(Runnable end) {
+        return new Contender(name, () -> {
+            double nanos = turn.getAsDouble();
+            end.run();
+            return nanos;
+        });
+    }
+
     /** {@return the same contender with an action before each turn that is not measured} */
     public Contender after(Runnable preparation) {
         return new Contender(name, () -> {

@@ -52,7 +52,7 @@ final class FreshGroup implements Group {
                 - `fresh` is a client of the broker: allocated, mapped, filled, arena and buffer closed, until the
                   heap has released the memory. `fresh, source` are the same calls without the broker.
                 - `prewarmed` and `carveout` do not include the work that a thread does ahead of demand: making the
-                  buffer, and clearing a released range. A turn begins when that is done.
+                  buffer, and clearing a released range. No other contender runs meanwhile.
                 - `recycled` and `carveout` buffers are allocated with ExportMode.NONE.
                 - `C` makes the same system calls as `fresh, source`, in the same order.
                 - `allocateDirect` is freed at once by its cleaner, as Netty does. A program that leaves this to the
@@ -93,10 +93,10 @@ final class FreshGroup implements Group {
                             Contender.of("fresh", times, () -> brokered(broker, client, routed)),
                             Contender.of("fresh, source", times, () -> life(fresh, request)),
                             Contender.of("prewarmed", times, () -> life(prewarmed.source(), request))
-                                    .after(prewarmed::fill),
+                                    .before(prewarmed::awaitFull),
                             Contender.of("recycled", times, () -> life(recycled, unexported)),
                             Contender.of("carveout", times, () -> life(carveout, unexported))
-                                    .after(() -> awaitAllFree(carveout, region)),
+                                    .before(() -> awaitAllFree(carveout, region)),
                             Contender.ofBatch("C", times, () -> Twin.life(size, times)),
                             Contender.of("Arena.ofConfined", times, () -> arena(size)),
                             Contender.of("allocateDirect", times, () -> direct((int) size)),

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 
 /**
  * Measurement of rows. In each round every contender has one turn, in a random order, so that each contender finds the
@@ -12,11 +13,17 @@ import java.util.SplittableRandom;
  */
 public final class Rounds {
     private final Effort effort;
+    private final Consumer<String> progress;
     private final SplittableRandom random = new SplittableRandom(18);
 
-    /** Makes an object that measures with the given effort. */
-    public Rounds(Effort effort) {
+    /**
+     * Makes an object that measures with the given effort.
+     *
+     * @param progress receives the name of each row before its measurement
+     */
+    public Rounds(Effort effort, Consumer<String> progress) {
         this.effort = effort;
+        this.progress = progress;
     }
 
     /** {@return the limits of a measurement} */
@@ -26,12 +33,14 @@ public final class Rounds {
 
     /** Measures a row as far as the effort permits. */
     public Row run(String group, String name, List<Contender> contenders) {
+        progress.accept(group + ", " + name);
         rounds(contenders, 2, Integer.MAX_VALUE, effort.warmUp());
         return row(group, name, contenders, rounds(contenders, effort.fewest(), effort.most(), effort.budget()));
     }
 
     /** Measures a row with a fixed number of turns, after a tenth of it as warm-up. */
     public Row run(String group, String name, List<Contender> contenders, int turns) {
+        progress.accept(group + ", " + name);
         rounds(contenders, turns / 10, turns / 10, Duration.ZERO);
         return row(group, name, contenders, rounds(contenders, turns, turns, Duration.ZERO));
     }
