@@ -29,7 +29,7 @@ public record Contender(String name, DoubleSupplier turn) {
     }
 
     /** {@return the same contender with an action after each turn that is not measured} */
-    public Contender before(Runnable end) {
+    public Contender followedBy(Runnable end) {
         return new Contender(name, () -> {
             double nanos = turn.getAsDouble();
             end.run();
@@ -38,7 +38,7 @@ public record Contender(String name, DoubleSupplier turn) {
     }
 
     /** {@return the same contender with an action before each turn that is not measured} */
-    public Contender after(Runnable preparation) {
+    public Contender preparedBy(Runnable preparation) {
         return new Contender(name, () -> {
             preparation.run();
             return turn.getAsDouble();

@@ -93,10 +93,10 @@ final class FreshGroup implements Group {
                             Contender.of("fresh", times, () -> brokered(broker, client, routed)),
                             Contender.of("fresh, source", times, () -> life(fresh, request)),
                             Contender.of("prewarmed", times, () -> life(prewarmed.source(), request))
-                                    .before(prewarmed::awaitFull),
+                                    .followedBy(prewarmed::awaitFull),
                             Contender.of("recycled", times, () -> life(recycled, unexported)),
                             Contender.of("carveout", times, () -> life(carveout, unexported))
-                                    .before(() -> awaitAllFree(carveout, region)),
+                                    .followedBy(() -> awaitAllFree(carveout, region)),
                             Contender.ofBatch("C", times, () -> Twin.life(size, times)),
                             Contender.of("Arena.ofConfined", times, () -> arena(size)),
                             Contender.of("allocateDirect", times, () -> direct((int) size)),
@@ -127,7 +127,7 @@ final class FreshGroup implements Group {
                             }),
                             // The second pass finds the memory warm.
                             Contender.ofBatch("memset of warm memory", 1, () -> Twin.zero(kept, 1))
-                                    .after(() -> Twin.zero(kept, 1))));
+                                    .preparedBy(() -> Twin.zero(kept, 1))));
         } finally {
             warm.unmap(kept);
             warm.release();

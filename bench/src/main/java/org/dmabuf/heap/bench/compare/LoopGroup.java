@@ -54,7 +54,7 @@ final class LoopGroup implements Group {
                     List.of(
                             Contender.of("fresh", times, () -> allocate(broker, client, fresh)),
                             Contender.of("prewarmed", times, () -> allocate(broker, client, ready))
-                                    .before(prewarmed::awaitFull),
+                                    .followedBy(prewarmed::awaitFull),
                             Contender.ofBatch("C", times, () -> Twin.make(size, times))),
                     rounds.effort().loop() / times);
         }

@@ -79,7 +79,7 @@ public final class PoolGroup implements Group {
                             new Contender(
                                             "prewarmed",
                                             () -> PoolRounds.cpu(pool, size, lives, 1, pace, new ArrayList<>()))
-                                    .after(() -> PoolRounds.full(pool, size)),
+                                    .preparedBy(() -> PoolRounds.full(pool, size)),
                             new Contender(
                                     "fresh",
                                     () -> PoolRounds.cpu(
