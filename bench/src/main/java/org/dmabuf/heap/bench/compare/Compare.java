@@ -73,22 +73,34 @@ public final class Compare {
         Map<String, String> machine = Machine.facts();
         touch();
         Rounds rounds = new Rounds(options.quick() ? Effort.QUICK : Effort.FULL, System.err::println);
-        StringBuilder text = new StringBuilder(head(machine));
+        StringBuilder text = new StringBuilder();
+        print(head(machine), text);
         List<Row> all = new ArrayList<>();
         for (Group group : chosen) {
             List<Row> rows = group.measure(rounds);
             all.addAll(rows);
-            text.append(section(group, rows));
+            print(section(group, rows), text);
         }
-        text.append("\n## Targets\n\nA ratio or difference is the median of that of the turns. The limits are in")
-                .append(" `bench/targets`.\n\n")
-                .append(targets.table(all));
-        System.out.print(text);
+        print(
+                """
+
+                ## Targets
+
+                A ratio or difference is the median of that of the turns. The limits are in `bench/targets`.
+
+                """ + targets.table(all),
+                text);
         write(text.toString(), machine, all);
         if (options.against().isPresent()) {
             System.out.print("\n" + Results.read(options.against().get()).ratios(all));
         }
         return targets.areMet(all);
+    }
+
+    /** Prints a part at once, so that an interrupted run has shown it, and adds it to the text. */
+    private static void print(String part, StringBuilder text) {
+        System.out.print(part);
+        text.append(part);
     }
 
     private List<Group> chosen() {
