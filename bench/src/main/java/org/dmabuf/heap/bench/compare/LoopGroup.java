@@ -29,8 +29,7 @@ final class LoopGroup implements Group {
         return """
                 5 000 allocations that are closed and not filled, on memfds and by the broker, in turns of 4 to 50. The
                 published loop of dma-buf heaps took 17.6, 50.5, 571 and 2 642 us for these sizes on its author's
-                machine. Each turn of
-                `prewarmed` finds a full pool. `C` makes the same system calls as `fresh`.""";
+                machine. Each turn of `prewarmed` finds a full pool. `C` makes the same system calls as `fresh`.""";
     }
 
     @Override

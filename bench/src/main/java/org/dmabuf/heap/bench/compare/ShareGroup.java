@@ -33,6 +33,7 @@ final class ShareGroup implements Group {
         LARGEST
     };
     private static final long MAPPED = 16 * Sizes.MIB;
+    private static final int WARMED = 5;
     private static final String DESCRIPTOR = "descriptor";
     private static final String PIPE = "pipe";
     private static final String SOCKET = "Unix socket";
@@ -67,6 +68,9 @@ final class ShareGroup implements Group {
 
     private Row frame(Rounds rounds, SharePeerProcess peer, BenchBroker broker, long size) {
         int times = Sizes.times(size);
+        for (int i = 0; i < WARMED; i++) { // cold memory takes so long that the source would give up large folios
+            allocate(broker, size).close();
+        }
         try (DmaBuf buffer = allocate(broker, size);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment frame = buffer.map(Access.READ_WRITE, arena).asSlice(0, size);
