@@ -14,5 +14,5 @@ import java.time.Duration;
  */
 public record Effort(Duration warmUp, Duration budget, int fewest, int most, int loop) {
     static final Effort FULL = new Effort(Duration.ofMillis(600), Duration.ofSeconds(5), 11, 400, 5000);
-    static final Effort QUICK = new Effort(Duration.ofMillis(150), Duration.ofMillis(600), 5, 60, 200);
+    static final Effort QUICK = new Effort(Duration.ofMillis(400), Duration.ofMillis(400), 5, 60, 200);
 }
