@@ -86,7 +86,8 @@ public class ArchiveIT {
             try (Stream<Path> files = Files.list(gateway.home().resolve(folder))) {
                 for (Path file : files.filter(ArchiveIT::isOurs).toList()) {
                     try (JarFile jar = new JarFile(file.toFile())) {
-                        Set<Object> names = new HashSet<>(jar.getManifest().getMainAttributes().keySet());
+                        Set<Object> names = new HashSet<>(
+                                jar.getManifest().getMainAttributes().keySet());
                         names.removeIf(name -> !name.toString().startsWith("Build-"));
                         assertEquals(file.toString(), Set.of(), names);
                     }
