@@ -43,10 +43,7 @@ public final class BenchBroker implements AutoCloseable {
                 registry,
                 ledger,
                 new BufferServices(
-                        new Descriptors(Syscalls.linux()),
-                        Optional.of(holders),
-                        events,
-                        new ReferenceQueue<>()),
+                        new Descriptors(Syscalls.linux()), Optional.of(holders), events, new ReferenceQueue<>()),
                 new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
         ledger.start();
     }

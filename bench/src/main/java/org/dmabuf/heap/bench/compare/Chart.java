@@ -10,15 +10,7 @@ import java.util.Locale;
  */
 final class Chart {
     private static final List<String> COLOURS = List.of(
-            "#1f77b4",
-            "#17becf",
-            "#2ca02c",
-            "#8c9a1e",
-            "#9467bd",
-            "#888888",
-            "#d62728",
-            "#e377c2",
-            "#ff7f0e",
+            "#1f77b4", "#17becf", "#2ca02c", "#8c9a1e", "#9467bd", "#888888", "#d62728", "#e377c2", "#ff7f0e",
             "#a0622d");
     private static final int WIDTH = 880;
     private static final int LEFT = 70;
@@ -41,9 +33,7 @@ final class Chart {
                 @media (prefers-color-scheme: dark){.page{fill:#15191e} .text{fill:#ddd} .line{stroke:#444}}
                 </style>
                 <rect class="page" width="%1$d" height="%2$d"/>
-                """.formatted(WIDTH, chart.bottom)
-                + chart.svg
-                + "</svg>\n";
+                """.formatted(WIDTH, chart.bottom) + chart.svg + "</svg>\n";
     }
 
     /**
@@ -93,10 +83,7 @@ final class Chart {
                 double x = left + column * (c + 1) / (contenders.size() + 1);
                 add(
                         "<path stroke='%s' stroke-width='2' d='M%.1f %.1fV%.1f'/>",
-                        colour(c),
-                        x,
-                        y(spread.p10(), least, most, top),
-                        y(spread.p90(), least, most, top));
+                        colour(c), x, y(spread.p10(), least, most, top), y(spread.p90(), least, most, top));
                 mark(c, x, y(spread.median(), least, most, top));
             }
         }

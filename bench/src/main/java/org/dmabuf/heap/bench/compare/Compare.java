@@ -81,15 +81,13 @@ public final class Compare {
             all.addAll(rows);
             print(section(group, rows), text);
         }
-        print(
-                """
+        print("""
 
                 ## Targets
 
                 A ratio or difference is the median of that of the turns. The limits are in `bench/targets`.
 
-                """ + targets.table(all),
-                text);
+                """ + targets.table(all), text);
         write(text.toString(), machine, all);
         if (options.against().isPresent()) {
             System.out.print("\n" + Results.read(options.against().get()).ratios(all));
@@ -112,8 +110,7 @@ public final class Compare {
             }
         }
         return groups.stream()
-                .filter(group ->
-                        options.groups().isEmpty() || options.groups().contains(group.name()))
+                .filter(group -> options.groups().isEmpty() || options.groups().contains(group.name()))
                 .toList();
     }
 
@@ -149,13 +146,16 @@ public final class Compare {
     }
 
     private static String section(Group group, List<Row> rows) {
-        StringBuilder text = new StringBuilder("\n## ").append(group.name()).append("\n\n").append(group.note());
+        StringBuilder text =
+                new StringBuilder("\n## ").append(group.name()).append("\n\n").append(group.note());
         if (rows.isEmpty()) {
             return text.append("\n\nNot measured on this machine.\n").toString();
         }
         text.append("\n\n").append(Table.of(rows));
         String conclusion = group.conclusion(rows);
-        return conclusion.isEmpty() ? text.toString() : text.append("\n").append(conclusion).append("\n").toString();
+        return conclusion.isEmpty()
+                ? text.toString()
+                : text.append("\n").append(conclusion).append("\n").toString();
     }
 
     private void write(String text, Map<String, String> machine, List<Row> rows) throws IOException {
@@ -174,10 +174,12 @@ public final class Compare {
     /** {@return the rows of a group that have the same contenders as its first; empty if it was not measured} */
     private static Optional<Chart.Panel> panel(String title, String group, List<Row> all) {
         List<Row> rows = all.stream().filter(row -> row.group().equals(group)).toList();
-        return rows.stream().findFirst().map(first -> new Chart.Panel(
-                title,
-                rows.stream()
-                        .filter(row -> row.contenders().equals(first.contenders()))
-                        .toList()));
+        return rows.stream()
+                .findFirst()
+                .map(first -> new Chart.Panel(
+                        title,
+                        rows.stream()
+                                .filter(row -> row.contenders().equals(first.contenders()))
+                                .toList()));
     }
 }

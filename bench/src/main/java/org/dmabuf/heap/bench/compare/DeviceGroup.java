@@ -38,8 +38,8 @@ final class DeviceGroup implements Group {
         List<Row> rows = new ArrayList<>();
         Syscalls syscalls = Syscalls.linux();
         try (DmaHeapSource source = DmaHeapSource.open("bench", HEAP);
-                OwnedFd node = OwnedFd.of(
-                        syscalls.open(DmaHeapSource.FOLDER + HEAP, O_RDWR_CLOEXEC), syscalls::close)) {
+                OwnedFd node =
+                        OwnedFd.of(syscalls.open(DmaHeapSource.FOLDER + HEAP, O_RDWR_CLOEXEC), syscalls::close)) {
             for (long size : SIZES) {
                 int times = (int) Math.clamp(Sizes.MIB / size, 1, 50);
                 HeapRequest request = HeapRequest.of(size);
@@ -48,7 +48,9 @@ final class DeviceGroup implements Group {
                         Sizes.name(size),
                         List.of(
                                 Contender.of(
-                                        "ours", times, () -> source.allocate(request).release()),
+                                        "ours",
+                                        times,
+                                        () -> source.allocate(request).release()),
                                 Contender.ofBatch("C", times, () -> Twin.dmaHeap(node.fd(), size, false, times)),
                                 Contender.ofBatch(
                                         "C, named", times, () -> Twin.dmaHeap(node.fd(), size, true, times)))));

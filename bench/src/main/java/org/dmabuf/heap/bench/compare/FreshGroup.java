@@ -80,8 +80,8 @@ final class FreshGroup implements Group {
         PoolBudget recycling = PoolBudget.none().withRecycled(2 * pages);
         try (BenchBroker broker = new BenchBroker();
                 PrewarmedHeap prewarmed = new PrewarmedHeap(size, times);
-                MemorySource recycled = PooledSource.over(
-                        memfds(), "memfd", Syscalls.linux(), Headroom.machine(), recycling);
+                MemorySource recycled =
+                        PooledSource.over(memfds(), "memfd", Syscalls.linux(), Headroom.machine(), recycling);
                 RegionSource carveout = RegionSource.open("carveout", RegionLayout.of(region, "size"))) {
             broker.add("memfd", fresh, Map.of());
             Client client = broker.client("bench");

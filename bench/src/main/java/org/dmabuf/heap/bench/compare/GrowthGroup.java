@@ -56,9 +56,7 @@ final class GrowthGroup implements Group {
                 List.of(crowded("low", 1000), crowded("high", 1_000_000))));
         try (BenchBroker broker = broker(1)) {
             rows.add(rounds.run(
-                    name(),
-                    "clients: 1, 100",
-                    List.of(clients("low", broker, 1), clients("high", broker, CLIENTS))));
+                    name(), "clients: 1, 100", List.of(clients("low", broker, 1), clients("high", broker, CLIENTS))));
             try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
                 rows.add(rounds.run(
                         name(),

@@ -61,7 +61,8 @@ final class LoadGroup implements Group {
                     name(),
                     Sizes.name(SIZE),
                     List.of(
-                            Contender.ofBatch(BUFFERED, 1, () -> read(file, mapping, 0)).preparedBy(() -> forget(file)),
+                            Contender.ofBatch(BUFFERED, 1, () -> read(file, mapping, 0))
+                                    .preparedBy(() -> forget(file)),
                             Contender.ofBatch(DIRECT, 1, () -> read(file, mapping, O_DIRECT))
                                     .preparedBy(() -> forget(file))),
                     rounds.effort().fewest()));

@@ -71,7 +71,9 @@ record PeerCommand(Way way, long size) {
     }
 
     private static void write(WritableByteChannel channel, long first, long second) throws IOException {
-        writeAll(channel, ByteBuffer.allocate(BYTES).putLong(first).putLong(second).flip());
+        writeAll(
+                channel,
+                ByteBuffer.allocate(BYTES).putLong(first).putLong(second).flip());
     }
 
     private static ByteBuffer read(ReadableByteChannel channel) throws IOException {

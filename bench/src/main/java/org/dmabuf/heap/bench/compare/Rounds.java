@@ -48,8 +48,7 @@ public final class Rounds {
     private List<double[]> rounds(List<Contender> contenders, int fewest, int most, Duration budget) {
         List<double[]> rounds = new ArrayList<>();
         long start = System.nanoTime();
-        while (rounds.size() < fewest
-                || rounds.size() < most && System.nanoTime() - start < budget.toNanos()) {
+        while (rounds.size() < fewest || rounds.size() < most && System.nanoTime() - start < budget.toNanos()) {
             rounds.add(round(contenders));
         }
         return rounds;

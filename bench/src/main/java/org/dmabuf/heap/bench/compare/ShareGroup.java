@@ -22,15 +22,7 @@ final class ShareGroup implements Group {
     static final long LARGEST = 64 * Sizes.MIB;
 
     private static final long[] SIZES = {
-        4096,
-        16 << 10,
-        64 << 10,
-        256 << 10,
-        Sizes.MIB,
-        2 * Sizes.MIB,
-        Sizes.FRAME,
-        16 * Sizes.MIB,
-        LARGEST
+        4096, 16 << 10, 64 << 10, 256 << 10, Sizes.MIB, 2 * Sizes.MIB, Sizes.FRAME, 16 * Sizes.MIB, LARGEST
     };
     private static final long MAPPED = 16 * Sizes.MIB;
     private static final int WARMED = 5;
@@ -109,7 +101,8 @@ final class ShareGroup implements Group {
     }
 
     private static DmaBuf allocate(BenchBroker broker, long size) {
-        return broker.allocate(broker.client("bench"), AllocationRequest.of(size).withHeaps("memfd"));
+        return broker.allocate(
+                broker.client("bench"), AllocationRequest.of(size).withHeaps("memfd"));
     }
 
     private static void check(long sum, PeerCommand.Answer answer) {

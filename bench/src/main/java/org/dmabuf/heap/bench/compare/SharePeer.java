@@ -107,7 +107,12 @@ public final class SharePeer {
             long addresses = require(syscalls.mmap(0, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
             long address = (addresses + LARGE - 1 & -LARGE) + MAP_SHIFT;
             require(syscalls.mmap(
-                    address, size, PROT_READ, MAP_SHARED | MAP_FIXED, message.descriptor().fd(), 0));
+                    address,
+                    size,
+                    PROT_READ,
+                    MAP_SHARED | MAP_FIXED,
+                    message.descriptor().fd(),
+                    0));
             require(syscalls.madvise(address, size, MADV_POPULATE_READ));
             long mapped = System.nanoTime() - start;
             long sum = Twin.sum(MemorySegment.ofAddress(address).reinterpret(size));

@@ -33,7 +33,8 @@ final class SharePeerProcess implements AutoCloseable {
             listener.bind(UnixDomainSocketAddress.of(path));
             run("mkfifo", folder.resolve(SharePeer.PIPE).toString());
             Process process = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
                             "-Dtwin=" + System.getProperty("twin"),
                             "--enable-native-access=ALL-UNNAMED",
                             "-cp",

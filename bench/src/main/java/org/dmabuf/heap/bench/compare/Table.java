@@ -21,7 +21,9 @@ final class Table {
                         .append("\n");
             }
             text.append("| ").append(row.name()).append(" |");
-            row.series().forEach(series -> text.append(" ").append(cell(series.quantiles())).append(" |"));
+            row.series()
+                    .forEach(series ->
+                            text.append(" ").append(cell(series.quantiles())).append(" |"));
             text.append("\n");
         }
         return text.toString();

@@ -54,8 +54,7 @@ public final class Targets {
                 ? Target.Relation.ALONE
                 : figure.group(2).equals("/") ? Target.Relation.RATIO : Target.Relation.DIFFERENCE;
         try {
-            double limit =
-                    relation == Target.Relation.RATIO ? Double.parseDouble(fields[3]) : Time.parse(fields[3]);
+            double limit = relation == Target.Relation.RATIO ? Double.parseDouble(fields[3]) : Time.parse(fields[3]);
             String other = figure.group(3) == null ? "" : figure.group(3);
             return new Target(fields[0], fields[1], figure.group(1), relation, other, limit, fields[4]);
         } catch (IllegalArgumentException e) {

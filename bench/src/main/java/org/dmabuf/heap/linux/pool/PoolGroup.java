@@ -49,8 +49,7 @@ public final class PoolGroup implements Group {
 
     private Row recycled(Rounds rounds) {
         PoolBudget budget = PoolBudget.none().withRecycled(2 * RECYCLED);
-        try (MemorySource pool =
-                PooledSource.over(memfds(), "memfd", Syscalls.linux(), Headroom.machine(), budget)) {
+        try (MemorySource pool = PooledSource.over(memfds(), "memfd", Syscalls.linux(), Headroom.machine(), budget)) {
             HeapRequest request = HeapRequest.of(RECYCLED).withExport(ExportMode.NONE);
             HeapBuffer first = pool.allocate(request); // both clear the same memory, which stays in the pool
             MemorySegment kept = first.map(Access.READ_WRITE);
@@ -60,8 +59,7 @@ public final class PoolGroup implements Group {
                     "recycled, " + Bytes.text(RECYCLED),
                     List.of(
                             Contender.of("recycled", RECYCLED_TIMES, () -> PoolRounds.life(pool, request)),
-                            Contender.ofBatch(
-                                    "memset", RECYCLED_TIMES, () -> Twin.zero(kept, RECYCLED_TIMES))));
+                            Contender.ofBatch("memset", RECYCLED_TIMES, () -> Twin.zero(kept, RECYCLED_TIMES))));
         }
     }
 
@@ -70,8 +68,7 @@ public final class PoolGroup implements Group {
         MemfdSource memfds = memfds();
         long pace = PoolRounds.pace(memfds, size);
         PoolBudget budget = PoolBudget.none().withPrewarmed(size, PoolRounds.POOL);
-        try (MemorySource pool =
-                PooledSource.over(memfds, "memfd", Syscalls.linux(), Headroom.machine(), budget)) {
+        try (MemorySource pool = PooledSource.over(memfds, "memfd", Syscalls.linux(), Headroom.machine(), budget)) {
             return rounds.run(
                     name(),
                     "CPU time, " + Bytes.text(size),

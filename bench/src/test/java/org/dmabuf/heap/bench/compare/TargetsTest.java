@@ -19,9 +19,8 @@ class TargetsTest {
     private static final List<Row> ROWS = List.of(new Row(
             "fresh",
             "16 MiB",
-            List.of(
-                    new Series("ours", new double[] {2000, 4000, 1000}),
-                    new Series("C", new double[] {1000, 2000, 5000}))));
+            List.of(new Series("ours", new double[] {2000, 4000, 1000}), new Series("C", new double[] {1000, 2000, 5000
+            }))));
 
     @TempDir
     private Path folder;
@@ -41,7 +40,8 @@ class TargetsTest {
     void aDifferenceIsTheMedianOfTheTurns() throws IOException {
         assertAll(
                 () -> assertTrue(targets("fresh | 16 MiB | ours - C | 1 us |").areMet(ROWS)),
-                () -> assertFalse(targets("fresh | 16 MiB | ours - C | 999 ns |").areMet(ROWS)));
+                () -> assertFalse(
+                        targets("fresh | 16 MiB | ours - C | 999 ns |").areMet(ROWS)));
     }
 
     @Test

@@ -61,7 +61,7 @@ final class RequestMatcher {
         return (meeting == null || routes.met(meeting, heap)) && isGrantedBy(heap.description());
     }
 
-    /** {@return the first turn from the given one whose heap meets the request; the number of heaps if there is none} */
+    /** {@return the first turn from the given one whose heap meets the request; the number of heaps without one} */
     int nextMet(int from) {
         int turn = from;
         while (turn < routes.size()
