@@ -45,15 +45,13 @@ static char *map_aligned(int fd, size_t length, size_t alignment) {
         return MAP_FAILED;
     }
     char *aligned = (char *) (((uintptr_t) start + alignment - 1) & -alignment);
-    if (mmap(aligned, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-        munmap(start, reserved);
-        return MAP_FAILED;
-    }
+    munmap(aligned, length);
+    char *mapped = mmap(aligned, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
     if (aligned > start) {
         munmap(start, aligned - start);
     }
     munmap(aligned + length, start + reserved - aligned - length);
-    return aligned;
+    return mapped;
 }
 
 // Makes a memfd in large folios as far as possible, as LargeFolios and Memfd do. Returns the descriptor, or -1.

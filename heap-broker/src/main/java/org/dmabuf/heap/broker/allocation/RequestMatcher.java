@@ -58,32 +58,21 @@ final class RequestMatcher {
 
     /** {@return whether a heap that serves meets the request} */
     boolean metBy(RegisteredHeap heap) {
-        return (meeting == null || routes.met(meeting, heap)) && isGrantedBy(heap.description());
+        return lack(heap) == null;
     }
 
     /** {@return the first turn from the given one whose heap meets the request; the number of heaps without one} */
     int nextMet(int from) {
         int turn = from;
-        while (turn < routes.size()
-                && !((meeting == null || meeting[turn])
-                        && isGrantedBy(routes.inOrder(turn).description()))) {
+        while (turn < routes.size() && !(isMetAt(turn) && metBy(routes.inOrder(turn)))) {
             turn++;
         }
         return turn;
     }
 
-    private boolean isGrantedBy(HeapDescription description) {
-        return !isUnacceptedEmulation(description)
-                && request.alignment() <= description.alignment()
-                && !lacksReadOnlyExport(description);
-    }
-
-    private boolean isUnacceptedEmulation(HeapDescription description) {
-        return !description.emulates().isEmpty() && !request.emulations().containsAll(description.emulates());
-    }
-
-    private boolean lacksReadOnlyExport(HeapDescription description) {
-        return request.export() == ExportMode.READ_ONLY && !description.readOnlyExport();
+    /** Answers without a search for the heap, because a request may skip many heaps. */
+    private boolean isMetAt(int turn) {
+        return meeting == null || meeting[turn];
     }
 
     /** {@return why a heap does not meet the request, and which heaps do; the text does not name the heap itself} */
@@ -146,9 +135,10 @@ final class RequestMatcher {
     private boolean lacks(RegisteredHeap heap, Lack lack) {
         HeapDescription description = heap.description();
         return switch (lack) {
-            case EMULATED -> isUnacceptedEmulation(description);
+            case EMULATED ->
+                !description.emulates().isEmpty() && !request.emulations().containsAll(description.emulates());
             case UNALIGNED -> request.alignment() > description.alignment();
-            case WRITABLE -> lacksReadOnlyExport(description);
+            case WRITABLE -> request.export() == ExportMode.READ_ONLY && !description.readOnlyExport();
             case UNMET -> meeting != null && !routes.met(meeting, heap);
         };
     }

@@ -19,10 +19,20 @@ final class AlignedMapping {
     /** Attempts while other threads take the addresses. */
     private static final int TRIES = 8;
 
-    /** Held from the return of the aligned addresses to their use, because the kernel gives them to the next caller. */
-    private static final Object HOLE = new Object();
+    /** Held while memfds are mapped, because the kernel gives returned addresses to the next caller. */
+    private static final Object MEMFDS = new Object();
 
     private AlignedMapping() {}
+
+    /**
+     * Maps a memfd as {@link #map} does, but threads that map memfds do not take each other's addresses. It holds a
+     * lock and is therefore not for other files, whose driver may hang.
+     */
+    static long mapMemfd(Syscalls syscalls, long length, int protection, int fd, long alignment) {
+        synchronized (MEMFDS) {
+            return map(syscalls, length, protection, fd, alignment);
+        }
+    }
 
     /**
      * Maps a file from its start. It reserves more addresses than necessary, returns those at the aligned one, and maps
@@ -33,7 +43,8 @@ final class AlignedMapping {
      * @param protection {@code PROT_*}
      * @param fd descriptor
      * @param alignment bytes, a power of two
-     * @return a multiple of the alignment, or a negative error number; EEXIST if other threads were always faster
+     * @return a multiple of the alignment (before Linux 4.17, perhaps another address), or a negative error number;
+     *     EEXIST if other threads were always faster
      */
     static long map(Syscalls syscalls, long length, int protection, int fd, long alignment) {
         long address;
@@ -53,20 +64,18 @@ final class AlignedMapping {
         }
         long aligned = start + alignment - 1 & -alignment;
         long before = aligned - start;
-        synchronized (HOLE) {
-            int returned = syscalls.munmap(aligned, length);
-            if (returned < 0) { // this divides a mapping, and the process has too many
-                syscalls.munmap(start, length + alignment);
-                return returned;
+        int returned = syscalls.munmap(aligned, length);
+        if (returned < 0) { // this divides a mapping, and the process has too many
+            syscalls.munmap(start, length + alignment);
+            return returned;
+        }
+        try {
+            return syscalls.mmap(aligned, length, protection, Mmap.MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+        } finally {
+            if (before > 0) {
+                syscalls.munmap(start, before);
             }
-            try {
-                return syscalls.mmap(aligned, length, protection, Mmap.MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
-            } finally {
-                if (before > 0) {
-                    syscalls.munmap(start, before);
-                }
-                syscalls.munmap(aligned + length, alignment - before);
-            }
+            syscalls.munmap(aligned + length, alignment - before);
         }
     }
 }

@@ -79,9 +79,9 @@ public final class LargeFolios {
     /** Line of the statistics when it was last read; empty if there is none. */
     private volatile String moves;
 
-    private volatile boolean made;
-    /** Whether the kernel has refused large folios and never made one. */
-    private volatile boolean refused;
+    private volatile int lastError;
+    /** Whether the kernel has made a large folio, or its refusal was logged. */
+    private volatile boolean known;
 
     /**
      * Makes the object of one source, and reads the machine's settings.
@@ -140,9 +140,14 @@ public final class LargeFolios {
         return held;
     }
 
-    /** {@return bytes of a large folio; 0 if this kernel has none, or has refused the first of them as invalid} */
+    /** {@return bytes of a large folio; 0 if this kernel has none} */
     public long size() {
-        return refused && !made ? 0 : folio;
+        return folio;
+    }
+
+    /** {@return the error of the last attempt to make one, as a negative error number; 0 if it succeeded} */
+    public int lastError() {
+        return lastError;
     }
 
     /**
@@ -162,7 +167,7 @@ public final class LargeFolios {
             return 0;
         }
         long alignment = Math.min(folio, Long.highestOneBit(length));
-        long address = AlignedMapping.map(syscalls, length, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
+        long address = AlignedMapping.mapMemfd(syscalls, length, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
         if (address < 0) {
             return 0;
         }
@@ -188,11 +193,20 @@ public final class LargeFolios {
      * large: one folio that is cut afterwards takes less time than the page faults.
      */
     private long collapsible(long size, boolean advised) {
-        if (size < folio || folio == 0 || nanoTime.getAsLong() - pausedUntil < 0) {
+        return nanoTime.getAsLong() - pausedUntil < 0 ? 0 : rounded(size, advised);
+    }
+
+    private long rounded(long size, boolean advised) {
+        if (size < folio || folio == 0) {
             return 0;
         }
         long whole = size & -folio;
         return !advised && size - whole >= folio / 4 ? whole + folio : whole;
+    }
+
+    /** {@return bytes that a buffer can have while it is made, at least its size} */
+    public long whileMade(long size) {
+        return Math.max(size, rounded(size, size >= advisedFrom));
     }
 
     private long collapse(long address, long rounded, long size) {
@@ -205,8 +219,9 @@ public final class LargeFolios {
             }
             long start = nanoTime.getAsLong();
             int result = collapse(address + done);
+            lastError = result;
             if (result == 0) {
-                made = true;
+                known = true;
                 large += done + folio <= size ? folio : 0; // the last one is cut
             } else if (result == -Errno.EBUSY.number()) {
                 throw atTheLimit(size);
@@ -263,8 +278,8 @@ public final class LargeFolios {
 
     private synchronized void pause(int result) {
         pausedUntil = nanoTime.getAsLong() + effort.pauseNanos;
-        if (result == -Errno.EINVAL.number() && !made && !refused) {
-            refused = true;
+        if (result == -Errno.EINVAL.number() && !known && effort == Effort.USUAL) {
+            known = true;
             LOG.info(
                     "heap '{}': the kernel refuses large folios (EINVAL), so that buffers of {} and more take longer to"
                             + " make; they need Linux 6.1, a shmem_enabled in {} that is not deny, a"

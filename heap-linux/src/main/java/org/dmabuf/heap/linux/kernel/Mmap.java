@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Mapper of descriptors by mmap(2). It fills the page tables if the kernel supports that, so that later accesses do not
- * fault. A mapping from 2 MiB on begins at a multiple of that, so that it can map large folios as a whole.
+ * fault. A mapping from 2 MiB on begins at a multiple of that if possible, so that it maps large folios as a whole.
  */
 public final class Mmap {
     public static final int PROT_READ = 0x1;
@@ -22,6 +22,11 @@ public final class Mmap {
 
     /** Bytes that one page of a page table maps, with 8 bytes for each page: 2 MiB on pages of 4 KiB. */
     private static final long LARGE = Bytes.PAGE / Long.BYTES * Bytes.PAGE;
+
+    /** Way to map a file at an aligned address. */
+    private interface Alignment {
+        long map(Syscalls syscalls, long length, int protection, int fd, long alignment);
+    }
 
     private final Syscalls syscalls;
 
@@ -35,7 +40,7 @@ public final class Mmap {
      * call}
      */
     public MemorySegment map(String heap, int fd, long size, Access access) {
-        MemorySegment mapping = mapUnpopulated(heap, fd, size, access);
+        MemorySegment mapping = mapUnpopulated(heap, fd, size, access, AlignedMapping::map);
         int result = populate(mapping, access);
         if (result < 0 && !isUnable(result)) {
             unmap(mapping);
@@ -53,7 +58,7 @@ public final class Mmap {
      */
     public MemorySegment mapToKeep(String heap, int fd, long size) {
         try {
-            MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE);
+            MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE, AlignedMapping::mapMemfd);
             boolean kept = false;
             try {
                 int result = populateInPieces(heap, mapping);
@@ -78,7 +83,7 @@ public final class Mmap {
      * @throws HeapException the kernel's refusal
      */
     public MemorySegment mapEmpty(String heap, int fd, long size) {
-        return mapUnpopulated(heap, fd, size, Access.READ_WRITE);
+        return mapUnpopulated(heap, fd, size, Access.READ_WRITE, AlignedMapping::mapMemfd);
     }
 
     /**
@@ -114,9 +119,9 @@ public final class Mmap {
     }
 
     @SuppressWarnings("restricted") // sets the size of a mapping of this process
-    private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access) {
+    private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access, Alignment way) {
         int protection = access.writes() ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = size < LARGE ? -1 : AlignedMapping.map(syscalls, size, protection, fd, LARGE);
+        long address = size < LARGE ? -1 : way.map(syscalls, size, protection, fd, LARGE);
         if (address < 0) { // also if there is no space for the alignment
             address = syscalls.mmap(0, size, protection, MAP_SHARED, fd, 0);
         }

@@ -4,14 +4,13 @@ package org.dmabuf.heap.linux.kernel;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.LongBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -121,15 +120,14 @@ public final class PhysicalRun {
     private Result compareFrames(MemorySegment mapping) {
         int pages = Math.toIntExact(mapping.byteSize() / Bytes.PAGE);
         ByteBuffer entries = ByteBuffer.allocate(pages * Long.BYTES).order(ByteOrder.nativeOrder());
-        try (FileChannel file = FileChannel.open(pagemap, StandardOpenOption.READ)) {
-            long position = mapping.address() / Bytes.PAGE * Long.BYTES;
-            while (entries.hasRemaining() && file.read(entries, position + entries.position()) > 0) {
-                // reads the rest
-            }
+        try (RandomAccessFile file = new RandomAccessFile(pagemap.toFile(), "r")) { // an interrupt does not close it
+            file.seek(mapping.address() / Bytes.PAGE * Long.BYTES);
+            file.readFully(entries.array());
         } catch (IOException e) {
+            ProcFile.requireDescriptors(pagemap);
             return Result.HIDDEN;
         }
-        return entries.hasRemaining() ? Result.HIDDEN : compare(entries.flip().asLongBuffer());
+        return compare(entries.asLongBuffer());
     }
 
     private static Result compare(LongBuffer entries) {

@@ -46,7 +46,8 @@ public final class Udmabuf implements AutoCloseable {
      *
      * @param heap named in the kernel's list of memory
      * @param syscalls the kernel
-     * @return whether both is true; false if it cannot be tested
+     * @return whether both is true; false if the device cannot be used
+     * @throws HeapException when a resource is short, so that this cannot be tested now
      */
     public static boolean isSafe(String heap, Syscalls syscalls) {
         try (Udmabuf device = open(heap, syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT))) {
@@ -62,6 +63,9 @@ public final class Udmabuf implements AutoCloseable {
                 syscalls.close(page);
             }
         } catch (HeapException e) {
+            if (e.errno().isTransient()) {
+                throw e;
+            }
             return false;
         }
     }

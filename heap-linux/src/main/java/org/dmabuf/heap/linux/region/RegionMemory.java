@@ -154,9 +154,15 @@ final class RegionMemory {
             throw HeapException.of(Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
-            MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, made.fd(), size);
-            String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
-            return new RegionMemory(heap, syscalls, headroom, layout, made, mapping, size, swappable);
+            Mmap mmap = new Mmap(syscalls);
+            MemorySegment mapping = mmap.mapToKeep(heap, made.fd(), size);
+            try {
+                String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
+                return new RegionMemory(heap, syscalls, headroom, layout, made, mapping, size, swappable);
+            } catch (RuntimeException | Error e) {
+                mmap.unmap(mapping);
+                throw e;
+            }
         } catch (RuntimeException | Error e) {
             syscalls.close(made.fd());
             throw e;

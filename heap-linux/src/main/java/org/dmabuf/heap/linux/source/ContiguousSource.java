@@ -62,8 +62,8 @@ public final class ContiguousSource implements MemorySource {
      * @param headroom limits for huge pages that the kernel charges to a cgroup
      * @return a source, which the caller closes
      * @throws HeapException {@link Errno#ENOENT}, {@link Errno#EACCES} or another error if the device cannot be used;
-     *     {@link Errno#ENOMEM} if no huge page of 2 MiB is free; {@link Errno#EINVAL} if the machine has no such pages,
-     *     or its kernel (before Linux 6.11) makes no dma-buf of them
+     *     {@link Errno#ENOMEM} if no huge page of 2 MiB is free; {@link Errno#EINVAL} if the machine has no such pages;
+     *     {@link Errno#ENOTSUP} if its kernel makes no dma-buf of them, as some before Linux 6.11
      */
     public static ContiguousSource onHugePages(String heap, Syscalls syscalls, Headroom headroom) {
         return open(heap, syscalls, new HugePageRuns(heap, syscalls, headroom, HugePages.ofTheMachine()));
@@ -145,7 +145,12 @@ public final class ContiguousSource implements MemorySource {
     }
 
     private HeapBuffer pin(String name, NewMemfd memfd, MemorySegment kept, boolean exportable) {
-        int dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
+        int dmaBuf;
+        try {
+            dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
+        } catch (HeapException e) {
+            throw runs.notPinned(e);
+        }
         try {
             runs.requireOneRun(kept);
             return new UdmabufBuffer(syscalls, mmap, heap, kept, dmaBuf, exportable, () -> runs.count(memfd));

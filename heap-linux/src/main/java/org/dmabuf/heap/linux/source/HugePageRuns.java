@@ -16,6 +16,9 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /** Runs that are huge pages of the machine's pool. The kernel neither splits nor moves a pinned huge page. */
 final class HugePageRuns implements Runs {
+    /** Value of {@code heap.backend}. */
+    static final String NAME = "huge-page";
+
     private final String heap;
     private final Headroom headroom;
     private final HugePages hugePages;
@@ -32,7 +35,7 @@ final class HugePageRuns implements Runs {
 
     @Override
     public String backend() {
-        return "huge-page";
+        return NAME;
     }
 
     @Override
@@ -59,6 +62,19 @@ final class HugePageRuns implements Runs {
             }
             throw HeapException.of(Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(PhysicalRun.BYTES), e);
         }
+    }
+
+    /** Kernels before 6.11 accept only small pages, or none of them since 6.5; the error number differs. */
+    @Override
+    public HeapException notPinned(HeapException e) {
+        return e.errno().isTransient()
+                ? e
+                : HeapException.of(
+                        Errno.ENOTSUP,
+                        heap,
+                        e.reason() + "; before Linux 6.11 the kernel may make no dma-buf of huge pages: use back end "
+                                + LargeFolioRuns.NAME,
+                        e);
     }
 
     /** Does nothing: the memfd is one huge page. */

@@ -19,6 +19,9 @@ import org.dmabuf.heap.linux.text.Bytes;
  * this class checks that it has not.
  */
 final class LargeFolioRuns implements Runs {
+    /** Value of {@code heap.backend}. */
+    static final String NAME = "large-folio";
+
     private static final String RUN = Bytes.text(PhysicalRun.BYTES);
 
     private final String heap;
@@ -39,7 +42,7 @@ final class LargeFolioRuns implements Runs {
 
     @Override
     public String backend() {
-        return "large-folio";
+        return NAME;
     }
 
     @Override
@@ -58,18 +61,29 @@ final class LargeFolioRuns implements Runs {
     }
 
     private HeapException noFolio() {
-        if (folios.size() != PhysicalRun.BYTES) {
+        if (folios.size() != PhysicalRun.BYTES || folios.lastError() == -Errno.EINVAL.number()) {
             return HeapException.of(
                     Errno.ENOTSUP,
                     heap,
-                    "the kernel makes no large folio of " + RUN + "; use Linux 6.1 or newer with large folios of that"
-                            + " size, or back end huge-page");
+                    "the kernel makes no large folio of " + RUN
+                            + "; use Linux 6.1 or newer whose large folios have that"
+                            + " size and are not switched off (shmem_enabled = deny or never, THP_enabled: 0 of the"
+                            + " process), or back end " + HugePageRuns.NAME);
+        }
+        if (folios.lastError() == -Errno.EAGAIN.number()) {
+            return HeapException.of(
+                    Errno.ENOMEM, heap, "the kernel was using a page of the run of " + RUN + "; repeat the request");
         }
         return HeapException.of(
                 Errno.ENOMEM,
                 heap,
-                "the machine has no run of " + RUN + ", since its memory is fragmented; repeat it later, write 1 into"
-                        + " /proc/sys/vm/compact_memory, or use back end huge-page");
+                "the machine has no run of " + RUN + ", since its memory is fragmented; repeat the request later, write"
+                        + " 1 into /proc/sys/vm/compact_memory, or use back end " + HugePageRuns.NAME);
+    }
+
+    @Override
+    public HeapException notPinned(HeapException e) {
+        return e;
     }
 
     @Override
@@ -78,13 +92,15 @@ final class LargeFolioRuns implements Runs {
             case ONE -> {}
             case SEVERAL ->
                 throw HeapException.of(
-                        Errno.ENOMEM, heap, "the kernel split the run of " + RUN + " before it was pinned; repeat it");
+                        Errno.ENOMEM,
+                        heap,
+                        "the memory was not one run of " + RUN + " when it was pinned; repeat the request");
             case HIDDEN ->
                 throw HeapException.of(
                         Errno.ENOTSUP,
                         heap,
                         "the kernel does not show whether memory is one run; use Linux 6.7 or newer, grant the process"
-                                + " CAP_SYS_ADMIN, or use back end huge-page");
+                                + " CAP_SYS_ADMIN, or use back end " + HugePageRuns.NAME);
         }
     }
 

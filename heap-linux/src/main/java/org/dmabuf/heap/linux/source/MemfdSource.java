@@ -106,13 +106,14 @@ public final class MemfdSource implements MemorySource {
     public HeapBuffer allocate(HeapRequest request) {
         long size = validator.wholePages(request);
         String name = request.name().orElse(heap);
-        headroom.reserve(heap, size);
+        long reserved = folios.whileMade(size);
+        headroom.reserve(heap, reserved);
         try {
             return request.export() == ExportMode.READ_ONLY
                     ? readOnlyExport(name, size)
                     : writableExport(name, size, request.export() != ExportMode.NONE);
         } finally {
-            headroom.settle(size);
+            headroom.settle(reserved);
         }
     }
 

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.NewMemfd;
@@ -16,15 +17,18 @@ interface Runs {
      *
      * @param name name in /proc
      * @return a descriptor that the caller owns; the memfd must not be exported
-     * @throws org.dmabuf.heap.HeapException when there is no run
+     * @throws HeapException when there is no run
      */
     NewMemfd make(String name);
 
+    /** {@return the exception for a kernel that makes no dma-buf of the memory} */
+    HeapException notPinned(HeapException e);
+
     /**
-     * Requires that the memory is one run, now that a dma-buf has pinned it.
+     * Requires that the memory is one run after a dma-buf has pinned it.
      *
      * @param mapping of the memfd
-     * @throws org.dmabuf.heap.HeapException when it is not, or the kernel does not show it
+     * @throws HeapException when it is not, or the kernel does not show it
      */
     void requireOneRun(MemorySegment mapping);
 

@@ -140,11 +140,12 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
-        headroom.reserve(heap, size);
+        long reserved = folios.whileMade(size);
+        headroom.reserve(heap, reserved);
         try {
             return exportable ? makeDmaBuf(name, size) : makePlain(name, size);
         } finally {
-            headroom.settle(size);
+            headroom.settle(reserved);
         }
     }
 

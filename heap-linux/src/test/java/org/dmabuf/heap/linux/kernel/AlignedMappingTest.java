@@ -150,7 +150,7 @@ class AlignedMappingTest {
     }
 
     @Test
-    void threads_that_map_at_the_same_time_all_get_aligned_addresses() throws Exception {
+    void threads_that_map_memfds_at_the_same_time_all_get_aligned_addresses() throws Exception {
         try (ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
             Mmap linux = new Mmap(Syscalls.linux());
             CyclicBarrier start = new CyclicBarrier(THREADS);
@@ -159,7 +159,7 @@ class AlignedMappingTest {
                 all.add(threads.submit(() -> {
                     start.await();
                     for (int round = 0; round < 200; round++) {
-                        MemorySegment mapping = linux.map("camera", fd, SIZE, Access.READ);
+                        MemorySegment mapping = linux.mapToKeep("camera", fd, SIZE);
                         assertEquals(0, mapping.address() % LARGE);
                         linux.unmap(mapping);
                     }
