@@ -76,7 +76,7 @@ public final class LargeFolios {
 
     private final AtomicLong held = new AtomicLong();
     private volatile long pausedUntil;
-    /** Line of the statistics when it was last read; empty if there is none. */
+    /** Line of the statistics when it was last read; empty if the file has no such line. */
     private volatile String moves;
 
     private volatile int lastError;

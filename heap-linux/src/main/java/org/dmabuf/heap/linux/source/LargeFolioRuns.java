@@ -82,11 +82,6 @@ final class LargeFolioRuns implements Runs {
     }
 
     @Override
-    public HeapException notPinned(HeapException e) {
-        return e;
-    }
-
-    @Override
     public void requireOneRun(MemorySegment mapping) {
         switch (physicalRun.check(heap, mapping)) {
             case ONE -> {}
