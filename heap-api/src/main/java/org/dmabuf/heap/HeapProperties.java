@@ -12,8 +12,8 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.name}<td>String<td>required<td>unique; names the memory and not the allocator. One to 64
  *     characters, no {@code /}, no {@code ..}, no blank; {@code ,} and {@code @} are usual
  * <tr><td>{@code heap.id}<td>Integer<td>none<td>0 to 63, unique: the heap's bit in a mask
- * <tr><td>{@code heap.type}<td>String<td>none<td>{@code system}, {@code cma}, {@code carveout}, {@code secure}, or a
- *     vendor's own word
+ * <tr><td>{@code heap.type}<td>String<td>none<td>{@code system}, {@code system-contig}, {@code cma}, {@code carveout},
+ *     {@code secure}, or a vendor's own word
  * <tr><td>{@code heap.priority}<td>Integer<td>0<td>a heap of higher priority is asked first
  * <tr><td>{@code heap.dmabuf}<td>Boolean<td>false<td>descriptors are real dma-bufs, which devices import; if false,
  *     other processes can map them, but devices cannot import them

@@ -13,12 +13,13 @@ import java.util.OptionalLong;
 public final class HeapUsage {
     private static final long UNKNOWN = -1;
     private static final HeapUsage NOTHING_KNOWN =
-            new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, OptionalDouble.empty(), List.of());
+            new HeapUsage(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, OptionalDouble.empty(), List.of());
 
     private final long capacity;
     private final long free;
     private final long largestFree;
     private final long quarantined;
+    private final long inLargeFolios;
     private final OptionalDouble fragmentation;
     private final List<PoolUsage> pools;
 
@@ -27,12 +28,14 @@ public final class HeapUsage {
             long free,
             long largestFree,
             long quarantined,
+            long inLargeFolios,
             OptionalDouble fragmentation,
             List<PoolUsage> pools) {
         this.capacity = capacity;
         this.free = free;
         this.largestFree = largestFree;
         this.quarantined = quarantined;
+        this.inLargeFolios = inLargeFolios;
         this.fragmentation = fragmentation;
         this.pools = pools;
     }
@@ -49,7 +52,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withCapacity(long bytes) {
-        return new HeapUsage(known(bytes), free, largestFree, quarantined, fragmentation, pools);
+        return new HeapUsage(known(bytes), free, largestFree, quarantined, inLargeFolios, fragmentation, pools);
     }
 
     /**
@@ -59,7 +62,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withFree(long bytes) {
-        return new HeapUsage(capacity, known(bytes), largestFree, quarantined, fragmentation, pools);
+        return new HeapUsage(capacity, known(bytes), largestFree, quarantined, inLargeFolios, fragmentation, pools);
     }
 
     /**
@@ -69,7 +72,7 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withLargestFree(long bytes) {
-        return new HeapUsage(capacity, free, known(bytes), quarantined, fragmentation, pools);
+        return new HeapUsage(capacity, free, known(bytes), quarantined, inLargeFolios, fragmentation, pools);
     }
 
     /**
@@ -79,7 +82,17 @@ public final class HeapUsage {
      * @return a usage
      */
     public HeapUsage withQuarantined(long bytes) {
-        return new HeapUsage(capacity, free, largestFree, known(bytes), fragmentation, pools);
+        return new HeapUsage(capacity, free, largestFree, known(bytes), inLargeFolios, fragmentation, pools);
+    }
+
+    /**
+     * Sets how much of the heap's memory lies in large folios, which are faster to make, to map and to release.
+     *
+     * @param bytes at least 0, of buffers, of pools and of a region
+     * @return a usage
+     */
+    public HeapUsage withInLargeFolios(long bytes) {
+        return new HeapUsage(capacity, free, largestFree, quarantined, known(bytes), fragmentation, pools);
     }
 
     /**
@@ -92,7 +105,7 @@ public final class HeapUsage {
         if (!(share >= 0 && share <= 1)) {
             throw new IllegalArgumentException("invalid fragmentation = " + share + ": expected 0 to 1");
         }
-        return new HeapUsage(capacity, free, largestFree, quarantined, OptionalDouble.of(share), pools);
+        return new HeapUsage(capacity, free, largestFree, quarantined, inLargeFolios, OptionalDouble.of(share), pools);
     }
 
     /**
@@ -104,7 +117,7 @@ public final class HeapUsage {
     public HeapUsage withPool(PoolUsage pool) {
         List<PoolUsage> all = new ArrayList<>(pools);
         all.add(pool);
-        return new HeapUsage(capacity, free, largestFree, quarantined, fragmentation, List.copyOf(all));
+        return new HeapUsage(capacity, free, largestFree, quarantined, inLargeFolios, fragmentation, List.copyOf(all));
     }
 
     /** {@return the total capacity in bytes} */
@@ -127,6 +140,11 @@ public final class HeapUsage {
         return optional(quarantined);
     }
 
+    /** {@return bytes of the heap's memory in large folios: physical runs that the kernel handles as a whole} */
+    public OptionalLong inLargeFolios() {
+        return optional(inLargeFolios);
+    }
+
     /** {@return the share of the free bytes that the largest single buffer cannot use, 0 to 1} */
     public OptionalDouble fragmentation() {
         return fragmentation;
@@ -139,8 +157,9 @@ public final class HeapUsage {
 
     @Override
     public String toString() {
-        StringBuilder text = new StringBuilder("capacity " + text(capacity) + ", free " + text(free) + ", largest free "
-                + text(largestFree) + ", quarantined " + text(quarantined));
+        StringBuilder text = new StringBuilder("capacity " + text(capacity) + ", free " + text(free)
+                + ", largest free " + text(largestFree) + ", quarantined " + text(quarantined)
+                + ", in large folios " + text(inLargeFolios));
         fragmentation.ifPresent(share -> text.append(", fragmentation ").append(share));
         pools.forEach(pool -> text.append(", ").append(pool));
         return text.toString();

@@ -1,35 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.broker;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.ref.ReferenceQueue;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
-import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapProperties;
-import org.dmabuf.heap.broker.account.Ledger;
-import org.dmabuf.heap.broker.allocation.Allocator;
-import org.dmabuf.heap.broker.buffer.BufferServices;
+import org.dmabuf.heap.bench.BenchBroker;
+import org.dmabuf.heap.bench.NoMemory;
 import org.dmabuf.heap.broker.buffer.Client;
-import org.dmabuf.heap.broker.buffer.LeakDetector;
-import org.dmabuf.heap.broker.event.BrokerEventsFanOut;
-import org.dmabuf.heap.broker.event.FlightRecorderEvents;
-import org.dmabuf.heap.broker.heap.AbsentHeaps;
-import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.broker.heap.RoutingTable;
-import org.dmabuf.heap.broker.heap.StartFailures;
-import org.dmabuf.heap.broker.heap.UnavailableHeaps;
-import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
-import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
-import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -58,86 +42,43 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 6, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 public class AllocateBenchmark {
     private static final int HEAPS = 64;
-    private static final long SIZE = 4096;
+    private static final long SIZE = NoMemory.SIZE;
 
-    /** Memory whose calls do no work. */
-    private static final class Nothing implements HeapBuffer {
-        @Override
-        public long size() {
-            return SIZE;
-        }
-
-        @Override
-        public int descriptor() {
-            return 0;
-        }
-
-        @Override
-        public MemorySegment map(Access access) {
-            return MemorySegment.NULL;
-        }
-
-        @Override
-        public void unmap(MemorySegment mapping) {}
-
-        @Override
-        public void release() {}
-    }
-
-    private final Ledger ledger = new Ledger();
-    private final HeapRegistry registry = new HeapRegistry(ledger);
-    private final Client client =
-            new Client(ledger.enter(ClientId.ofBundle("bench", "file:bench")), new LeakDetector());
-    private final HeapExporter nothing = request -> new Nothing();
+    private final BenchBroker broker = new BenchBroker();
+    private final Client client = broker.client("bench");
+    private final HeapExporter nothing = new NoMemory();
     private final MemfdSource memfd = MemfdSource.open("memfd", Syscalls.linux(), Headroom.machine());
     private final AllocationRequest byName = AllocationRequest.of(SIZE).withHeaps("heap-20");
     private final AllocationRequest byMask = AllocationRequest.of(SIZE).withMask(1L << 20 | 1L << 40);
     private final AllocationRequest byRequirement =
             AllocationRequest.of(SIZE).withRequirement("(&(heap.type=t40)(heap.dmabuf=false))");
+    /** The priority of heap-15 is below that of 20 heaps. */
+    private final AllocationRequest skipping =
+            AllocationRequest.of(SIZE).withRequirement("(&(heap.type=t15)(heap.dmabuf=false))");
+
     private final AllocationRequest fromMemfd = AllocationRequest.of(SIZE).withHeaps("memfd");
     private final HeapRequest checked = HeapRequest.of(byName, client.requested());
-    private Allocator allocator;
 
     @Setup
     public void arrive() {
-        allocator = new Allocator(
-                registry,
-                ledger,
-                new BufferServices(
-                        new Descriptors(Syscalls.linux()),
-                        Optional.of(new HolderTracker()),
-                        eventsFanOut(),
-                        new ReferenceQueue<>()),
-                new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
         for (int id = 0; id < HEAPS - 1; id++) {
-            registry.arrived(
-                    id,
+            broker.add(
+                    "heap-" + id,
                     nothing,
                     Map.of(
-                            HeapProperties.NAME,
-                            "heap-" + id,
                             HeapProperties.ID,
                             id,
                             HeapProperties.PRIORITY,
                             id * 37 % HEAPS,
                             HeapProperties.TYPE,
-                            "t" + id),
-                    "bench");
+                            "t" + id));
         }
-        registry.arrived(HEAPS, memfd, Map.of(HeapProperties.NAME, "memfd"), "bench");
-        ledger.start();
-    }
-
-    /** The events of a gateway without an active recording. */
-    private static BrokerEventsFanOut eventsFanOut() {
-        BrokerEventsFanOut eventsFanOut = new BrokerEventsFanOut();
-        eventsFanOut.add(new FlightRecorderEvents());
-        return eventsFanOut;
+        broker.add("memfd", memfd, Map.of());
     }
 
     @TearDown
     public void leave() {
-        ledger.stop();
+        broker.close();
     }
 
     @Benchmark
@@ -147,33 +88,32 @@ public class AllocateBenchmark {
 
     @Benchmark
     public void brokerByName() {
-        try (DmaBuf buffer = allocator.allocate(client, byName)) {
-            use(buffer);
-        }
+        use(byName);
     }
 
     @Benchmark
     public void brokerByMask() {
-        try (DmaBuf buffer = allocator.allocate(client, byMask)) {
-            use(buffer);
-        }
+        use(byMask);
     }
 
     @Benchmark
     public void brokerByRequirement() {
-        try (DmaBuf buffer = allocator.allocate(client, byRequirement)) {
-            use(buffer);
-        }
+        use(byRequirement);
+    }
+
+    @Benchmark
+    public void brokerSkipping20() {
+        use(skipping);
     }
 
     @Benchmark
     public RegisteredHeap routeByName() {
-        return registry.routes().named("heap-20");
+        return broker.routes().named("heap-20");
     }
 
     @Benchmark
     public RegisteredHeap routeByMask() {
-        RoutingTable routes = registry.routes();
+        RoutingTable routes = broker.routes();
         return routes.first(routes.places(1L << 20 | 1L << 40));
     }
 
@@ -184,14 +124,14 @@ public class AllocateBenchmark {
 
     @Benchmark
     public void memfdByBroker() {
-        try (DmaBuf buffer = allocator.allocate(client, fromMemfd)) {
-            use(buffer);
-        }
+        use(fromMemfd);
     }
 
-    private static void use(DmaBuf buffer) {
-        if (buffer.size() != SIZE) {
-            throw new AssertionError(buffer);
+    private void use(AllocationRequest request) {
+        try (DmaBuf buffer = broker.allocate(client, request)) {
+            if (buffer.size() != SIZE) {
+                throw new AssertionError(buffer);
+            }
         }
     }
 }

@@ -59,6 +59,7 @@ final class HeapChecks {
         Expect.same(CAPACITY, own.usage().free().orElseThrow());
         Expect.same(CAPACITY, own.usage().largestFree().orElseThrow());
         Expect.same(0L, own.usage().quarantined().orElseThrow());
+        Expect.same(0L, own.usage().inLargeFolios().orElseThrow());
         Expect.same(0.0, own.usage().fragmentation().orElseThrow());
         PoolUsage pool = own.usage().pools().getFirst();
         Expect.same("kept", pool.name());

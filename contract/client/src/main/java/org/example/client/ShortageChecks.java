@@ -50,9 +50,15 @@ final class ShortageChecks {
         Attempt attempt = full.attempts().getFirst();
         Expect.same(OWN, attempt.heap());
         Expect.same(Errno.ENOMEM, attempt.errno());
-        Expect.yes(attempt.reason()
-                .contains("2097152 bytes aligned to 1 for export READ_WRITE as 'large' of " + SelfCheck.CLIENT
-                        + " do not fit"));
+        Expect.yes(attempt.reason().contains("2097152 bytes do not fit: 1 MiB free"));
+        try (DmaBuf _ = broker.allocate(WHOLE)) {
+            full = Expect.failure(HeapShortageException.class, () -> broker.allocate(WHOLE.withName("large")));
+            Expect.yes(full.attempts()
+                    .getFirst()
+                    .reason()
+                    .contains("1048576 bytes aligned to 1 for export READ_WRITE as 'large' of " + SelfCheck.CLIENT
+                            + " do not fit"));
+        }
     }
 
     /** Allocates the whole heap to check that nothing is held. */

@@ -64,6 +64,7 @@ final class Books {
                 .withFree(free)
                 .withLargestFree(free)
                 .withQuarantined(0)
+                .withInLargeFolios(0)
                 .withFragmentation(0)
                 .withPool(new PoolUsage("kept", kept, hits, misses));
     }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.launcher;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -12,6 +13,7 @@ import java.util.Optional;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * Mounts of this process. {@link java.nio.file.FileStore#isReadOnly()} does not see a read-only bind mount within one
@@ -37,7 +39,7 @@ final class MountTable {
     }
 
     static MountTable parse(String text) {
-        return new MountTable(text.lines().map(Mount::parse).toList());
+        return new MountTable(text.lines().flatMap(Mount::parse).toList());
     }
 
     /**
@@ -67,11 +69,17 @@ final class MountTable {
     }
 
     private record Mount(int id, int parent, Path point, boolean readOnly) {
-        private static Mount parse(String line) {
+        /** {@return the mount; empty if its path has characters that this process's locale has not} */
+        private static Stream<Mount> parse(String line) {
             String[] fields = line.split(" ");
             String point = ESCAPED.matcher(fields[4]).replaceAll(Mount::unescaped);
             boolean readOnly = Arrays.asList(fields[5].split(",")).contains("ro");
-            return new Mount(Integer.parseInt(fields[0]), Integer.parseInt(fields[1]), Path.of(point), readOnly);
+            try {
+                Path path = Path.of(point);
+                return Stream.of(new Mount(Integer.parseInt(fields[0]), Integer.parseInt(fields[1]), path, readOnly));
+            } catch (InvalidPathException e) {
+                return Stream.empty(); // no path of this process leads there
+            }
         }
 
         private static String unescaped(MatchResult escape) {

@@ -67,6 +67,13 @@ class MountTableTest {
         assertFalse(readOnly(table(mount(21, 20, "/proc", "ro")), "/etc"));
     }
 
+    /** Without a locale, as under systemd, a letter that is not ASCII is one. No path has a NUL in any locale. */
+    @Test
+    void a_mount_whose_path_has_a_character_that_paths_cannot_have_is_left_out() {
+        MountTable table = table(mount(20, 1, "/", "ro"), mount(21, 20, "/media/a\\000", "rw"));
+        assertTrue(readOnly(table, "/media/a"));
+    }
+
     @Test
     void the_table_of_this_kernel_is_read() throws Exception {
         assertFalse(MountTable.read().isReadOnly(Path.of("/proc/self")));

@@ -31,6 +31,8 @@ import org.dmabuf.heap.linux.region.RegionSource;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.HeapBuffer;
+import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -95,6 +97,59 @@ class PressureTest {
             assertEquals(
                     List.of("refused beside live buffers", "refused beside lingering buffers", "alive"),
                     cgroup.run(Punched.class, exporter));
+        }
+    }
+
+    /** The kernel refuses a large folio at the limit, where an access to another page would end the process. */
+    @Test
+    void at_a_cgroups_limit_that_the_headroom_does_not_know_a_large_buffer_is_refused_and_the_process_lives()
+            throws Exception {
+        assumeTrue(
+                Files.exists(Path.of("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")),
+                "skipped: this kernel has no large folios");
+        Optional<MemoryCgroup> made = MemoryCgroup.make();
+        assumeTrue(made.isPresent(), "skipped: this process may not create a memory cgroup");
+        try (MemoryCgroup cgroup = made.get()) {
+            List<String> lines = cgroup.run(Unaware.class);
+            assertEquals(Unaware.ROUNDS + 1, lines.size(), lines::toString);
+            for (String round : lines.subList(0, Unaware.ROUNDS)) {
+                assertTrue(
+                        round.matches("[1-9]\\d* buffers of 16 MiB, then ENOMEM heap 'system': 16 MiB does not fit: the"
+                                + " memory cgroup of this process has reached its limit; ask for less, .*"),
+                        round);
+            }
+            assertEquals("alive", lines.getLast());
+        }
+    }
+
+    /** Program of that process. Its source knows only the limits of the machine. */
+    static final class Unaware {
+        static final int ROUNDS = 3;
+        private static final long SIZE = 16 << 20;
+
+        public static void main(String[] arguments) {
+            MemorySource source = MemfdSource.open(
+                    "system", Syscalls.linux(), Headroom.machine().uncharged());
+            for (int round = 0; round < ROUNDS; round++) {
+                System.out.println(MemoryCgroup.LINE_PREFIX + takeAll(source));
+            }
+            System.out.println(MemoryCgroup.LINE_PREFIX + "alive");
+        }
+
+        private static String takeAll(MemorySource source) {
+            List<HeapBuffer> held = new ArrayList<>();
+            HeapException refusal = null;
+            try {
+                while (held.size() < 10 * MemoryCgroup.LIMIT / SIZE) {
+                    held.add(source.allocate(HeapRequest.of(SIZE)));
+                }
+            } catch (HeapException e) {
+                refusal = e;
+            }
+            int count = held.size();
+            held.forEach(HeapBuffer::release); // first, because the text needs memory
+            return count + " buffers of 16 MiB, then "
+                    + (refusal == null ? "no end" : refusal.errno() + " " + refusal.getMessage());
         }
     }
 

@@ -52,12 +52,14 @@ public final class FaultyMachine {
     private static final int ONE_IN = 12;
 
     private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int MADV_COLLAPSE = 25;
 
     /** Errors of each call. close and munmap never fail, because they release their resource whatever they return. */
     private static final Map<String, List<Errno>> FAULTS = Map.ofEntries(
             entry("memfdCreate", List.of(EMFILE, ENFILE, ENOMEM)),
             entry("open", List.of(EMFILE, ENFILE, ENOMEM)),
             entry("fallocate", List.of(EINTR, ENOSPC, ENOMEM)),
+            entry("ftruncate", List.of(ENOMEM)),
             entry("mmap", List.of(ENOMEM, EAGAIN)),
             entry("madvise", List.of(EINTR, EAGAIN, ENOMEM, EFAULT, EINVAL)),
             entry("mlock", List.of(ENOMEM, EAGAIN, EPERM)),
@@ -72,7 +74,6 @@ public final class FaultyMachine {
             entry("udmabufCreate", List.of(ENOMEM, EINVAL, EMFILE)),
             // calls for secret memory
             entry("memfdSecret", List.of(EMFILE, ENFILE, ENOMEM)),
-            entry("ftruncate", List.of(ENOMEM)),
             // calls for tracking peers
             entry("inotify", List.of(EMFILE, ENFILE, ENOMEM)),
             entry("addWatch", List.of(ENOSPC, ENOMEM)),
@@ -188,6 +189,9 @@ public final class FaultyMachine {
                 case F_DUPFD_CLOEXEC -> List.of(EMFILE);
                 default -> possible;
             };
+        }
+        if (call.equals("madvise") && (int) arguments[2] == MADV_COLLAPSE) {
+            possible = List.of(EAGAIN, EBUSY, ENOMEM, EINVAL);
         }
         return possible.isEmpty() ? null : possible.get(random.get().nextInt(possible.size()));
     }

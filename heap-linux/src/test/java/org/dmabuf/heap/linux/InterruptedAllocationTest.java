@@ -39,6 +39,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 class InterruptedAllocationTest {
     private static final long MIB = 1 << 20;
     private static final long SIZE = 192 * MIB;
+    /** Calls for a large folio are not those of a piece. */
+    private static final long LARGEST_FOLIO = 32 * MIB;
+
     private static final RegionLayout LAYOUT = RegionLayout.of(SIZE, "size").withExports(RegionLayout.Exports.MEMFD);
 
     /** Ordinary memfds instead of secret ones, of which a user may have only a few MiB. */
@@ -116,9 +119,12 @@ class InterruptedAllocationTest {
                     if (signals-- > 0) {
                         return -Errno.EINTR.number();
                     }
-                    pieces.add((long) arguments[call.equals("fallocate") ? 3 : call.equals("read") ? 2 : 1]);
-                    if (interrupting) {
-                        allocating.interrupt();
+                    long length = (long) arguments[call.equals("fallocate") ? 3 : call.equals("read") ? 2 : 1];
+                    if (length > LARGEST_FOLIO) {
+                        pieces.add(length);
+                        if (interrupting) {
+                            allocating.interrupt();
+                        }
                     }
                 }
                 try {

@@ -224,7 +224,7 @@ class BackendTest {
                         }
                         case "mmap" -> {
                             synchronized (dmaBufs) {
-                                if (keepsTheCpuOut && dmaBufs.contains(a[3])) {
+                                if (keepsTheCpuOut && dmaBufs.contains(a[4])) {
                                     return (long) -Errno.EINVAL.number();
                                 }
                             }

@@ -56,6 +56,7 @@ final class HeapFacts {
         }
         heap.usage().fragmentation().ifPresent(share -> add("fragmentation", Math.round(100 * share) + " %"));
         heap.usage().quarantined().ifPresent(bytes -> add("quarantined", Facts.size(bytes)));
+        heap.usage().inLargeFolios().ifPresent(bytes -> add("in large folios", Facts.size(bytes)));
     }
 
     private void add(String key, String value) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
@@ -63,6 +64,7 @@ final class Json {
         usage.free().ifPresent(bytes -> map.put("free", bytes));
         usage.largestFree().ifPresent(bytes -> map.put("largestFree", bytes));
         usage.quarantined().ifPresent(bytes -> map.put("quarantined", bytes));
+        usage.inLargeFolios().ifPresent(bytes -> map.put("inLargeFolios", bytes));
         usage.fragmentation().ifPresent(share -> map.put("fragmentation", share));
         if (!usage.pools().isEmpty()) {
             map.put("pools", usage.pools().stream().map(Json::of).toList());
@@ -82,6 +84,13 @@ final class Json {
     /** {@return the charges, with the location of a client's bundle} */
     static Map<String, Object> of(UsageRecord record) {
         return with(record.toMap(), record.client());
+    }
+
+    /** {@return the charges of a heap, with its bytes in large folios} */
+    static Map<String, Object> of(UsageRecord record, OptionalLong inLargeFolios) {
+        Map<String, Object> map = of(record);
+        inLargeFolios.ifPresent(bytes -> map.put("inLargeFolios", bytes));
+        return map;
     }
 
     /** {@return a buffer, with the location of its client's bundle} */

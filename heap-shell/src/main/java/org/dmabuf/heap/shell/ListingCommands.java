@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
@@ -166,8 +167,25 @@ public final class ListingCommands implements CommandSet {
             if (line.has(RESET)) {
                 monitor.resetPeaks();
             }
-            print(records, UsageTable.ofHeaps(records, line.has(WIDE)), line, out);
+            List<HeapInfo> heaps = broker.heaps();
+            if (line.has(Option.JSON)) {
+                out.json(records.stream()
+                        .map(record -> Json.of(record, inLargeFolios(record, heaps)))
+                        .toList());
+            } else {
+                out.print(UsageTable.ofHeaps(records, record -> inLargeFolios(record, heaps), line.has(WIDE))
+                        .toString());
+            }
         });
+    }
+
+    /** {@return bytes of a heap in large folios; of the first heap that has the name, as the charges are} */
+    private static OptionalLong inLargeFolios(UsageRecord record, List<HeapInfo> heaps) {
+        return heaps.stream()
+                .filter(heap -> record.heap().equals(Optional.of(heap.name())))
+                .findFirst()
+                .map(heap -> heap.usage().inLargeFolios())
+                .orElse(OptionalLong.empty());
     }
 
     /**

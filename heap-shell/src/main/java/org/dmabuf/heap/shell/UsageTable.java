@@ -29,8 +29,13 @@ final class UsageTable {
         this.wide = wide;
     }
 
-    static UsageTable ofHeaps(List<UsageRecord> records, boolean wide) {
-        return new UsageTable(records, List.of(heap()), figures(), wide);
+    /** @param inLargeFolios returns the bytes that a heap has in large folios; shown in the wide table */
+    static UsageTable ofHeaps(
+            List<UsageRecord> records, Function<UsageRecord, OptionalLong> inLargeFolios, boolean wide) {
+        List<Column> keys = wide
+                ? List.of(heap(), new Column("LARGE FOLIOS ", record -> bytes(inLargeFolios.apply(record))))
+                : List.of(heap());
+        return new UsageTable(records, keys, figures(), wide);
     }
 
     static UsageTable ofClients(List<UsageRecord> records, boolean wide) {

@@ -56,6 +56,7 @@ class JsonTest {
                             .withFree(7)
                             .withLargestFree(6)
                             .withQuarantined(1)
+                            .withInLargeFolios(2)
                             .withFragmentation(0.5)
                             .withPool(new PoolUsage("recycled", 8192, 3, 1)),
                     Duration.ofSeconds(1))
@@ -87,7 +88,7 @@ class JsonTest {
 
     @Test
     void the_names_of_a_charge_are_those_of_the_readme() throws IOException {
-        assertEquals(documented("usage, clients"), names(Json.of(USAGE)));
+        assertEquals(documented("usage, clients"), names(Json.of(USAGE, OptionalLong.of(1))));
     }
 
     @Test

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Function;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
@@ -31,6 +32,7 @@ class UsageTableTest {
             .waits(2, Duration.ofMillis(1500), Duration.ofNanos(1_200_000_001))
             .failures(Map.of(Errno.ENOMEM, 3L, Errno.EIO, 1L))
             .build();
+    private static final Function<UsageRecord, OptionalLong> LARGE = record -> OptionalLong.of(2 << 20);
     private static final UsageRecord CLIENT =
             UsageRecord.builder().client(CAMERA).build();
     private static final UsageRecord FOREIGN =
@@ -55,7 +57,7 @@ class UsageTableTest {
 
     @Test
     void charges_of_heaps_are_a_table() {
-        String table = UsageTable.ofHeaps(List.of(HEAP), false).toString();
+        String table = UsageTable.ofHeaps(List.of(HEAP), LARGE, false).toString();
         assertEquals("""
                 HEAP    BUFFERS   LIVE  LINGERING   PEAK  QUOTA  FAILURES
                 system        3  8 KiB      4 KiB  1 MiB  1 GiB  4, most ENOMEM""", table);
@@ -63,12 +65,12 @@ class UsageTableTest {
 
     @Test
     void sums_waits_and_failures_by_cause_are_in_the_wide_table() {
-        String table = UsageTable.ofHeaps(List.of(HEAP), true).toString();
+        String table = UsageTable.ofHeaps(List.of(HEAP), LARGE, true).toString();
         assertEquals("""
-                HEAP    BUFFERS   LIVE  LINGERING   PEAK  QUOTA  ALLOCATIONS  ALLOCATED  WAITS  WAITED  LONGEST\
-                  FAILURES
-                system        3  8 KiB      4 KiB  1 MiB  1 GiB           70      5 MiB      2   1.5 s    1.2 s\
-                  1 EIO, 3 ENOMEM""", table);
+                HEAP    LARGE FOLIOS  BUFFERS   LIVE  LINGERING   PEAK  QUOTA  ALLOCATIONS  ALLOCATED  WAITS\
+                  WAITED  LONGEST  FAILURES
+                system         2 MiB        3  8 KiB      4 KiB  1 MiB  1 GiB           70      5 MiB      2\
+                   1.5 s    1.2 s  1 EIO, 3 ENOMEM""", table);
     }
 
     @Test
@@ -127,7 +129,7 @@ class UsageTableTest {
                         .failures(Map.of(Errno.ETIMEDOUT, 9_999_999L, Errno.ENOMEM, 9_999_999L))
                         .build())
                 .toList();
-        assertFits(UsageTable.ofHeaps(records, false).toString());
+        assertFits(UsageTable.ofHeaps(records, LARGE, false).toString());
         String clients = UsageTable.ofClients(records, false).toString();
         assertFits(clients);
         assertTrue(

@@ -186,8 +186,13 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
-    public long mmap(long length, int protection, int flags, int fd, long offset) {
-        return call("mmap", () -> kernel.mmap(length, protection, flags, fd, offset));
+    public int ftruncate(int fd, long size) {
+        return (int) call("ftruncate", () -> kernel.ftruncate(fd, size));
+    }
+
+    @Override
+    public long mmap(long address, long length, int protection, int flags, int fd, long offset) {
+        return call("mmap", () -> kernel.mmap(address, length, protection, flags, fd, offset));
     }
 
     @Override

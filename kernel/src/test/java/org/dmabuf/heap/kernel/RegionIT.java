@@ -7,13 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -134,31 +130,12 @@ class RegionIT {
 
     /** Checks that the frame of each page follows the frame of the page before, except at multiples of the run. */
     private static void assertPhysicalRuns(MemorySegment mapping, long run) throws IOException {
-        LongBuffer entries = pagemap(mapping);
-        long before = 0;
-        for (long offset = 0; offset < mapping.byteSize(); offset += 4096) {
-            long frame = frame(entries.get());
-            if (offset % run != 0) {
-                assertEquals(before + 1, frame, "at " + offset + " of " + mapping.byteSize());
+        long[] frames = Frames.of(mapping);
+        for (int page = 1; page < frames.length; page++) {
+            if (page * 4096L % run != 0) {
+                assertEquals(frames[page - 1] + 1, frames[page], "page " + page + " of " + frames.length);
             }
-            before = frame;
         }
-    }
-
-    private static LongBuffer pagemap(MemorySegment mapping) throws IOException {
-        byte[] entries = new byte[Math.toIntExact(mapping.byteSize() / 4096 * Long.BYTES)];
-        try (RandomAccessFile pagemap = new RandomAccessFile("/proc/self/pagemap", "r")) {
-            pagemap.seek(mapping.address() / 4096 * Long.BYTES);
-            pagemap.readFully(entries);
-        }
-        return ByteBuffer.wrap(entries).order(ByteOrder.nativeOrder()).asLongBuffer();
-    }
-
-    private static long frame(long entry) {
-        assertTrue(entry < 0, "a page is not present"); // bit 63
-        long frame = entry & (1L << 55) - 1;
-        assertTrue(frame != 0, "frames are hidden from this process");
-        return frame;
     }
 
     @Test
@@ -199,7 +176,7 @@ class RegionIT {
 
             all = source.allocate(HeapRequest.of(GIANT).withExport(ExportMode.NONE));
             assertPhysicalRuns(all.map(Access.READ), GIANT);
-            assertEquals(0, frame(pagemap(all.map(Access.READ)).get()) % (GIANT / 4096));
+            assertEquals(0, Frames.of(all.map(Access.READ))[0] % (GIANT / 4096));
         }
         all.release(); // after the close: zeroing 1 GiB takes this machine seconds, and the memory is not used again
     }

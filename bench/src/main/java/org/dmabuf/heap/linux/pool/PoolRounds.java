@@ -36,14 +36,14 @@ import org.dmabuf.heap.spi.HeapRequest;
  * </ul>
  */
 public final class PoolRounds {
-    private static final long[] SIZES = {64 << 10, 1 << 20, 16 << 20};
+    static final long[] SIZES = {64 << 10, 1 << 20, 16 << 20};
     /** The required speed-up of prewarmed buffers, by size. */
     private static final int[] FASTER = {5, 15, 30};
 
     private static final double MOST_OVER_MEMSET = 1.03;
     private static final double MOST_CPU = 1.05;
 
-    private static final int POOL = 16;
+    static final int POOL = 16;
     /**
      * The number of recycled buffers, each with separate memory, because the location of pages changes times by some
      * per cent.
@@ -176,7 +176,7 @@ public final class PoolRounds {
                 judged(ratios(inJava, inC), MOST_OVER_MEMSET));
     }
 
-    private static long life(MemorySource source, HeapRequest request) {
+    static long life(MemorySource source, HeapRequest request) {
         HeapBuffer buffer = source.allocate(request);
         MemorySegment mapping = buffer.map(Access.READ_WRITE);
         long address = mapping.address();
@@ -186,7 +186,7 @@ public final class PoolRounds {
     }
 
     private static void paced(long size, int faster, StringBuilder speed, StringBuilder cpu) {
-        int lives = (int) Math.clamp((24 << 20) / size, POOL, 384);
+        int lives = lives(size);
         MemfdSource memfds = memfds();
         long pace = pace(memfds, size);
         List<Long> fresh = new ArrayList<>();
@@ -237,10 +237,15 @@ public final class PoolRounds {
                 POOL, micros(quantile(cpuInUse, 50)), made, spread(ratios(cpuPrewarmed, cpuInUse))));
     }
 
+    /** {@return the number of buffers of a turn} */
+    static int lives(long size) {
+        return (int) Math.clamp((24 << 20) / size, POOL, 384);
+    }
+
     /**
      * {@return the nanoseconds from one request to the next at which the machine is idle for two thirds of the time}
      */
-    private static long pace(MemorySource memfds, long size) {
+    static long pace(MemorySource memfds, long size) {
         long fastest = Long.MAX_VALUE;
         for (int run = 0; run < 10; run++) {
             long start = System.nanoTime();
@@ -251,7 +256,7 @@ public final class PoolRounds {
     }
 
     /** {@return the CPU time of one buffer's life in nanoseconds} */
-    private static double cpu(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
+    static double cpu(MemorySource source, long size, int lives, int inUse, long pace, List<Long> into) {
         long before = Twin.cpuTime();
         lives(source, size, lives, inUse, pace, into);
         int all = lives;
@@ -265,7 +270,7 @@ public final class PoolRounds {
      * Waits until the pool is full. The pool is filled in batches. {@return the number of buffers that were taken for
      * that}
      */
-    private static int full(MemorySource pool, long size) {
+    static int full(MemorySource pool, long size) {
         int gone = 0;
         long before = -1;
         for (long ready; (ready = pool.usage().pools().getFirst().bytes()) < POOL * size; before = ready) {

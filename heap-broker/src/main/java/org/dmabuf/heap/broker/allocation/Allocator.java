@@ -357,12 +357,14 @@ public final class Allocator {
         }
 
         private SharedBuffer inOrder() {
-            for (int turn = 0; turn < routes.size(); turn++) {
-                SharedBuffer buffer = ask(routes.inOrder(turn));
+            for (int turn = matcher.nextMet(0); turn < routes.size(); turn = matcher.nextMet(turn + 1)) {
+                attempts.reached(turn);
+                SharedBuffer buffer = askMatching(routes.inOrder(turn));
                 if (buffer != null) {
                     return buffer;
                 }
             }
+            attempts.reached(routes.size());
             return null;
         }
 
@@ -372,6 +374,10 @@ public final class Allocator {
                 attempts.unsuitable(asked);
                 return null;
             }
+            return askMatching(asked);
+        }
+
+        private SharedBuffer askMatching(RegisteredHeap asked) {
             int ticket = asked.gate().enter();
             if (ticket == CallGate.REFUSED) {
                 attempts.absent(asked, RoutingTable.LEAVING);

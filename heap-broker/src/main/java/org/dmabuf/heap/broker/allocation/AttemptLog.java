@@ -4,6 +4,7 @@ package org.dmabuf.heap.broker.allocation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +54,11 @@ final class AttemptLog {
      * requests.
      */
     private List<Entry> all = List.of();
+    /**
+     * The position in the order of asking, for a request that names no heap. The heaps before it without an attempt
+     * were unsuitable. Many requests skip many heaps, and must not pay for a note of each.
+     */
+    private int reached;
     /** The exception of the last heap that was asked. */
     private HeapException last;
 
@@ -90,8 +96,13 @@ final class AttemptLog {
         note(new Broken(heap, last));
     }
 
+    /** Notes that a request that names no heap has come to a turn, and that unsuitable heaps before it were skipped. */
+    void reached(int turn) {
+        reached = turn;
+    }
+
     int count() {
-        return all.size();
+        return Math.max(all.size(), reached);
     }
 
     /** {@return the attempts with their reasons, and the heaps that have not started} */
@@ -157,13 +168,28 @@ final class AttemptLog {
         if (request.heaps().isEmpty()) {
             notStarted.values().forEach(heap -> entries.add(new NotStarted(heap)));
         }
-        for (Entry entry : all) {
+        for (Entry entry : withSkipped()) {
             boolean replaced = entry instanceof Unknown(String name)
                     && notStarted.containsKey(name)
                     && listed(name).isEmpty();
             entries.add(replaced ? new NotStarted(notStarted.get(((Unknown) entry).name())) : entry);
         }
         return new Summary(entries, notStarted);
+    }
+
+    /** {@return the attempts, and an entry for each heap that was skipped, in the order of asking} */
+    private List<Entry> withSkipped() {
+        if (reached == 0) {
+            return all;
+        }
+        List<Entry> entries = new ArrayList<>();
+        Iterator<Entry> attempts = all.iterator();
+        for (int turn = 0; turn < reached; turn++) {
+            RegisteredHeap heap = routes.inOrder(turn);
+            entries.add(matcher.metBy(heap) ? attempts.next() : new Unsuitable(heap));
+        }
+        attempts.forEachRemaining(entries::add);
+        return entries;
     }
 
     private Optional<HeapStanding> listed(String name) {
@@ -209,7 +235,7 @@ final class AttemptLog {
 
         String sentence() {
             String size = "buffer of " + Bytes.text(request.size());
-            if (all.isEmpty()) {
+            if (all.isEmpty() && reached == 0) {
                 return entries.stream()
                                 .map(entry -> name(entry) + ": " + reason(entry) + "; ")
                                 .collect(Collectors.joining("", "no heap for a " + size + ": ", ""))

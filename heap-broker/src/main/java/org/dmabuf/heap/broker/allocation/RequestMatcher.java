@@ -61,6 +61,20 @@ final class RequestMatcher {
         return lack(heap) == null;
     }
 
+    /** {@return the first turn from the given one whose heap meets the request; the number of heaps without one} */
+    int nextMet(int from) {
+        int turn = from;
+        while (turn < routes.size() && !(isMetAt(turn) && metBy(routes.inOrder(turn)))) {
+            turn++;
+        }
+        return turn;
+    }
+
+    /** Answers without a search for the heap, because a request may skip many heaps. */
+    private boolean isMetAt(int turn) {
+        return meeting == null || meeting[turn];
+    }
+
     /** {@return why a heap does not meet the request, and which heaps do; the text does not name the heap itself} */
     String unmetBy(RegisteredHeap heap) {
         HeapDescription description = heap.description();

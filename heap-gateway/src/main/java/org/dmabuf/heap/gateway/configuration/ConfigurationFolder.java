@@ -2,6 +2,7 @@
 package org.dmabuf.heap.gateway.configuration;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -168,7 +169,7 @@ final class ConfigurationFolder {
             content = Files.readAllBytes(folder.resolve(name));
         } catch (NoSuchFileException e) {
             return; // the next look sees that
-        } catch (IOException e) {
+        } catch (AccessDeniedException e) {
             report(
                     file,
                     "reading " + path + " failed: " + Printable.of(e.toString())

@@ -3,11 +3,12 @@ package org.dmabuf.heap.linux.headroom;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Count of one memfd buffer in the headroom: its full size, from the allocation to the end of its last use. The number
- * of existing pages would be too low, because a holder of the descriptor can punch holes, which the next access fills
- * again.
+ * Count of one memfd buffer, from the allocation to the end of its last use: its full size in the headroom, and its
+ * bytes in large folios in the figure of its source. For the headroom, the number of existing pages would be too low,
+ * because a holder of the descriptor can punch holes, which the next access fills again.
  *
  * <p>The buffer holds the count, and so does the tracker of holders while it tracks the descriptor. The memory is
  * therefore counted without a gap between the release of the buffer and the wait for its holders.
@@ -20,6 +21,8 @@ public final class HeldMemory {
 
     private final Headroom headroom;
     private final long bytes;
+    private final AtomicLong allInLargeFolios;
+    private final long inLargeFolios;
 
     // Guarded by this.
     private int holders = 1;
@@ -31,11 +34,16 @@ public final class HeldMemory {
      *
      * @param headroom counts the memory
      * @param bytes whole pages
+     * @param allInLargeFolios bytes of the buffer's source that lie in large folios
+     * @param inLargeFolios bytes of the buffer that do
      */
-    public HeldMemory(Headroom headroom, long bytes) {
+    public HeldMemory(Headroom headroom, long bytes, AtomicLong allInLargeFolios, long inLargeFolios) {
         this.headroom = headroom;
         this.bytes = bytes;
+        this.allInLargeFolios = allInLargeFolios;
+        this.inLargeFolios = inLargeFolios;
         headroom.hold(bytes);
+        allInLargeFolios.addAndGet(inLargeFolios);
     }
 
     /**
@@ -78,6 +86,7 @@ public final class HeldMemory {
     public synchronized void letGo() {
         if (holders == 1) {
             headroom.release(bytes);
+            allInLargeFolios.addAndGet(-inLargeFolios);
         }
         holders--; // last, so that a call that throws can be repeated
     }

@@ -60,19 +60,40 @@ public final class Memfd {
      * @param pages 0, or {@link #MFD_HUGETLB} with the page size; such a memfd must not be exported
      */
     public int create(String heap, String name, long size, int seals, int pages) {
+        return create(heap, name, size, seals, pages, null).fd();
+    }
+
+    /**
+     * Makes a memfd of a fixed size, in large folios as far as possible.
+     *
+     * @param folios large folios of the source
+     */
+    public NewMemfd create(String heap, String name, long size, int seals, LargeFolios folios) {
+        return create(heap, name, size, seals, 0, folios);
+    }
+
+    /**
+     * Makes a memfd of a fixed size on pages of a given size, or in large folios as far as possible.
+     *
+     * @param pages 0, or {@link #MFD_HUGETLB} with the page size; such a memfd must not be exported
+     * @param folios large folios of the source; null for pages of that size alone
+     */
+    public NewMemfd create(String heap, String name, long size, int seals, int pages, LargeFolios folios) {
         int fd = create(name, pages);
         if (fd < 0) {
             throw KernelError.of(heap, size, "memfd_create", fd);
         }
         boolean made = false;
         try {
-            allocate(heap, fd, size);
+            long inLargeFolios = folios == null ? 0 : folios.fill(fd, size);
+            allocate(heap, fd, size); // the missing pages, after which there is no hole
             int result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
             if (result < 0) {
                 throw KernelError.of(heap, size, "fcntl(F_ADD_SEALS)", result);
             }
+            NewMemfd memfd = new NewMemfd(fd, inLargeFolios);
             made = true;
-            return fd;
+            return memfd;
         } finally {
             if (!made) {
                 syscalls.close(fd);

@@ -11,7 +11,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Mapper of descriptors by mmap(2). It fills the page tables if the kernel supports that, so that later accesses do not
- * fault.
+ * fault. A mapping from 2 MiB on begins at a multiple of that if possible, so that it maps large folios as a whole.
  */
 public final class Mmap {
     public static final int PROT_READ = 0x1;
@@ -19,6 +19,14 @@ public final class Mmap {
     public static final int MAP_SHARED = 0x1;
     public static final int MADV_POPULATE_READ = 22; // since 5.14, EINVAL before
     public static final int MADV_POPULATE_WRITE = 23;
+
+    /** Bytes that one page of a page table maps, with 8 bytes for each page: 2 MiB on pages of 4 KiB. */
+    private static final long LARGE = Bytes.PAGE / Long.BYTES * Bytes.PAGE;
+
+    /** Way to map a file at an aligned address. */
+    private interface Alignment {
+        long map(Syscalls syscalls, long length, int protection, int fd, long alignment);
+    }
 
     private final Syscalls syscalls;
 
@@ -32,7 +40,7 @@ public final class Mmap {
      * call}
      */
     public MemorySegment map(String heap, int fd, long size, Access access) {
-        MemorySegment mapping = mapUnpopulated(heap, fd, size, access);
+        MemorySegment mapping = mapUnpopulated(heap, fd, size, access, AlignedMapping::map);
         int result = populate(mapping, access);
         if (result < 0 && !isUnable(result)) {
             unmap(mapping);
@@ -50,7 +58,7 @@ public final class Mmap {
      */
     public MemorySegment mapToKeep(String heap, int fd, long size) {
         try {
-            MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE);
+            MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE, AlignedMapping::mapMemfd);
             boolean kept = false;
             try {
                 int result = populateInPieces(heap, mapping);
@@ -75,7 +83,7 @@ public final class Mmap {
      * @throws HeapException the kernel's refusal
      */
     public MemorySegment mapEmpty(String heap, int fd, long size) {
-        return mapUnpopulated(heap, fd, size, Access.READ_WRITE);
+        return mapUnpopulated(heap, fd, size, Access.READ_WRITE, AlignedMapping::mapMemfd);
     }
 
     /**
@@ -111,9 +119,12 @@ public final class Mmap {
     }
 
     @SuppressWarnings("restricted") // sets the size of a mapping of this process
-    private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access) {
+    private MemorySegment mapUnpopulated(String heap, int fd, long size, Access access, Alignment way) {
         int protection = access.writes() ? PROT_READ | PROT_WRITE : PROT_READ;
-        long address = syscalls.mmap(size, protection, MAP_SHARED, fd, 0);
+        long address = size < LARGE ? -1 : way.map(syscalls, size, protection, fd, LARGE);
+        if (address < 0) { // also if there is no space for the alignment
+            address = syscalls.mmap(0, size, protection, MAP_SHARED, fd, 0);
+        }
         if (address < 0) {
             throw KernelError.of(heap, size, "mmap", (int) address);
         }
@@ -134,9 +145,14 @@ public final class Mmap {
 
     private int populate(MemorySegment mapping, Access access) {
         int advice = access.writes() ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+        return populate(syscalls, mapping.address(), mapping.byteSize(), advice);
+    }
+
+    /** {@return 0, or a negative error number of madvise(2)} */
+    static int populate(Syscalls syscalls, long address, long length, int advice) {
         int result;
         do {
-            result = syscalls.madvise(mapping.address(), mapping.byteSize(), advice);
+            result = syscalls.madvise(address, length, advice);
         } while (result == -Errno.EINTR.number() || result == -Errno.EAGAIN.number());
         return result;
     }

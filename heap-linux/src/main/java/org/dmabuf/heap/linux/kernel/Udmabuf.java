@@ -41,6 +41,35 @@ public final class Udmabuf implements AutoCloseable {
         return new Udmabuf(heap, syscalls, DeviceNode.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
     }
 
+    /**
+     * Tests on a page of its own whether dma-bufs can be made, and whether no holder can keep their pages undetected.
+     *
+     * @param heap named in the kernel's list of memory
+     * @param syscalls the kernel
+     * @return whether both is true; false if the device cannot be used
+     * @throws HeapException when a resource is short, so that this cannot be tested now
+     */
+    public static boolean isSafe(String heap, Syscalls syscalls) {
+        try (Udmabuf device = open(heap, syscalls, Path.of(DmaBufDevices.UDMABUF_SIZE_LIMIT))) {
+            int page = new Memfd(syscalls).create(heap, heap, Bytes.PAGE, Memfd.F_SEAL_SEAL);
+            try {
+                int dmaBuf = device.create(page, 0, Bytes.PAGE, heap);
+                try {
+                    return !device.lendsPages(dmaBuf);
+                } finally {
+                    syscalls.close(dmaBuf);
+                }
+            } finally {
+                syscalls.close(page);
+            }
+        } catch (HeapException e) {
+            if (e.errno().isTransient()) {
+                throw e;
+            }
+            return false;
+        }
+    }
+
     /** {@return the size limit of one dma-buf in bytes, read again, because an operator can change it} */
     public long limit() {
         limit = readLimit(limitFile);
@@ -77,7 +106,7 @@ public final class Udmabuf implements AutoCloseable {
      * @throws HeapException for lack of descriptors or memory
      */
     public boolean lendsPages(int dmaBuf) {
-        long address = syscalls.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, dmaBuf, 0);
+        long address = syscalls.mmap(0, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, dmaBuf, 0);
         if (address < 0) {
             throw KernelError.of(heap, Bytes.PAGE, "mmap", (int) address);
         }

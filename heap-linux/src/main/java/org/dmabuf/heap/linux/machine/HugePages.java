@@ -56,12 +56,12 @@ public final class HugePages {
      *     {@link Errno#EINVAL} when this machine has no pages of that size
      */
     public void require(String heap, long size, long pageSize, String held) {
-        Path pool = pools.resolve(PREFIX + (pageSize >> 10) + SUFFIX);
+        Path pool = pool(pageSize);
         long free;
         long all;
         try {
             all = read(pool, "nr_hugepages");
-            free = Math.max(0, read(pool, "free_hugepages") - read(pool, "resv_hugepages"));
+            free = free(pool);
         } catch (IOException | NumberFormatException e) {
             throw HeapException.of(
                     Errno.EINVAL,
@@ -74,15 +74,55 @@ public final class HugePages {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "a region of " + size + " bytes takes " + wanted + " huge pages of "
+                    size + " bytes take " + wanted + (wanted == 1 ? " huge page of " : " huge pages of ")
                             + Bytes.text(pageSize) + ", and " + free + " of " + all + " are free: "
-                            + (wanted - free) + " are missing" + held + "; write "
+                            + (wanted - free) + (wanted - free == 1 ? " is" : " are") + " missing" + held + "; write "
                             + (all + wanted - free) + " into " + pool.resolve("nr_hugepages")
                             + (isDefault(pageSize) ? " (vm.nr_hugepages)" : "")
                             + ", or reserve them at boot (hugepagesz="
                             + Bytes.text(pageSize).replaceAll("[ iB]", "") + " hugepages="
                             + (all + wanted - free) + ")");
         }
+    }
+
+    /**
+     * Checks that the machine has set aside huge pages of a size, free or not.
+     *
+     * @param heap named in a refusal
+     * @param pageSize bytes
+     * @throws HeapException {@link Errno#ENOENT} with the place to add them
+     */
+    public void requirePool(String heap, long pageSize) {
+        Path pool = pool(pageSize);
+        try {
+            if (read(pool, "nr_hugepages") > 0) {
+                return;
+            }
+        } catch (IOException | NumberFormatException e) {
+            // this machine has no pages of that size
+        }
+        throw HeapException.of(
+                Errno.ENOENT,
+                heap,
+                "this machine has set aside no huge pages of " + Bytes.text(pageSize) + "; write their number into "
+                        + pool.resolve("nr_hugepages"));
+    }
+
+    /** {@return the number of free pages of a size, which no process has reserved; 0 if this machine has none} */
+    public long free(long pageSize) {
+        try {
+            return free(pool(pageSize));
+        } catch (IOException | NumberFormatException e) {
+            return 0;
+        }
+    }
+
+    private static long free(Path pool) throws IOException {
+        return Math.max(0, read(pool, "free_hugepages") - read(pool, "resv_hugepages"));
+    }
+
+    private Path pool(long pageSize) {
+        return pools.resolve(PREFIX + (pageSize >> 10) + SUFFIX);
     }
 
     /** {@return the possible cause when the pool had the pages, but the kernel did not provide them} */

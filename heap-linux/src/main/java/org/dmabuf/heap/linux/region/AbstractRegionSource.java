@@ -62,6 +62,12 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
                 : PhysicalMemory.facts();
     }
 
+    /** {@return bytes in large folios, of the region and of the separate memory of its buffers} */
+    final long inLargeFolios() {
+        long separate = own == null ? 0 : own.usage().inLargeFolios().orElse(0);
+        return region.memory.inLargeFolios() + separate;
+    }
+
     final boolean grantsReadOnlyExport() {
         return validator.grantsReadOnlyExport();
     }

@@ -101,7 +101,8 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
                 .withCapacity(now.size())
                 .withFree(now.free())
                 .withLargestFree(now.largestFree())
-                .withFragmentation(now.fragmentation());
+                .withFragmentation(now.fragmentation())
+                .withInLargeFolios(inLargeFolios());
     }
 
     /** {@return bytes of memory of the region itself, without the separate memory of buffers} */

@@ -9,9 +9,12 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.kernel.Pieces;
+import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.libc.Memset;
 import org.dmabuf.heap.linux.machine.HugePages;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -34,6 +37,7 @@ final class RegionMemory {
     private final Mmap mmap;
     private final RegionLayout layout;
     private final int fd;
+    private final long inLargeFolios;
     private final MemorySegment mapping;
     /**
      * Bytes that the headroom counts in full: all except unbacked ranges; 0 on huge pages, which are separate memory.
@@ -47,7 +51,7 @@ final class RegionMemory {
             Syscalls syscalls,
             Headroom headroom,
             RegionLayout layout,
-            int fd,
+            NewMemfd made,
             MemorySegment mapping,
             long backed,
             String swappable) {
@@ -57,7 +61,8 @@ final class RegionMemory {
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
         this.layout = layout;
-        this.fd = fd;
+        this.fd = made.fd();
+        this.inLargeFolios = made.inLargeFolios();
         this.mapping = mapping;
         this.swappable = swappable;
         if (canBeUnbacked()) {
@@ -135,10 +140,12 @@ final class RegionMemory {
     private static RegionMemory take(
             String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
         long size = layout.size();
-        int fd;
+        LargeFolios folios = keepsAllPages(heap, layout, syscalls) ? new LargeFolios(heap, syscalls) : null;
+        NewMemfd made;
         try {
             // No seal against writing, because udmabuf does not accept a memfd with one.
-            fd = new Memfd(syscalls).create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()));
+            made = new Memfd(syscalls)
+                    .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()), folios);
         } catch (HeapException e) {
             if (e.errno() != Errno.ENOMEM || !layout.isOnHugePages()) {
                 throw e;
@@ -147,13 +154,29 @@ final class RegionMemory {
             throw HeapException.of(Errno.ENOMEM, heap, e.reason() + hugePages.otherLimit(layout.pageSize()), e);
         }
         try {
-            MemorySegment mapping = new Mmap(syscalls).mapToKeep(heap, fd, size);
-            String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
-            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, size, swappable);
+            Mmap mmap = new Mmap(syscalls);
+            MemorySegment mapping = mmap.mapToKeep(heap, made.fd(), size);
+            try {
+                String swappable = layout.isOnHugePages() ? "" : lock(heap, syscalls, mapping);
+                return new RegionMemory(heap, syscalls, headroom, layout, made, mapping, size, swappable);
+            } catch (RuntimeException | Error e) {
+                mmap.unmap(mapping);
+                throw e;
+            }
         } catch (RuntimeException | Error e) {
-            syscalls.close(fd);
+            syscalls.close(made.fd());
             throw e;
         }
+    }
+
+    /**
+     * Returns whether no part of the memory returns to the machine before the end. Otherwise it has small pages: a
+     * holder of a part of a large folio keeps all of it, so that a hole beside that part would release no memory.
+     */
+    private static boolean keepsAllPages(String heap, RegionLayout layout, Syscalls syscalls) {
+        return !layout.isOnHugePages()
+                && layout.exports() != RegionLayout.Exports.MEMFD
+                && Udmabuf.isSafe(heap, syscalls);
     }
 
     /**
@@ -174,7 +197,7 @@ final class RegionMemory {
             MemorySegment mapping = new Mmap(syscalls).mapEmpty(heap, fd, layout.size());
             // EINVAL: the kernel has no huge pages.
             int _ = syscalls.madvise(mapping.address(), mapping.byteSize(), MADV_NOHUGEPAGE);
-            return new RegionMemory(heap, syscalls, headroom, layout, fd, mapping, 0, "");
+            return new RegionMemory(heap, syscalls, headroom, layout, new NewMemfd(fd, 0), mapping, 0, "");
         } catch (RuntimeException | Error e) {
             syscalls.close(fd);
             throw e;
@@ -193,6 +216,11 @@ final class RegionMemory {
     /** {@return why it can be swapped out, with the remedy; empty if it cannot} */
     String swappable() {
         return swappable;
+    }
+
+    /** {@return bytes that lie in large folios} */
+    long inLargeFolios() {
+        return inLargeFolios;
     }
 
     /** {@return the memfd, which must not be exported} */

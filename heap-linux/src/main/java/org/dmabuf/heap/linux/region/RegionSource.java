@@ -139,6 +139,7 @@ public final class RegionSource extends AbstractRegionSource {
                 .withFree(now.free())
                 .withLargestFree(now.largestFree())
                 .withQuarantined(now.quarantined())
-                .withFragmentation(now.fragmentation());
+                .withFragmentation(now.fragmentation())
+                .withInLargeFolios(inLargeFolios());
     }
 }

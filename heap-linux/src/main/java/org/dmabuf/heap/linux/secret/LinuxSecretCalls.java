@@ -17,8 +17,6 @@ final class LinuxSecretCalls implements SecretCalls {
 
     private static final MethodHandle SYSCALL =
             Libc.linkVariadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle FTRUNCATE =
-            Libc.link("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
 
     private LinuxSecretCalls() {}
 
@@ -27,16 +25,6 @@ final class LinuxSecretCalls implements SecretCalls {
         MemorySegment block = Libc.block();
         try {
             return Libc.result(block, (int) (long) SYSCALL.invokeExact(block, SYS_MEMFD_SECRET, flags));
-        } catch (Throwable e) {
-            throw Libc.unexpected(e);
-        }
-    }
-
-    @Override
-    public int ftruncate(int fd, long size) {
-        MemorySegment block = Libc.block();
-        try {
-            return Libc.result(block, (int) FTRUNCATE.invokeExact(block, fd, size));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

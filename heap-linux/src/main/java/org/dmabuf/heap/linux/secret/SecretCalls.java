@@ -5,8 +5,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
  * System calls for secret memory, with the kernel's results: 0 or more, or a negative error number. They are separate
- * from {@link Syscalls}, because other memory does not need them. Descriptors are closed, mapped and read through
- * {@link Syscalls}.
+ * from {@link Syscalls}, because other memory does not need them. All other calls are made through {@link Syscalls}.
  */
 interface SecretCalls {
     /** {@return the calls of the running kernel} */
@@ -22,13 +21,4 @@ interface SecretCalls {
      * @return a descriptor or a negative error number
      */
     int memfdSecret(int flags);
-
-    /**
-     * ftruncate(2). The size of secret memory can be set only once.
-     *
-     * @param fd descriptor
-     * @param size bytes
-     * @return 0 or a negative error number
-     */
-    int ftruncate(int fd, long size);
 }

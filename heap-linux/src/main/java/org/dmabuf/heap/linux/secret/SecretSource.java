@@ -153,7 +153,7 @@ public final class SecretSource implements MemorySource {
             if (fd < 0) {
                 throw notGiven(size, fd);
             }
-            int sized = secrets.ftruncate(fd, size);
+            int sized = syscalls.ftruncate(fd, size);
             if (sized < 0) {
                 throw KernelError.of(heap, size, "ftruncate", sized);
             }
@@ -181,7 +181,7 @@ public final class SecretSource implements MemorySource {
             throw KernelError.of(heap, size, "open of " + ZEROS, zeros);
         }
         try {
-            long address = syscalls.mmap(size, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
+            long address = syscalls.mmap(0, size, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
             if (address < 0) {
                 throw notMapped(size, (int) address);
             }

@@ -6,7 +6,9 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.KeptMapping;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.RepeatableRelease;
@@ -21,15 +23,24 @@ final class MemfdBuffer implements HeapBuffer, KeptMapping, RepeatableRelease {
     private final boolean exportable;
     private final HeldMemory held;
 
-    /** Makes a buffer that owns the descriptor, and begins to count the memory in the headroom. */
-    MemfdBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, int fd, long size, boolean exportable) {
+    /** Makes a buffer that owns the memfd, and begins to count the memory in the headroom. */
+    MemfdBuffer(
+            Syscalls syscalls,
+            Mmap mmap,
+            Headroom headroom,
+            LargeFolios folios,
+            String heap,
+            NewMemfd memfd,
+            long size,
+            boolean exportable) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.heap = heap;
-        this.fd = fd;
+        this.fd = memfd.fd();
         this.size = size;
         this.exportable = exportable;
-        this.held = new HeldMemory(headroom, size); // last, because nothing may fail after it
+        // last, because nothing may fail after it
+        this.held = new HeldMemory(headroom, size, folios.held(), memfd.inLargeFolios());
     }
 
     @Override

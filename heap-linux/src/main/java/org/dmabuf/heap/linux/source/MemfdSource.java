@@ -11,8 +11,10 @@ import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.Fcntl;
 import org.dmabuf.heap.linux.kernel.KernelError;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -35,14 +37,16 @@ public final class MemfdSource implements MemorySource {
     private final Headroom headroom;
     private final Memfd memfd;
     private final Mmap mmap;
+    private final LargeFolios folios;
     private final RequestValidator validator;
 
-    private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, boolean readOnlyExport) {
+    private MemfdSource(String heap, Syscalls syscalls, Headroom headroom, LargeFolios folios, boolean readOnlyExport) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.headroom = headroom;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
+        this.folios = folios;
         this.validator = new RequestValidator(heap, readOnlyExport ? "" : Memfd.WHY_NOT_READ_ONLY);
     }
 
@@ -67,11 +71,15 @@ public final class MemfdSource implements MemorySource {
      * @throws HeapException when this kernel does not support it
      */
     public static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom) {
-        MemfdSource plain = new MemfdSource(heap, syscalls, headroom, false);
+        return open(heap, syscalls, headroom, new LargeFolios(heap, syscalls));
+    }
+
+    static MemfdSource open(String heap, Syscalls syscalls, Headroom headroom, LargeFolios folios) {
+        MemfdSource plain = new MemfdSource(heap, syscalls, headroom, folios, false);
         plain.writableExport(heap, Bytes.PAGE, true).release();
         try {
             plain.readOnlyExport(heap, Bytes.PAGE).release();
-            return new MemfdSource(heap, syscalls, headroom, true);
+            return new MemfdSource(heap, syscalls, headroom, folios, true);
         } catch (HeapException e) {
             if (e.errno() != Errno.EINVAL) { // a present shortage does not show what the kernel supports
                 throw e;
@@ -99,19 +107,22 @@ public final class MemfdSource implements MemorySource {
     public HeapBuffer allocate(HeapRequest request) {
         long size = validator.wholePages(request);
         String name = request.name().orElse(heap);
-        headroom.reserve(heap, size);
+        long reserved = folios.whileMade(size);
+        headroom.reserve(heap, reserved);
         try {
             return request.export() == ExportMode.READ_ONLY
                     ? readOnlyExport(name, size)
                     : writableExport(name, size, request.export() != ExportMode.NONE);
         } finally {
-            headroom.settle(size);
+            headroom.settle(reserved);
         }
     }
 
     @Override
     public HeapUsage usage() {
-        return HeapUsage.unknown().withFree(headroom.available());
+        return HeapUsage.unknown()
+                .withFree(headroom.available())
+                .withInLargeFolios(folios.held().get());
     }
 
     /** Does nothing, because the source holds nothing between allocations. */
@@ -120,18 +131,19 @@ public final class MemfdSource implements MemorySource {
 
     private HeapBuffer writableExport(String name, long size, boolean exportable) {
         // SEAL at once: otherwise a receiver could add a seal that prevents us from mapping for writing.
-        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        NewMemfd made = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL, folios);
         try {
-            return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, exportable);
+            return new MemfdBuffer(syscalls, mmap, headroom, folios, heap, made, size, exportable);
         } catch (Error e) {
-            syscalls.close(fd);
+            syscalls.close(made.fd());
             throw e;
         }
     }
 
     /** The order is essential: map for writing, open the read-only descriptor, then seal. */
     private HeapBuffer readOnlyExport(String name, long size) {
-        int writable = memfd.create(heap, name, size, 0);
+        NewMemfd made = memfd.create(heap, name, size, 0, folios);
+        int writable = made.fd();
         try {
             MemorySegment kept = mmap.mapToKeep(heap, writable, size);
             int readOnly = -1;
@@ -144,7 +156,7 @@ public final class MemfdSource implements MemorySource {
                 if (sealed < 0) {
                     throw KernelError.of(heap, size, "fcntl(F_SEAL_FUTURE_WRITE)", sealed);
                 }
-                return new ReadOnlyExportBuffer(syscalls, mmap, headroom, kept, readOnly);
+                return new ReadOnlyExportBuffer(syscalls, mmap, headroom, folios, made.inLargeFolios(), kept, readOnly);
             } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 if (readOnly >= 0) {

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -23,12 +24,20 @@ final class ReadOnlyExportBuffer implements HeapBuffer, RepeatableRelease {
     private boolean unmapped;
 
     /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
-    ReadOnlyExportBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, MemorySegment kept, int readOnlyFd) {
+    ReadOnlyExportBuffer(
+            Syscalls syscalls,
+            Mmap mmap,
+            Headroom headroom,
+            LargeFolios folios,
+            long inLargeFolios,
+            MemorySegment kept,
+            int readOnlyFd) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.kept = kept;
         this.readOnlyFd = readOnlyFd;
-        this.held = new HeldMemory(headroom, kept.byteSize()); // last, because nothing may fail after it
+        // last, because nothing may fail after it
+        this.held = new HeldMemory(headroom, kept.byteSize(), folios.held(), inLargeFolios);
     }
 
     @Override

@@ -2,8 +2,8 @@
 package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
 import org.dmabuf.heap.linux.kernel.Mmap;
@@ -23,19 +23,35 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     private final Syscalls syscalls;
     private final Mmap mmap;
     private final DmaBufSync sync;
+    private final String heap;
     private final MemorySegment kept;
     private final int dmaBuf;
+    private final boolean exportable;
     private final HeldMemory held;
     private boolean unmapped;
 
-    /** Makes a buffer that owns mapping and descriptor, and begins to count the memory in the headroom. */
-    UdmabufBuffer(Syscalls syscalls, Mmap mmap, Headroom headroom, String heap, MemorySegment kept, int dmaBuf) {
+    /**
+     * Makes a buffer that owns mapping and descriptor.
+     *
+     * @param exportable whether it gives its descriptor
+     * @param count begins to count the memory
+     */
+    UdmabufBuffer(
+            Syscalls syscalls,
+            Mmap mmap,
+            String heap,
+            MemorySegment kept,
+            int dmaBuf,
+            boolean exportable,
+            Supplier<HeldMemory> count) {
         this.syscalls = syscalls;
         this.mmap = mmap;
         this.sync = new DmaBufSync(syscalls, heap, kept.byteSize(), false);
+        this.heap = heap;
         this.kept = kept;
         this.dmaBuf = dmaBuf;
-        this.held = new HeldMemory(headroom, kept.byteSize()); // last, because nothing may fail after it
+        this.exportable = exportable;
+        this.held = count.get(); // last, because nothing may fail after it
     }
 
     @Override
@@ -46,6 +62,9 @@ final class UdmabufBuffer implements HeapBuffer, RepeatableRelease {
     /** Makes the first CPU access before the export, because a holder of the descriptor could make it concurrently. */
     @Override
     public int descriptor() {
+        if (!exportable) {
+            throw HeapRefusal.notExportable(heap, size());
+        }
         sync.prepare(dmaBuf);
         return dmaBuf;
     }

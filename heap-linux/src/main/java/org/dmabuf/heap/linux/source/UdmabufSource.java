@@ -11,9 +11,12 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -39,6 +42,7 @@ public final class UdmabufSource implements MemorySource {
     private final Udmabuf udmabuf;
     private final Memfd memfd;
     private final Mmap mmap;
+    private final LargeFolios folios;
     private final RequestValidator validator;
 
     private UdmabufSource(String heap, Syscalls syscalls, Headroom headroom, Udmabuf udmabuf) {
@@ -48,6 +52,7 @@ public final class UdmabufSource implements MemorySource {
         this.udmabuf = udmabuf;
         this.memfd = new Memfd(syscalls);
         this.mmap = new Mmap(syscalls);
+        this.folios = new LargeFolios(heap, syscalls);
         this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
     }
 
@@ -127,7 +132,10 @@ public final class UdmabufSource implements MemorySource {
     @Override
     public HeapUsage usage() {
         long free = headroom.available();
-        return HeapUsage.unknown().withFree(free).withLargestFree(Math.min(free, udmabuf.limit()));
+        return HeapUsage.unknown()
+                .withFree(free)
+                .withLargestFree(Math.min(free, udmabuf.limit()))
+                .withInLargeFolios(folios.held().get());
     }
 
     /** Closes the device. */
@@ -137,20 +145,21 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
-        headroom.reserve(heap, size);
+        long reserved = folios.whileMade(size);
+        headroom.reserve(heap, reserved);
         try {
             return exportable ? makeDmaBuf(name, size) : makePlain(name, size);
         } finally {
-            headroom.settle(size);
+            headroom.settle(reserved);
         }
     }
 
     private HeapBuffer makePlain(String name, long size) {
-        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        NewMemfd made = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL, folios);
         try {
-            return new MemfdBuffer(syscalls, mmap, headroom, heap, fd, size, false);
+            return new MemfdBuffer(syscalls, mmap, headroom, folios, heap, made, size, false);
         } catch (Error e) {
-            syscalls.close(fd);
+            syscalls.close(made.fd());
             throw e;
         }
     }
@@ -158,24 +167,31 @@ public final class UdmabufSource implements MemorySource {
     private HeapBuffer makeDmaBuf(String name, long size) {
         udmabuf.requireWithinLimit(size);
         // Not sealed against writing, because udmabuf does not accept such a memfd.
-        int fd = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL);
+        NewMemfd made = memfd.create(heap, name, size, Memfd.F_SEAL_SEAL, folios);
         try {
-            MemorySegment kept = mmap.mapToKeep(heap, fd, size);
+            MemorySegment kept = mmap.mapToKeep(heap, made.fd(), size);
             try {
-                return makeDmaBuf(name, fd, kept);
+                return makeDmaBuf(name, made, kept);
             } catch (RuntimeException | Error e) {
                 mmap.unmap(kept);
                 throw e;
             }
         } finally {
-            syscalls.close(fd); // the mapping and the dma-buf keep its pages
+            syscalls.close(made.fd()); // the mapping and the dma-buf keep its pages
         }
     }
 
-    private HeapBuffer makeDmaBuf(String name, int memfd, MemorySegment kept) {
-        int dmaBuf = udmabuf.create(memfd, 0, kept.byteSize(), name);
+    private HeapBuffer makeDmaBuf(String name, NewMemfd memfd, MemorySegment kept) {
+        int dmaBuf = udmabuf.create(memfd.fd(), 0, kept.byteSize(), name);
         try {
-            return new UdmabufBuffer(syscalls, mmap, headroom, heap, kept, dmaBuf);
+            return new UdmabufBuffer(
+                    syscalls,
+                    mmap,
+                    heap,
+                    kept,
+                    dmaBuf,
+                    true,
+                    () -> new HeldMemory(headroom, kept.byteSize(), folios.held(), memfd.inLargeFolios()));
         } catch (Error e) {
             syscalls.close(dmaBuf);
             throw e;

@@ -37,6 +37,8 @@ final class LinuxSyscalls implements Syscalls {
             Libc.link("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle FALLOCATE =
             Libc.link("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle FTRUNCATE =
+            Libc.link("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle MMAP = Libc.link(
             "mmap", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle MUNMAP =
@@ -204,11 +206,21 @@ final class LinuxSyscalls implements Syscalls {
     }
 
     @Override
-    public long mmap(long length, int protection, int flags, int fd, long offset) {
+    public int ftruncate(int fd, long size) {
         MemorySegment block = Libc.block();
         try {
-            long address = (long) MMAP.invokeExact(block, 0L, length, protection, flags, fd, offset);
-            return address == -1 ? -Libc.errno(block) : address;
+            return Libc.result(block, (int) FTRUNCATE.invokeExact(block, fd, size));
+        } catch (Throwable e) {
+            throw Libc.unexpected(e);
+        }
+    }
+
+    @Override
+    public long mmap(long address, long length, int protection, int flags, int fd, long offset) {
+        MemorySegment block = Libc.block();
+        try {
+            long mapped = (long) MMAP.invokeExact(block, address, length, protection, flags, fd, offset);
+            return mapped == -1 ? -Libc.errno(block) : mapped;
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -109,8 +109,19 @@ public interface Syscalls {
     int fallocate(int fd, int mode, long offset, long length);
 
     /**
-     * mmap(2) at an address of the kernel's choice.
+     * ftruncate(2): sets the length of a file.
      *
+     * @param fd descriptor
+     * @param size bytes
+     * @return 0 or a negative error number
+     */
+    int ftruncate(int fd, long size);
+
+    /**
+     * mmap(2).
+     *
+     * @param address 0 for an address of the kernel's choice; with {@code MAP_FIXED} or
+     *     {@code MAP_FIXED_NOREPLACE} the address of the mapping
      * @param length bytes
      * @param protection {@code PROT_*}
      * @param flags {@code MAP_*}
@@ -118,7 +129,7 @@ public interface Syscalls {
      * @param offset bytes, a multiple of the page size
      * @return an address or a negative error number
      */
-    long mmap(long length, int protection, int flags, int fd, long offset);
+    long mmap(long address, long length, int protection, int flags, int fd, long offset);
 
     /**
      * munmap(2).

@@ -28,9 +28,4 @@ public final class MadeUpSecrets {
     public static int memfdSecret(int flags) {
         return SecretCalls.linux().memfdSecret(flags);
     }
-
-    /** ftruncate(2) of the running kernel. */
-    public static int ftruncate(int fd, long size) {
-        return SecretCalls.linux().ftruncate(fd, size);
-    }
 }

@@ -803,7 +803,7 @@ class HolderTrackerTest {
     private OwnedFd secret() {
         int fd = MadeUpSecrets.memfdSecret(0x80000);
         assumeTrue(fd >= 0, "skipped: this kernel gives no memfd_secret");
-        assertEquals(0, MadeUpSecrets.ftruncate(fd, SIZE));
+        assertEquals(0, Syscalls.linux().ftruncate(fd, SIZE));
         return OwnedFd.of(fd, syscalls::close);
     }
 

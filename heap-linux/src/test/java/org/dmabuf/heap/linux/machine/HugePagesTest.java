@@ -50,12 +50,12 @@ class HugePagesTest {
         HeapException refusal = refusal(16 * PAGE, PAGE);
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "heap 'camera': a region of 33554432 bytes takes 16 huge pages of 2 MiB, and 10 of 20 are free: 6 are"
+                "heap 'camera': 33554432 bytes take 16 huge pages of 2 MiB, and 10 of 20 are free: 6 are"
                         + " missing (1 GiB stays); write 26 into " + pools + "/hugepages-2048kB/nr_hugepages"
                         + " (vm.nr_hugepages), or reserve them at boot (hugepagesz=2M hugepages=26)",
                 refusal.getMessage());
         assertEquals(
-                "heap 'camera': a region of 1073741824 bytes takes 1 huge pages of 1 GiB, and 0 of 0 are free: 1 are"
+                "heap 'camera': 1073741824 bytes take 1 huge page of 1 GiB, and 0 of 0 are free: 1 is"
                         + " missing (1 GiB stays); write 1 into " + pools + "/hugepages-1048576kB/nr_hugepages, or"
                         + " reserve them at boot (hugepagesz=1G hugepages=1)",
                 refusal(1L << 30, 1L << 30).getMessage());

@@ -542,7 +542,7 @@ class RegionSourceTest {
     @ParameterizedTest
     @CsvSource({"open, EACCES", "open, ENOENT", "udmabufCreate, EINVAL", "udmabufCreate, ENOTTY"})
     void without_udmabuf_the_reason_is_reported_and_memfds_are_exported(String call, Errno errno) {
-        kernel.failNext(call, errno);
+        kernel.failNext(call, 2, errno); // for a page of its own, and for the region
         RegionSource source = open(layout(RegionLayout.Exports.AUTO));
         assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
         assertEquals(false, source.properties().get(HeapProperties.DMABUF));

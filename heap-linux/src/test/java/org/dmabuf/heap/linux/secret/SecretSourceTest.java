@@ -164,7 +164,7 @@ class SecretSourceTest {
     void the_size_cannot_be_changed_once_it_is_set() {
         HeapBuffer buffer = source.allocate(HeapRequest.of(SIZE));
         for (long size : new long[] {0, Bytes.PAGE, SIZE, 2 * SIZE}) {
-            assertEquals(-Errno.EINVAL.number(), SecretCalls.linux().ftruncate(buffer.descriptor(), size));
+            assertEquals(-Errno.EINVAL.number(), Syscalls.linux().ftruncate(buffer.descriptor(), size));
         }
         assertEquals(SIZE, syscalls.size(buffer.descriptor()));
         buffer.release();
@@ -191,8 +191,8 @@ class SecretSourceTest {
         String path = "/proc/self/fd/" + buffer.descriptor();
         assertEquals(-Errno.ENXIO.number(), syscalls.open(path, O_RDONLY));
         assertEquals(-Errno.ENXIO.number(), syscalls.open(path, O_RDWR));
-        assertEquals(
-                -Errno.EINVAL.number(), (int) syscalls.mmap(SIZE, Mmap.PROT_READ, MAP_PRIVATE, buffer.descriptor(), 0));
+        assertEquals(-Errno.EINVAL.number(), (int)
+                syscalls.mmap(0, SIZE, Mmap.PROT_READ, MAP_PRIVATE, buffer.descriptor(), 0));
         buffer.release();
         HeapException refusal = assertThrows(
                 HeapException.class, () -> source.allocate(HeapRequest.of(SIZE).withExport(ExportMode.READ_ONLY)));

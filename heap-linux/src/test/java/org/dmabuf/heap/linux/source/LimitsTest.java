@@ -189,7 +189,7 @@ class LimitsTest {
             List<String> lines = new ArrayList<>();
             // Every other mapping is read-only, because the kernel would merge equal neighbours.
             for (long address = 0; address >= 0 && count < addresses.length; ) {
-                address = Syscalls.linux().mmap(Bytes.PAGE, 1 + 2 * (count & 1), 1, page.descriptor(), 0);
+                address = Syscalls.linux().mmap(0, Bytes.PAGE, 1 + 2 * (count & 1), 1, page.descriptor(), 0);
                 if (address >= 0) {
                     addresses[count++] = address;
                 }

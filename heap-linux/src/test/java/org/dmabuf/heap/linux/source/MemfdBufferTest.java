@@ -13,8 +13,10 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.headroom.HeldMemory;
 import org.dmabuf.heap.linux.headroom.MadeUpHeadroom;
+import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
+import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -22,15 +24,24 @@ import org.junit.jupiter.api.Test;
 
 class MemfdBufferTest {
     private static final long SIZE = 2 * Bytes.PAGE;
+    private static final long LARGE = Bytes.PAGE;
     private static final long ROOM = 1 << 20;
 
     private final CountedSyscalls syscalls = new CountedSyscalls();
     private final Headroom headroom = MadeUpHeadroom.of(() -> ROOM, () -> 0);
+    private final LargeFolios folios = new LargeFolios("camera", Syscalls.linux());
 
     private MemfdBuffer make(boolean exportable) {
         int fd = new Memfd(syscalls.calling()).create("camera", "frame", SIZE, Memfd.F_SEAL_SEAL);
         return new MemfdBuffer(
-                syscalls.calling(), new Mmap(syscalls.calling()), headroom, "camera", fd, SIZE, exportable);
+                syscalls.calling(),
+                new Mmap(syscalls.calling()),
+                headroom,
+                folios,
+                "camera",
+                new NewMemfd(fd, LARGE),
+                SIZE,
+                exportable);
     }
 
     @Test
@@ -61,9 +72,11 @@ class MemfdBufferTest {
         HeldMemory held = HeldMemory.of(fd);
         buffer.release();
         assertEquals(SIZE, MadeUpHeadroom.held(headroom));
+        assertEquals(LARGE, folios.held().get());
         assertEquals(1, syscalls.count("close"));
         assertNull(HeldMemory.of(fd), "the number is free for another");
         held.letGo();
         assertEquals(0, MadeUpHeadroom.held(headroom));
+        assertEquals(0, folios.held().get());
     }
 }

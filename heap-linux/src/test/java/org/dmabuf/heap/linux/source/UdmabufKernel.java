@@ -84,7 +84,12 @@ public final class UdmabufKernel {
 
     /** Fails the next call, and no later one. */
     public void failNext(String call, Errno errno) {
-        answers.put(call, new Answer(-errno.number(), new AtomicInteger(1)));
+        failNext(call, 1, errno);
+    }
+
+    /** Fails the next calls, and no later one. */
+    public void failNext(String call, int times, Errno errno) {
+        answers.put(call, new Answer(-errno.number(), new AtomicInteger(times)));
     }
 
     /** Answers every call with a result from now on. */

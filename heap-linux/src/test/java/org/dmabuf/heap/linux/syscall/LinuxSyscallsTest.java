@@ -53,7 +53,7 @@ class LinuxSyscallsTest {
             assertEquals(0, linux.fallocate(fd, 0, 0, 2 * Bytes.PAGE));
             assertEquals(2 * Bytes.PAGE, Files.size(path(fd)));
 
-            long address = linux.mmap(2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
+            long address = linux.mmap(0, 2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
             assertTrue(address > 0, () -> "mmap: " + address);
             assertEquals(0, linux.madvise(address, 2 * Bytes.PAGE, Mmap.MADV_POPULATE_WRITE));
             MemorySegment.ofAddress(address).reinterpret(2 * Bytes.PAGE).fill((byte) 0x5a);
@@ -74,8 +74,8 @@ class LinuxSyscallsTest {
         int fd = memfd("offset");
         try {
             assertEquals(0, linux.fallocate(fd, 0, 0, 2 * Bytes.PAGE));
-            long all = linux.mmap(2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
-            long second = linux.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, fd, Bytes.PAGE);
+            long all = linux.mmap(0, 2 * Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, fd, 0);
+            long second = linux.mmap(0, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, fd, Bytes.PAGE);
             MemorySegment.ofAddress(all).reinterpret(2 * Bytes.PAGE).set(ValueLayout.JAVA_BYTE, Bytes.PAGE, (byte) 7);
             assertEquals(
                     7, MemorySegment.ofAddress(second).reinterpret(Bytes.PAGE).get(ValueLayout.JAVA_BYTE, 0));
@@ -151,7 +151,7 @@ class LinuxSyscallsTest {
         assertEquals(-Errno.EBADF.number(), linux.fcntl(NO_FD, F_GETFD, 0));
         assertEquals(-Errno.EBADF.number(), linux.fallocate(NO_FD, 0, 0, Bytes.PAGE));
         assertEquals(-Errno.EBADF.number(), linux.inode(NO_FD));
-        assertEquals(-Errno.EBADF.number(), linux.mmap(Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, NO_FD, 0));
+        assertEquals(-Errno.EBADF.number(), linux.mmap(0, Bytes.PAGE, Mmap.PROT_READ, Mmap.MAP_SHARED, NO_FD, 0));
         assertEquals(-Errno.EINVAL.number(), linux.memfdCreate("flags", 1 << 30));
         assertEquals(-Errno.ENOENT.number(), linux.open("/nothing/here", Fcntl.O_RDONLY));
         assertEquals(-Errno.EACCES.number(), readOnlyMappedForWriting());
@@ -163,7 +163,7 @@ class LinuxSyscallsTest {
         int fd = memfd("readonly");
         int readOnly = linux.open("/proc/self/fd/" + fd, Fcntl.O_RDONLY | Fcntl.O_CLOEXEC);
         try {
-            return linux.mmap(Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, readOnly, 0);
+            return linux.mmap(0, Bytes.PAGE, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.MAP_SHARED, readOnly, 0);
         } finally {
             linux.close(fd);
             linux.close(readOnly);
