@@ -17,6 +17,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
@@ -106,7 +107,7 @@ class DmaBufBackendsTest {
     @Test
     void the_properties_are_those_of_dma_bufs() {
         assertEquals(
-                Map.of(
+                PhysicalMemory.with(Map.of(
                         "heap.backend",
                         "dma-heap",
                         "heap.dmabuf",
@@ -118,10 +119,12 @@ class DmaBufBackendsTest {
                         "heap.alignment",
                         Bytes.PAGE,
                         "heap.export.readonly",
-                        false),
+                        false)),
                 open(Kind.DMA_HEAP).properties());
+        Map<String, Object> udmabuf = new HashMap<>(open(Kind.UDMABUF).properties());
+        assertTrue((long) udmabuf.remove("heap.size.max") > 0, "the machine's limit of one buffer");
         assertEquals(
-                Map.of(
+                PhysicalMemory.with(Map.of(
                         "heap.backend",
                         "udmabuf",
                         "heap.dmabuf",
@@ -131,8 +134,10 @@ class DmaBufBackendsTest {
                         "heap.alignment",
                         Bytes.PAGE,
                         "heap.export.readonly",
-                        false),
-                open(Kind.UDMABUF).properties());
+                        false,
+                        "heap.sg.entry",
+                        Bytes.PAGE)),
+                udmabuf);
     }
 
     @ParameterizedTest(name = "{0} is refused with {1}")

@@ -16,6 +16,7 @@ import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -34,7 +35,7 @@ class SystemHeapTest {
 
     @Test
     void the_heap_announces_all_properties_of_its_memory() {
-        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), PhysicalMemory.with(Map.of()));
         assertEquals(
                 Map.ofEntries(
                         Map.entry("heap.name", "system"),

@@ -122,14 +122,15 @@ public final class Allocator {
 
     private BufferReference allocate(Client client, SharedPlan plan, AllocationRequest request, BufferReference[] all) {
         client.requireActive();
+        RoutingTable routes = registry.routes();
         SolvedPlan solved;
         try {
-            solved = plan.current();
+            solved = plan.current(routes);
         } catch (HeapException e) {
             countRefusal(client, request, e);
             throw e;
         }
-        return serve(new Walk(client, request, plan, solved, all.length, true), all);
+        return serve(new Walk(client, request, plan, solved, routes, all.length, true), all);
     }
 
     /** Counts and records a request for which no plan was possible. */
@@ -256,12 +257,8 @@ public final class Allocator {
             this(client, request, null, null, registry.routes(), count, patient);
         }
 
-        /** Begins a pass over the heaps of a plan. The solution holds for its own routes. */
-        Walk(Client client, AllocationRequest request, SharedPlan plan, SolvedPlan solved, int count, boolean patient) {
-            this(client, solved.shape(request), plan, solved, solved.routes(), count, patient);
-        }
-
-        private Walk(
+        /** Begins a pass over the routes for which a plan was solved. */
+        Walk(
                 Client client,
                 AllocationRequest request,
                 SharedPlan plan,
@@ -270,22 +267,24 @@ public final class Allocator {
                 int count,
                 boolean patient) {
             super(client, ledger, patient);
-            this.request = request;
+            this.request = solved == null ? request : solved.shape(request);
             this.plan = plan;
             this.solved = solved;
             this.routes = routes;
             this.count = count;
             several = count == 1 ? NONE : new SharedBuffer[count];
-            wanted = HeapRequest.of(request, client.requested());
-            matcher = new RequestMatcher(request, routes);
-            attempts = new AttemptLog(request, routes, matcher, absent);
+            wanted = HeapRequest.of(this.request, client.requested());
+            matcher = new RequestMatcher(this.request, routes);
+            attempts = new AttemptLog(this.request, routes, matcher, absent);
         }
 
         /** {@return another pass of the same request, with the heaps of this moment} */
         Walk another() {
-            return plan == null
-                    ? new Walk(client, request, count, false)
-                    : new Walk(client, request, plan, plan.current(), count, false);
+            if (plan == null) {
+                return new Walk(client, request, count, false);
+            }
+            RoutingTable now = registry.routes();
+            return new Walk(client, request, plan, plan.current(now), now, count, false);
         }
 
         /** {@return whether memory that heaps keep for speed could help} */

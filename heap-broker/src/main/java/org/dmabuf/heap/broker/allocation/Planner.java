@@ -133,20 +133,20 @@ public final class Planner {
         return DeclaredKinds.of(registry.routes()).resolve(sources.of(device));
     }
 
-    /** {@return whether the heaps are still those among which a solution was found} */
-    boolean holds(SolvedPlan solved) {
-        return solved.routes() == registry.routes();
+    /** {@return the heaps of this moment} */
+    RoutingTable routes() {
+        return registry.routes();
     }
 
     /**
-     * Solves a plan for the heaps of this moment.
+     * Solves a plan.
      *
      * @param request the request without devices and demands
      * @param demands all demands
+     * @param routes the heaps
      * @throws HeapException if no heap meets the request
      */
-    SolvedPlan solve(AllocationRequest request, List<Demand> demands) {
-        RoutingTable routes = registry.routes();
+    SolvedPlan solve(AllocationRequest request, List<Demand> demands, RoutingTable routes) {
         List<Demand> resolved = DeclaredKinds.of(routes).resolve(demands);
         AttemptLog attempts = attempts(request, routes);
         List<RegisteredHeap> heaps = suitable(request, routes, resolved, attempts);
@@ -167,8 +167,8 @@ public final class Planner {
     }
 
     /** {@return the heaps that a solution does not use, each with the reason} */
-    List<Attempt> refusals(AllocationRequest request, List<Demand> demands, SolvedPlan solved) {
-        RoutingTable routes = solved.routes();
+    List<Attempt> refusals(
+            AllocationRequest request, List<Demand> demands, RoutingTable routes, SolvedPlan solved) {
         AttemptLog attempts = attempts(request, routes);
         List<RegisteredHeap> heaps =
                 suitable(request, routes, DeclaredKinds.of(routes).resolve(demands), attempts);

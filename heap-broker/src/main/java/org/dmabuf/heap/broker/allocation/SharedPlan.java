@@ -5,6 +5,7 @@ import java.util.List;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.broker.heap.RoutingTable;
 import org.dmabuf.heap.constraint.Demand;
 
 /**
@@ -40,9 +41,18 @@ final class SharedPlan {
      * @throws HeapException if no heap meets the demands
      */
     SolvedPlan current() {
+        return current(planner.routes());
+    }
+
+    /**
+     * Returns the solution for the heaps of certain routes.
+     *
+     * @throws HeapException if no heap meets the demands
+     */
+    SolvedPlan current(RoutingTable routes) {
         SolvedPlan solved = latest;
-        if (solved == null || !planner.holds(solved)) {
-            solved = planner.solve(request, demands);
+        if (solved == null || !solved.holds(routes)) {
+            solved = planner.solve(request, demands, routes);
             latest = solved;
         }
         return solved;
@@ -50,6 +60,7 @@ final class SharedPlan {
 
     /** {@return the heaps that the solution for this moment does not use, each with the reason} */
     List<Attempt> refusals() {
-        return planner.refusals(request, demands, current());
+        RoutingTable routes = planner.routes();
+        return planner.refusals(request, demands, routes, current(routes));
     }
 }

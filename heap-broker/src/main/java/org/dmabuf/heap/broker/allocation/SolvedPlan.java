@@ -10,18 +10,23 @@ import org.dmabuf.heap.broker.heap.RoutingTable;
 /**
  * Solution of a plan, which holds as long as the routes stay the same.
  *
- * @param routes the heaps among which it was found
+ * @param moment of the routes for which it was found
  * @param demands the merged demands
  * @param heaps names of the heaps to ask, in order
  * @param shaped the planned request with the size, the alignment, the export and the heaps of this solution
  */
-record SolvedPlan(RoutingTable routes, MergedDemands demands, List<String> heaps, AllocationRequest shaped) {
+record SolvedPlan(Object moment, MergedDemands demands, List<String> heaps, AllocationRequest shaped) {
     static SolvedPlan of(RoutingTable routes, MergedDemands demands, List<String> heaps, AllocationRequest request) {
         AllocationRequest shaped = request.withSize(demands.size())
                 .withAlignment(Math.max(request.alignment(), demands.alignment()))
                 .withHeaps(heaps.toArray(String[]::new));
         boolean protects = demands.readOnly() && request.export() == ExportMode.READ_WRITE;
-        return new SolvedPlan(routes, demands, heaps, protects ? shaped.withExport(ExportMode.READ_ONLY) : shaped);
+        return new SolvedPlan(routes.moment(), demands, heaps, protects ? shaped.withExport(ExportMode.READ_ONLY) : shaped);
+    }
+
+    /** {@return whether it holds for these routes} */
+    boolean holds(RoutingTable routes) {
+        return moment == routes.moment();
     }
 
     /**

@@ -41,6 +41,7 @@ public final class RoutingTable {
     private final List<HeapStanding> listed;
     private final Map<String, boolean[]> answers = new ConcurrentHashMap<>();
     private final Map<RegisteredHeap, Integer> index;
+    private final Object moment = new Object();
 
     private RoutingTable(RegisteredHeap[] order, List<HeapStanding> listed) {
         this.order = order;
@@ -140,6 +141,14 @@ public final class RoutingTable {
         }
         ordered.addAll(others);
         return ordered;
+    }
+
+    /**
+     * {@return an object that identifies this table; it keeps no heap, so a plan with it does not prevent the unloading
+     * of the classes of heaps that have left}
+     */
+    public Object moment() {
+        return moment;
     }
 
     /** {@return the heap that serves under a name, or null} */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -23,6 +24,7 @@ import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapRefusedException;
+import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.FakeHeap;
 import org.dmabuf.heap.broker.FakeMemory;
@@ -32,6 +34,7 @@ import org.dmabuf.heap.broker.heap.RegisteredHeap;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.constraint.DemandConflict;
 import org.dmabuf.heap.spi.DeviceDemands;
+import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -116,6 +119,20 @@ class PlannerTest {
         assertEquals(known.get("/dev/video0"), plan.demands().subList(0, 1));
         assertEquals(3, plan.demands().size());
         assertSame(REQUEST, plan.request());
+    }
+
+    @Test
+    void a_plan_keeps_no_heap_that_has_left() {
+        importing();
+        RegisteredHeap[] heap = {broker.heap("system", new FakeHeap(), DMABUF)};
+        AllocationPlan plan = plan(REQUEST);
+        assertEquals("system", servedBy(plan));
+        assertEquals("system", servedBy(REQUEST)); // this plan is kept by the planner
+        WeakReference<HeapExporter> exporter = new WeakReference<>(heap[0].exporter());
+        broker.remove(heap[0]);
+        heap[0] = null;
+        Await.untilCollected("the exporter is collected", () -> exporter.refersTo(null));
+        assertEquals(REQUEST, plan.request());
     }
 
     @Test
