@@ -108,9 +108,8 @@ final class DeviceTree {
     /** Joins windows that touch or overlap. */
     private static List<Window> joined(List<Window> windows) {
         List<Window> joined = new ArrayList<>();
-        for (Window window : windows.stream()
-                .sorted(Comparator.comparingLong(Window::first))
-                .toList()) {
+        for (Window window :
+                windows.stream().sorted(Comparator.comparingLong(Window::first)).toList()) {
             Window before = joined.isEmpty() ? null : joined.getLast();
             if (before != null && window.first() - 1 <= before.last()) {
                 joined.removeLast();

@@ -107,11 +107,7 @@ class DeviceTreeTest {
 
     @Test
     void windows_that_touch_are_one_and_of_separate_ones_the_largest_counts() throws IOException {
-        cells(
-                "soc/axi/dma-ranges",
-                0x1000, 0x1000, 0x1000,
-                0x2000, 0x2000, 0x2000,
-                0x10000, 0x10000, 0x2000);
+        cells("soc/axi/dma-ranges", 0x1000, 0x1000, 0x1000, 0x2000, 0x2000, 0x2000, 0x10000, 0x10000, 0x2000);
         cells("soc/dma-ranges");
         address("0x1000-0x3fff");
     }

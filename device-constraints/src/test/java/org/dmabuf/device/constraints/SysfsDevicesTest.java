@@ -96,8 +96,8 @@ class SysfsDevicesTest {
     void a_limit_of_a_disk_that_is_no_number_fails_the_request() throws IOException {
         disk();
         write(DISK + "/queue/dma_alignment", "many\n");
-        String message =
-                assertThrows(HeapException.class, () -> devices.demands("/dev/sda")).getMessage();
+        String message = assertThrows(HeapException.class, () -> devices.demands("/dev/sda"))
+                .getMessage();
         assertTrue(message.endsWith("/queue/dma_alignment has 'many'"), message);
     }
 

@@ -41,9 +41,12 @@ public final class BankedHeap {
     @Activate
     public BankedHeap(BundleContext context, Map<String, Object> properties) {
         HeapSettings settings = HeapSettings.of(PID, "banked", properties, "banked", () -> ID, () -> AFTER_OTHERS);
-        start = HeapStart.begin(context, settings, () -> OpenedHeap.of(MemfdSource.open(settings.heap()))
-                .with(BANK, NUMBER)
-                .with(HeapProperties.CONSTRAINT_KINDS, "bank one-of " + BANK));
+        start = HeapStart.begin(
+                context,
+                settings,
+                () -> OpenedHeap.of(MemfdSource.open(settings.heap()))
+                        .with(BANK, NUMBER)
+                        .with(HeapProperties.CONSTRAINT_KINDS, "bank one-of " + BANK));
     }
 
     @Deactivate

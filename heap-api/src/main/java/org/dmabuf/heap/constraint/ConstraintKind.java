@@ -69,8 +69,8 @@ public final class ConstraintKind implements Serializable {
             new ConstraintKind("mappable", Operator.MUST, HeapProperties.MAPPABLE);
 
     private static final Map<String, ConstraintKind> STANDARD = Stream.of(
-                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP,
-                    DMABUF, PROTECTED, READONLY, MAPPABLE)
+                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP, DMABUF,
+                    PROTECTED, READONLY, MAPPABLE)
             .collect(Collectors.toUnmodifiableMap(kind -> kind.name, Function.identity()));
 
     /** Operators that a vendor can choose. */

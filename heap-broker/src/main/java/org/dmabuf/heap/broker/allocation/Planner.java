@@ -68,7 +68,8 @@ public final class Planner {
      */
     public AllocationPlan plan(Client client, AllocationRequest request) {
         AllocationRequest named = PlanKey.of(request).withoutDemands().withTimeout(request.timeout());
-        SharedPlan plan = solved(client, request, request.name().map(named::withName).orElse(named));
+        SharedPlan plan =
+                solved(client, request, request.name().map(named::withName).orElse(named));
         return new ClientPlan(client, request, plan, allocator);
     }
 
@@ -167,8 +168,7 @@ public final class Planner {
     }
 
     /** {@return the heaps that a solution does not use, each with the reason} */
-    List<Attempt> refusals(
-            AllocationRequest request, List<Demand> demands, RoutingTable routes, SolvedPlan solved) {
+    List<Attempt> refusals(AllocationRequest request, List<Demand> demands, RoutingTable routes, SolvedPlan solved) {
         AttemptLog attempts = attempts(request, routes);
         List<RegisteredHeap> heaps =
                 suitable(request, routes, DeclaredKinds.of(routes).resolve(demands), attempts);

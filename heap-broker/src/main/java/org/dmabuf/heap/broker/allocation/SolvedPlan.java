@@ -21,7 +21,8 @@ record SolvedPlan(Object moment, MergedDemands demands, List<String> heaps, Allo
                 .withAlignment(Math.max(request.alignment(), demands.alignment()))
                 .withHeaps(heaps.toArray(String[]::new));
         boolean protects = demands.readOnly() && request.export() == ExportMode.READ_WRITE;
-        return new SolvedPlan(routes.moment(), demands, heaps, protects ? shaped.withExport(ExportMode.READ_ONLY) : shaped);
+        return new SolvedPlan(
+                routes.moment(), demands, heaps, protects ? shaped.withExport(ExportMode.READ_ONLY) : shaped);
     }
 
     /** {@return whether it holds for these routes} */

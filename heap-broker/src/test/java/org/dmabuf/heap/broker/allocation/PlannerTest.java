@@ -539,7 +539,8 @@ class PlannerTest {
         AllocationPlan plan = plan(REQUEST.withTimeout(Duration.ofSeconds(20)));
         HeapException refusal = assertThrows(HeapException.class, plan::allocate);
         assertTrue(refusal.conflict().isPresent());
-        assertEquals(Map.of(Errno.ENODEV, 1L), broker.client.account().failures().byCause());
+        assertEquals(
+                Map.of(Errno.ENODEV, 1L), broker.client.account().failures().byCause());
     }
 
     private String memory(String name) {
