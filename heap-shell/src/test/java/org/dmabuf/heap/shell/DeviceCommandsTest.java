@@ -49,6 +49,7 @@ class DeviceCommandsTest {
 
     @Test
     void demands_and_their_places_are_listed_with_the_heaps_and_the_reasons_of_the_others() throws Exception {
+        String report = gogo.run("dmaheap:constraints /dev/video0 /dev/dri/card0");
         assertEquals("""
                 DEVICE          KIND      VALUE       READ FROM
                 /dev/video0     address   32bit       …0/0000:00:1f.6/0000:03:00.0/dma_mask_bits
@@ -62,7 +63,7 @@ class DeviceCommandsTest {
                 buffers               at least 4
                 heaps                 cma
 
-                system: it does not meet the request and all demands""", gogo.run("dmaheap:constraints /dev/video0 /dev/dri/card0"));
+                system: it does not meet the request and all demands""", report);
         assertTrue(gogo.run("dmaheap:constraints --wide /dev/video0").contains(" " + BITS + "\n"));
     }
 

@@ -35,9 +35,9 @@ class SystemHeapTest {
 
     @Test
     void the_heap_announces_all_properties_of_its_memory() {
-        new SystemHeap(announced.context(), Configs.config("system", 0, 0), PhysicalMemory.with(Map.of()));
+        new SystemHeap(announced.context(), Configs.config("system", 0, 0), Map.of());
         assertEquals(
-                Map.ofEntries(
+                PhysicalMemory.with(Map.ofEntries(
                         Map.entry("heap.name", "system"),
                         Map.entry("heap.id", 0),
                         Map.entry("heap.type", "system"),
@@ -46,7 +46,7 @@ class SystemHeapTest {
                         Map.entry("heap.dmabuf", false),
                         Map.entry("heap.contiguous.max", Bytes.PAGE),
                         Map.entry("heap.alignment", Bytes.PAGE),
-                        Map.entry("heap.export.readonly", true)),
+                        Map.entry("heap.export.readonly", true))),
                 announced.heaps().getFirst().properties());
     }
 
