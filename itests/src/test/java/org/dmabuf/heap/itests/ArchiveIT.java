@@ -82,7 +82,7 @@ public class ArchiveIT {
 
     @Test
     public void the_jars_of_this_project_do_not_name_the_jdk_on_which_maven_ran() throws Exception {
-        for (String folder : List.of("bundles", "examples", "lib")) {
+        for (String folder : List.of("bundles", "optional", "examples", "lib")) {
             try (Stream<Path> files = Files.list(gateway.home().resolve(folder))) {
                 for (Path file : files.filter(ArchiveIT::isOurs).toList()) {
                     try (JarFile jar = new JarFile(file.toFile())) {
@@ -103,6 +103,17 @@ public class ArchiveIT {
         String listed = gateway.runOnce("dmaheap:list");
         assertTrue(listed, listed.lines().anyMatch(line -> line.matches("acme +acme .* serving .*")));
         assertEquals(List.of(), gateway.caches());
+    }
+
+    @Test
+    public void a_device_that_a_file_describes_gets_memory_that_meets_its_demands() throws Exception {
+        Files.copy(gateway.home().resolve("optional/device-constraints.jar"), gateway.dropped("devices.jar"));
+        Files.writeString(
+                gateway.home().resolve("etc/org.dmabuf.device.constraints-camera.cfg"),
+                "device = /dev/demo-camera\ngranule = 64K\ncpu = cached\n");
+        String report = gateway.runOnce("dmaheap:constraints /dev/demo-camera --size 600K");
+        assertTrue(report, report.contains("655360 bytes (640 KiB)"));
+        assertTrue(report, report.lines().anyMatch(line -> line.matches("heaps +system.*")));
     }
 
     @Test
@@ -142,6 +153,6 @@ public class ArchiveIT {
     }
 
     private static boolean isOurs(Path file) {
-        return file.toString().matches(".*/(bundles/heap-.*|examples/.*|lib/launcher)\\.jar");
+        return file.toString().matches(".*/(bundles/heap-.*|optional/.*|examples/.*|lib/launcher)\\.jar");
     }
 }
