@@ -186,7 +186,7 @@ class HeapDescriptionTest {
                 arguments(
                         HeapProperties.CONSTRAINT_KINDS,
                         List.of("bank one-of acme.bank", "bank"),
-                        "with one of the operators range, multiple, at-most, at-least, one-of, must"),
+                        "with one of the operators range, multiple, at-most, at-least, one-of, none-of, must"),
                 arguments(HeapProperties.DMABUF, "true", "of type String: expected a Boolean"),
                 arguments(HeapProperties.CONTIGUOUS, 1, "of type Integer: expected a Boolean"),
                 arguments(HeapProperties.CACHED, "false", "of type String: expected a Boolean"),
