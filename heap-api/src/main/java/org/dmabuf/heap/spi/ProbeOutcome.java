@@ -157,9 +157,9 @@ public final class ProbeOutcome {
             case ACCEPTED ->
                 bounceObservable
                         ? "accepted, and the kernel copies nothing"
-                        : "accepted; whether the kernel copies the memory is not observable";
+                        : "accepted; copies of the kernel are not observable";
             case ATTACHED -> "attached; the device maps the memory at its first use";
-            case BOUNCED -> "the kernel copies " + bytes + " bytes of its memory for each transfer";
+            case BOUNCED -> "the kernel copies " + bytes + " bytes for each transfer";
             case REFUSED -> operation + " refused its memory with " + name();
         };
     }
