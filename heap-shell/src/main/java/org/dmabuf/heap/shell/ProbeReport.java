@@ -118,14 +118,16 @@ final class ProbeReport {
         return text.toString();
     }
 
-    /** {@return the report for JSON} */
+    /** {@return the report for JSON; an empty list is left out} */
     Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("device", device);
         map.put("format", format);
         map.put("size", size);
         map.put("heaps", answers.stream().map(ProbeReport::json).toList());
-        map.put("excluded", excluded);
+        if (!excluded.isEmpty()) {
+            map.put("excluded", excluded);
+        }
         return map;
     }
 

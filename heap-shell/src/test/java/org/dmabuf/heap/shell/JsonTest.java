@@ -123,6 +123,7 @@ class JsonTest {
     void the_names_of_a_probe_are_those_of_the_readme() throws IOException {
         try (InMemoryBroker broker = InMemoryBroker.of(
                 InMemoryHeap.of("one", 4096), InMemoryHeap.of("two", 4096), InMemoryHeap.of("three", 4096))) {
+            broker.addDemands(Demand.parse("/dev/video0 not-heap=one"));
             FakeProbe probe = new FakeProbe("/dev/video0", 4096)
                     .answering("one", ProbeOutcome.refused("PREPARE_BUF", 14))
                     .answering("two", ProbeOutcome.bounced(4096));
