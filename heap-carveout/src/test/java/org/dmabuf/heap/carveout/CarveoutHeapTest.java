@@ -17,6 +17,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -65,7 +66,7 @@ class CarveoutHeapTest {
     @Test
     void a_configuration_with_a_size_is_a_heap_of_its_name_without_an_id() {
         assertEquals(
-                Map.of(
+                PhysicalMemory.with(Map.of(
                         "heap.name",
                         "camera",
                         "heap.type",
@@ -80,8 +81,10 @@ class CarveoutHeapTest {
                         Bytes.PAGE,
                         "heap.alignment",
                         Bytes.PAGE,
+                        "heap.size.max",
+                        1L << 20,
                         "heap.export.readonly",
-                        true),
+                        true)),
                 announced(Map.of("size", "1M", "exports", "memfd")).properties());
     }
 

@@ -83,6 +83,7 @@ class CmaHeapTest {
         assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
         assertEquals(false, properties.get("heap.contiguous"));
         assertEquals(4096L, properties.get("heap.contiguous.max"));
+        assertEquals(64L << 20, properties.get("heap.size.max"));
         assertEquals(false, properties.get("heap.dmabuf"));
         assertEquals(
                 List.of(HeapExporter.class.getName(), RegionMap.class.getName()),

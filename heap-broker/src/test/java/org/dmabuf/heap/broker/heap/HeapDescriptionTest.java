@@ -175,7 +175,7 @@ class HeapDescriptionTest {
                 arguments(HeapProperties.DMA_BITS, "32", "of type String: expected an Integer or a Long"),
                 arguments(HeapProperties.DMA_BITS, 0, "= 0: expected 1 to 64"),
                 arguments(HeapProperties.DMA_BITS, 65, "= 65: expected 1 to 64"),
-                arguments(HeapProperties.SIZE_MAX, 0L, "= 0: expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.SIZE_MAX, -1L, "= -1: expected 0 to 9223372036854775807"),
                 arguments(HeapProperties.SG_ENTRY, 4097L, "= 4097: expected a power of two"),
                 arguments(HeapProperties.ADDRESS_MIN, -1L, "= -1: expected 0 to 9223372036854775807"),
                 arguments(HeapProperties.ADDRESS_MAX, "4G", "of type String: expected an Integer or a Long"),
