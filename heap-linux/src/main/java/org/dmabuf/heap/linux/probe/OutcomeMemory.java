@@ -197,7 +197,7 @@ public final class OutcomeMemory {
     private static Optional<ConstraintValue> excluded(StoredOutcome outcome) {
         try {
             return Optional.of(ConstraintValue.parse(ConstraintKind.NOT_HEAP, outcome.heap()))
-                    .filter(value -> value.toString().equals(outcome.heap()));
+                    .filter(value -> !value.isAny() && value.toString().equals(outcome.heap()));
         } catch (IllegalArgumentException e) {
             return Optional.empty();
         }
