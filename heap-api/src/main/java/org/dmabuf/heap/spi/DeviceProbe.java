@@ -16,7 +16,7 @@ import org.osgi.annotation.versioning.ConsumerType;
  */
 @ConsumerType
 public interface DeviceProbe {
-    /** Trial of one device, for use by one thread. While it is open, the device is in use by this process. */
+    /** Trial of one device, for use by one thread. While it is open, this process has the device open. */
     interface Trial extends AutoCloseable {
         /** {@return the bytes that a buffer needs under the device's present format} */
         long size();

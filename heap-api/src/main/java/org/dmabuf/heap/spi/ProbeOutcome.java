@@ -5,6 +5,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.dmabuf.heap.Errno;
 
 /** Answer of a device to the memory of one buffer. Immutable. */
@@ -20,6 +21,9 @@ public final class ProbeOutcome {
         /** The device refused the memory. */
         REFUSED
     }
+
+    /** Errors of a device that is in use or gone, and of the descriptor, which are no answers to the memory. */
+    private static final Set<Errno> NOT_OF_MEMORY = Set.of(Errno.EBUSY, Errno.ENODEV, Errno.ENXIO, Errno.EBADF);
 
     private final Result result;
     /** The call that refused, empty for another result. */
@@ -124,15 +128,10 @@ public final class ProbeOutcome {
             case BOUNCED -> true;
             case REFUSED -> {
                 Errno errno = Errno.of(number);
-                yield !errno.isTransient() && errno != Errno.EBUSY && !isGone(errno);
+                yield !errno.isTransient() && !NOT_OF_MEMORY.contains(errno);
             }
             case ACCEPTED, ATTACHED -> false;
         };
-    }
-
-    /** Returns whether the device or the descriptor failed, and not the memory. */
-    private static boolean isGone(Errno errno) {
-        return errno == Errno.ENODEV || errno == Errno.EIO || errno == Errno.EBADF;
     }
 
     @Override
@@ -158,9 +157,9 @@ public final class ProbeOutcome {
             case ACCEPTED ->
                 bounceObservable
                         ? "accepted, and the kernel copies nothing"
-                        : "accepted; whether the kernel copies the memory is not observable";
+                        : "accepted; copies of the kernel are not observable";
             case ATTACHED -> "attached; the device maps the memory at its first use";
-            case BOUNCED -> "the kernel copies " + bytes + " bytes of its memory for each transfer";
+            case BOUNCED -> "the kernel copies " + bytes + " bytes for each transfer";
             case REFUSED -> operation + " refused its memory with " + name();
         };
     }
