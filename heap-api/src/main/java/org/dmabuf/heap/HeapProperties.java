@@ -36,7 +36,7 @@ package org.dmabuf.heap;
  *     any byte, both included; two properties, because a filter matches a list if any element of it matches
  * <tr><td>{@code heap.numa}<td>Integer+<td>none<td>memory nodes from which all pages come
  * <tr><td>{@code heap.size.max}<td>Long<td>none<td>bytes of the largest buffer that the back end can make, however much
- *     memory is free
+ *     memory is free; 0 if a limit of the machine permits no buffer
  * <tr><td>{@code heap.sg.entry}<td>Long<td>none<td>bytes of each entry in the scatter list that the heap's exporter
  *     gives to a device, a power of two, if they are fixed; each begins at a multiple of it
  * <tr><td>{@code heap.constraint.kinds}<td>String+<td>none<td>kinds of demand that this heap's own properties answer,

@@ -57,6 +57,7 @@ final class DemandChecks {
                 ConstraintKind.atMost("most", "kept.most"),
                 ConstraintKind.atLeast("least", "kept.least"),
                 ConstraintKind.oneOf("bank", "kept.bank"),
+                ConstraintKind.noneOf("not-bank", "kept.bank"),
                 ConstraintKind.must("fast", "kept.fast"))) {
             Expect.same(kind, ConstraintKind.parse(kind.toString()));
             Expect.yes(!kind.isUnknown());
@@ -77,6 +78,7 @@ final class DemandChecks {
                 ConstraintKind.CPU,
                 ConstraintKind.NUMA,
                 ConstraintKind.HEAP,
+                ConstraintKind.NOT_HEAP,
                 ConstraintKind.DMABUF,
                 ConstraintKind.PROTECTED,
                 ConstraintKind.READONLY,

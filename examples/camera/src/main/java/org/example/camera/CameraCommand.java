@@ -3,6 +3,7 @@ package org.example.camera;
 
 import org.apache.felix.service.command.Descriptor;
 import org.apache.felix.service.command.Parameter;
+import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
@@ -15,6 +16,9 @@ import org.osgi.service.component.annotations.Reference;
  * Command {@code example:camera}, which allocates memory as a camera does at its start. It allocates all frames at once
  * from the camera's carveout, and those that do not fit from the system heap. Then it does the same from the system
  * heap only, for comparison.
+ *
+ * <p>With {@code --for DEVICE}, a plan for the device decides about the heap and the size instead. For a V4L2 device the
+ * bundle device-v4l2 reports the size of a frame, and the heaps whose memory the device refused.
  *
  * <p>Frames for another process or a device need a descriptor. Frames that stay in this process do not, and a carveout
  * then allocates them without a system call.
@@ -49,6 +53,7 @@ public final class CameraCommand {
      *
      * @param isPrivate whether the frames stay in this process
      * @param requirement a filter that each heap must match, empty for none
+     * @param device the path of a device that uses the frames, empty for none
      * @param arguments must be empty
      * @return a line with the allocated frames for each way
      */
@@ -65,10 +70,18 @@ public final class CameraCommand {
                             names = {"-r", "--requiring"},
                             absentValue = "")
                     String requirement,
+            @Descriptor("device that uses the frames, such as /dev/video0; its demands decide about heap and size")
+                    @Parameter(
+                            names = {"-f", "--for"},
+                            absentValue = "")
+                    String device,
             String... arguments) {
         try {
             if (arguments.length != 0) {
-                throw new IllegalArgumentException("usage: example:camera [-p] [-r FILTER]");
+                throw new IllegalArgumentException("usage: example:camera [-p] [-r FILTER] [-f DEVICE]");
+            }
+            if (!device.isEmpty()) {
+                return startFor(device, isPrivate, requirement);
             }
             // The client needs no code for the fallback to the system heap. The request has the order of the heaps, and
             // the broker applies the other requirements to each heap.
@@ -82,13 +95,28 @@ public final class CameraCommand {
         // Allocates a page first, because the first use of a heap in this process also loads its classes. The measured
         // time must not include that.
         try (Frames warmUp = new Frames()) {
-            warmUp.take(broker, request(1, isPrivate, requirement, heaps), 1);
+            AllocationRequest page = request(1, isPrivate, requirement, heaps);
+            warmUp.take(() -> broker.allocate(page), 1);
         }
         try (Frames frames = new Frames()) {
-            frames.take(broker, request(FRAME, isPrivate, requirement, heaps), FRAMES);
-            return "from " + String.join(", ", heaps) + ": " + frames.perHeap() + " of " + FRAMES + " frames of "
-                    + FRAME + " bytes, the first mapped after " + frames.microsToFirst() + " us";
+            AllocationRequest frame = request(FRAME, isPrivate, requirement, heaps);
+            frames.take(() -> broker.allocate(frame), FRAMES);
+            return "from " + String.join(", ", heaps) + ": " + result(frames, FRAME);
         }
+    }
+
+    private String startFor(String device, boolean isPrivate, String requirement) {
+        // The device's demand size.min raises one byte to the size of a frame in the device's present format.
+        AllocationPlan plan = broker.plan(request(1, isPrivate, requirement).forDevices(device));
+        try (Frames frames = new Frames()) {
+            frames.take(plan::allocate, FRAMES);
+            return "for " + device + ": " + result(frames, plan.size());
+        }
+    }
+
+    private static String result(Frames frames, long size) {
+        return frames.perHeap() + " of " + FRAMES + " frames of " + size + " bytes, the first mapped after "
+                + frames.microsToFirst() + " us";
     }
 
     private static AllocationRequest request(long size, boolean isPrivate, String requirement, String... heaps) {

@@ -8,12 +8,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Access;
-import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
-import org.dmabuf.heap.HeapBroker;
 
 /** Frames that a camera holds, for use by one thread. Closing releases all of them. */
 final class Frames implements AutoCloseable {
@@ -24,10 +23,10 @@ final class Frames implements AutoCloseable {
      * Allocates frames with one request each. If a request fails, the earlier frames stay allocated until
      * {@link #close}.
      */
-    void take(HeapBroker broker, AllocationRequest frame, int count) {
+    void take(Supplier<DmaBuf> allocation, int count) {
         long start = System.nanoTime();
         for (int i = 0; i < count; i++) {
-            DmaBuf taken = broker.allocate(frame);
+            DmaBuf taken = allocation.get();
             frames.add(taken); // before anything else can fail
             if (i == 0) {
                 touch(taken);

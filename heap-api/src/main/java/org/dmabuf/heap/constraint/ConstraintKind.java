@@ -56,6 +56,9 @@ public final class ConstraintKind implements Serializable {
     public static final ConstraintKind NUMA = new ConstraintKind("numa", Operator.ONE_OF, HeapProperties.NUMA);
     /** Names of heaps: the device uses memory that is set aside for it. */
     public static final ConstraintKind HEAP = new ConstraintKind("heap", Operator.ONE_OF, HeapProperties.NAME);
+    /** Names of heaps whose memory the device refused, or of which the kernel makes copies for it. */
+    public static final ConstraintKind NOT_HEAP =
+            new ConstraintKind("not-heap", Operator.NONE_OF, HeapProperties.NAME);
     /** The device imports the descriptor, which must be a dma-buf. */
     public static final ConstraintKind DMABUF = new ConstraintKind("dmabuf", Operator.MUST, HeapProperties.DMABUF);
     /** The hardware keeps the CPU out of the memory. */
@@ -69,8 +72,8 @@ public final class ConstraintKind implements Serializable {
             new ConstraintKind("mappable", Operator.MUST, HeapProperties.MAPPABLE);
 
     private static final Map<String, ConstraintKind> STANDARD = Stream.of(
-                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP, DMABUF,
-                    PROTECTED, READONLY, MAPPABLE)
+                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP,
+                    NOT_HEAP, DMABUF, PROTECTED, READONLY, MAPPABLE)
             .collect(Collectors.toUnmodifiableMap(kind -> kind.name, Function.identity()));
 
     /** Operators that a vendor can choose. */
@@ -155,6 +158,18 @@ public final class ConstraintKind implements Serializable {
      */
     public static ConstraintKind oneOf(String name, String fact) {
         return of(name, Operator.ONE_OF, fact);
+    }
+
+    /**
+     * Returns a kind whose values are sets of excluded words. A heap without any word meets none of them.
+     *
+     * @param name a lower-case word
+     * @param fact the name of a service property with a dot in it: a String or an integral number, or several of them
+     * @return a kind
+     * @throws IllegalArgumentException as {@link #range}
+     */
+    public static ConstraintKind noneOf(String name, String fact) {
+        return of(name, Operator.NONE_OF, fact);
     }
 
     /**

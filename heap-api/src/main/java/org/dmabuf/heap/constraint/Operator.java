@@ -10,6 +10,7 @@ enum Operator {
     AT_MOST("at-most", "a number", BoundValue::read),
     AT_LEAST("at-least", "a number", BoundValue::read),
     ONE_OF("one-of", "words separated by ','", WordsValue::read),
+    NONE_OF("none-of", "words separated by ','", NoneOfValue::read),
     MUST("must", "true", FlagValue::read),
     LISTS("lists", "'contiguous', or pairs ENTRIESxBYTES separated by ','", ListsValue::read),
     /** Operator of a kind that is not known here. No heap meets its values. */

@@ -22,9 +22,15 @@ final class WordsValue extends ConstraintValue {
     }
 
     static WordsValue read(ConstraintKind kind, String text) {
-        if (text.equals(ANY)) {
-            return new WordsValue(kind, null);
-        }
+        return new WordsValue(kind, text.equals(ANY) ? null : words(kind, text));
+    }
+
+    /**
+     * Parses words.
+     *
+     * @throws IllegalArgumentException without a message, for another form or a word that the kind does not permit
+     */
+    static SortedSet<String> words(ConstraintKind kind, String text) {
         SortedSet<String> words = new TreeSet<>();
         for (String word : text.split(",", -1)) {
             if (!WORD.matcher(word).matches() || word.equals(ANY) || !kind.permits(word)) {
@@ -32,7 +38,7 @@ final class WordsValue extends ConstraintValue {
             }
             words.add(word);
         }
-        return new WordsValue(kind, words);
+        return words;
     }
 
     /** {@return whether a word is permitted} */

@@ -27,6 +27,7 @@
  * <tr><td>{@code at-least}<td>a number<td>the larger<td>its number is not smaller
  * <tr><td>{@code one-of}<td>words separated by {@code ,}<td>the intersection; none if it is empty<td>all of its words
  *     are in the set
+ * <tr><td>{@code none-of}<td>words separated by {@code ,}<td>the union<td>it has words, and none of them is in the set
  * <tr><td>{@code must}<td>{@code true}<td>both<td>it has the property
  * <tr><td>{@code lists}<td>{@code contiguous}, or pairs {@code ENTRIESxBYTES} separated by {@code ,}<td>both<td>for
  *     each pair, so many entries of at most so many bytes hold the buffer

@@ -20,6 +20,7 @@ public final class RandomConstraints {
             ConstraintKind.atMost("acme.most", "acme.most"),
             ConstraintKind.atLeast("acme.least", "acme.least"),
             ConstraintKind.oneOf("acme.bank", "acme.bank"),
+            ConstraintKind.noneOf("acme.not-bank", "acme.bank"),
             ConstraintKind.must("acme.fast", "acme.fast"));
 
     /** The standard kinds, those of the vendor, and an unknown one. */
@@ -53,6 +54,8 @@ public final class RandomConstraints {
                 ConstraintKind.BUFFERS,
                 ConstraintKind.CPU,
                 ConstraintKind.NUMA,
+                ConstraintKind.HEAP,
+                ConstraintKind.NOT_HEAP,
                 ConstraintKind.DMABUF,
                 ConstraintKind.PROTECTED,
                 ConstraintKind.READONLY,
@@ -91,7 +94,7 @@ public final class RandomConstraints {
                 kind.equals(ConstraintKind.BOUNDARY)
                         ? one(List.of("1", "4K", "64K", "1M", "0x100000000"))
                         : one(List.of("0", "1", "4K", "100000", "1M", "8M", "9223372036854775807"));
-            case ONE_OF -> words(kind);
+            case ONE_OF, NONE_OF -> words(kind);
             case MUST -> "true";
             case LISTS -> lists();
             case UNKNOWN -> one(List.of("any", "7", "a,b", "x=y"));
@@ -157,6 +160,7 @@ public final class RandomConstraints {
     /** {@return service properties of a heap, without a name} */
     public Map<String, Object> heap() {
         Map<String, Object> heap = new HashMap<>();
+        put(heap, HeapProperties.NAME, List.of("0", "1", "2"));
         put(heap, HeapProperties.DMABUF, List.of(true, true, false));
         put(heap, HeapProperties.CONTIGUOUS, List.of(true, false));
         put(heap, HeapProperties.CONTIGUOUS_MAX, List.of(4096L, 65_536L, 2L << 20));

@@ -169,6 +169,20 @@ class ConstraintValueTest {
     }
 
     @Test
+    void no_word_of_a_heap_may_be_excluded_and_a_heap_without_words_proves_nothing() {
+        Map<String, Object> system = Map.of(HeapProperties.NAME, "system");
+        assertFalse(met("not-heap=cma,system", system, 1));
+        assertTrue(met("not-heap=cma", system, 1));
+        assertFalse(met("acme.not-bank=a", Map.of("acme.bank", List.of("a", "b")), 1));
+        assertTrue(met("acme.not-bank=c", Map.of("acme.bank", List.of("a", "b")), 1));
+        assertFalse(met("acme.not-bank=c", Map.of("acme.bank", List.of("a", true)), 1));
+        assertFalse(met("acme.not-bank=c", Map.of(), 1));
+        assertEquals(
+                "cma,system",
+                value("not-heap=system").merge(value("not-heap=cma")).orElseThrow().toString());
+    }
+
+    @Test
     void a_property_of_a_wrong_type_meets_nothing() {
         assertFalse(met("acme.least=1", Map.of("acme.least", 5.0), 1));
         assertFalse(met("acme.least=1", Map.of("acme.least", "5"), 1));

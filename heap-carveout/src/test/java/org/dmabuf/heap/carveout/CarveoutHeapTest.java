@@ -81,6 +81,8 @@ class CarveoutHeapTest {
                         Bytes.PAGE,
                         "heap.alignment",
                         Bytes.PAGE,
+                        "heap.size.max",
+                        1L << 20,
                         "heap.export.readonly",
                         true)),
                 announced(Map.of("size", "1M", "exports", "memfd")).properties());

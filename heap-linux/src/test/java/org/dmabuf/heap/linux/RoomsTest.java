@@ -27,7 +27,7 @@ class RoomsTest {
             Set.of("pool", "region", "secret"),
             Set.of("source"),
             Set.of("holder", "adopted"),
-            Set.of("headroom", "socket", "device"),
+            Set.of("headroom", "socket", "device", "probe"),
             Set.of("machine", "fd"),
             Set.of("kernel"),
             Set.of("daemon"),

@@ -110,6 +110,8 @@ class CompletionTest {
         assertEquals(List.of("frame"), offered("free", "one", "two", "--", ""));
         assertEquals(List.of("a file"), offered("constraints", "/dev/video0", "/dev/d"));
         assertEquals(List.of(), offered("constraints", "--size", ""));
+        assertEquals(List.of("a file"), offered("probe", "/dev/v"));
+        assertEquals(List.of("cma", "system"), offered("probe", "--heap", ""));
         assertEquals(List.of("a file"), offered("alloc", "--for", "/dev/v"));
         assertEquals(List.of(), offered("list", ""));
         assertEquals(List.of(), offered("another", ""));

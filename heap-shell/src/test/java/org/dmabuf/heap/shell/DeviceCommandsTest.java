@@ -13,6 +13,7 @@ import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.spi.ProbeOutcome;
 import org.dmabuf.heap.testing.InMemoryBroker;
 import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.AfterEach;
@@ -134,5 +135,64 @@ class DeviceCommandsTest {
         assertTrue(made.startsWith("{\"name\":\"two\",\"size\":2097152,\"content\":2097152,\"heap\":\"cma\""), made);
         String refusal = gogo.refusal("dmaheap:alloc -f /dev/old,/dev/video0 4K");
         assertTrue(refusal.contains("no serving heap meets address="), refusal);
+    }
+
+    @Test
+    void the_answer_of_a_device_to_each_heap_is_listed() throws Exception {
+        broker.addDemands(Demand.parse("/dev/video1 not-heap=system PREPARE_BUF refused its memory"));
+        FakeProbe probe = new FakeProbe("/dev/video1", 614_400)
+                .answering("system", ProbeOutcome.refused("PREPARE_BUF", Errno.EFAULT.number()));
+        assertEquals("""
+                device                /dev/video1
+                format                640x480 YUYV
+                size                  614400 bytes (600 KiB)
+
+                HEAP    RESULT    DETAIL
+                system  refused   PREPARE_BUF refused its memory with EFAULT
+                cma     accepted  accepted, and the kernel copies nothing
+
+                Each answer is to one buffer, and the device is as it was before. An acceptance
+                proves nothing about other buffers of a heap, unless its heap.address.min and
+                heap.address.max cover all of them.
+
+                Requests for /dev/video1 exclude these heaps: system. The reasons:
+                dmaheap:constraints /dev/video1. To forget the answers: dmaheap:probe --forget
+                /dev/video1""", gogo.with(probe).run("dmaheap:probe /dev/video1"));
+        probe.requireClosed();
+        broker.requireNothingOpen();
+        assertEquals("forgotten answers of /dev/video1: 2", gogo.run("dmaheap:probe --forget /dev/video1"));
+        assertEquals("forgotten answers of /dev/video1: 0", gogo.run("dmaheap:probe --forget /dev/video1"));
+    }
+
+    @Test
+    void a_heap_that_gives_no_buffer_has_its_reason_and_the_others_go_on() throws Exception {
+        FakeProbe probe = new FakeProbe("/dev/video1", 16L << 20)
+                .answering("cma", ProbeOutcome.bounced(614_400))
+                .answering("large", ProbeOutcome.accepted(false));
+        broker.add(InMemoryHeap.of("large", 64L << 20));
+        String printed = gogo.with(probe).run("dmaheap:probe /dev/video1");
+        assertTrue(printed.contains("\nsystem  not asked  see below\n"), printed);
+        assertTrue(
+                printed.contains("\nlarge   accepted   accepted; copies of the kernel are not observable\n"), printed);
+        assertTrue(printed.contains("\n\nsystem: "), printed);
+        printed.lines().forEach(line -> assertTrue(line.length() <= 80, line));
+        assertFalse(gogo.run("dmaheap:probe --heap large /dev/video1").contains("system"));
+        String json = gogo.run("dmaheap:probe --json -h large,absent /dev/video1");
+        assertTrue(json.contains("\"heap\":\"absent\",\"result\":\"not asked\""), json);
+        probe.requireClosed();
+        broker.requireNothingOpen();
+    }
+
+    @Test
+    void a_device_that_cannot_be_asked_ends_the_command_with_a_sentence() {
+        assertEquals(
+                "the probe of /dev/null failed: no installed bundle can ask this device; for a camera, install"
+                        + " device-v4l2",
+                gogo.refusal("dmaheap:probe /dev/null"));
+        assertTrue(gogo.refusal("dmaheap:probe /dev/vdeo9").startsWith("unknown device '/dev/vdeo9'"));
+        HeapException busy = HeapException.of(Errno.EBUSY, "VIDIOC_REQBUFS of /dev/video1 failed: in use");
+        FakeProbe probe = new FakeProbe("/dev/video1", 4096).failing(busy);
+        assertEquals(busy.getMessage(), gogo.with(probe).refusal("dmaheap:probe /dev/video1"));
+        assertTrue(gogo.refusal("dmaheap:probe").startsWith("usage: dmaheap:probe [options] DEVICE"));
     }
 }

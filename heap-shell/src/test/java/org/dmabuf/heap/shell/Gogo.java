@@ -9,11 +9,13 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.service.command.CommandSession;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.spi.DeviceProbe;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.impl.DumbTerminal;
 
@@ -23,12 +25,14 @@ final class Gogo implements AutoCloseable {
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
     private final ByteArrayOutputStream err = new ByteArrayOutputStream();
     private final CommandSession session;
+    private final DeviceCommands devices;
 
     Gogo(HeapBroker broker) {
         this(broker, new NamedBuffers(broker));
     }
 
     Gogo(HeapBroker broker, NamedBuffers buffers) {
+        devices = new DeviceCommands(broker);
         BufferCommands commands = new BufferCommands(broker, buffers);
         for (String name : new String[] {"alloc", "load", "buffers", "free", "sum", "save", "fill", "hexdump"}) {
             processor.addCommand("dmaheap", commands, name);
@@ -37,9 +41,17 @@ final class Gogo implements AutoCloseable {
         for (String name : new String[] {"share", "send", "receive"}) {
             processor.addCommand("dmaheap", handOver, name);
         }
-        processor.addCommand("dmaheap", new DeviceCommands(broker), "constraints");
+        for (String name : new String[] {"constraints", "probe"}) {
+            processor.addCommand("dmaheap", devices, name);
+        }
         session = processor.createSession(
                 new ByteArrayInputStream(new byte[0]), new PrintStream(out, true), new PrintStream(err, true));
+    }
+
+    /** Installs bundles that probe devices. */
+    Gogo with(DeviceProbe... probes) {
+        devices.probes = List.of(probes);
+        return this;
     }
 
     CommandSession session() {

@@ -30,6 +30,7 @@ import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.RegionMap;
+import org.dmabuf.heap.spi.ProbeOutcome;
 import org.dmabuf.heap.testing.InMemoryBroker;
 import org.dmabuf.heap.testing.InMemoryHeap;
 import org.junit.jupiter.api.Test;
@@ -115,6 +116,23 @@ class JsonTest {
                 names.addAll(names(DeviceReport.of(broker, devices, 8192).toMap()));
             }
             assertEquals(documented("constraints"), names);
+        }
+    }
+
+    @Test
+    void the_names_of_a_probe_are_those_of_the_readme() throws IOException {
+        try (InMemoryBroker broker = InMemoryBroker.of(
+                InMemoryHeap.of("one", 4096), InMemoryHeap.of("two", 4096), InMemoryHeap.of("three", 4096))) {
+            broker.addDemands(Demand.parse("/dev/video0 not-heap=one"));
+            FakeProbe probe = new FakeProbe("/dev/video0", 4096)
+                    .answering("one", ProbeOutcome.refused("PREPARE_BUF", 14))
+                    .answering("two", ProbeOutcome.bounced(4096));
+            List<String> heaps = List.of("one", "two", "three", "absent");
+            assertEquals(
+                    documented("probe"),
+                    names(ProbeReport.of(broker, probe, "/dev/video0", heaps)
+                            .orElseThrow()
+                            .toMap()));
         }
     }
 

@@ -90,12 +90,16 @@ final class HeapUnderTest {
     }
 
     /**
-     * Checks whether the heap has enough capacity. Buffers may take more of it than their size.
+     * Checks whether the heap makes buffers of this size and has enough capacity. Buffers may take more of it than their
+     * size.
      *
      * @param count number of buffers that the case holds at once
      * @param size bytes of the largest
      */
     Optional<String> unlessHolds(int count, long size) {
+        if (properties.get(HeapProperties.SIZE_MAX) instanceof Long largest && size > largest) {
+            return Optional.of("heap.size.max=" + largest + ": a buffer of " + Bytes.text(size) + " is too large");
+        }
         OptionalLong capacity = exporter.usage().capacity();
         long needed = capacity.isPresent() ? needed(count, size) : 0;
         return needed <= capacity.orElse(Long.MAX_VALUE)

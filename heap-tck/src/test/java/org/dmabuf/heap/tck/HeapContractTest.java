@@ -65,6 +65,15 @@ class HeapContractTest {
     }
 
     @Test
+    void a_case_with_a_buffer_above_the_announced_largest_size_is_skipped() {
+        Map<String, String> skipped = skipped(contract(Map.of(HeapProperties.SIZE_MAX, 2L << 20)));
+        assertEquals(
+                "heap.size.max=2097152: a buffer of 16 MiB is too large",
+                skipped.get("a_new_buffer_of_16777216_bytes_is_all_zero"));
+        assertFalse(skipped.containsKey("a_new_buffer_of_2097152_bytes_is_all_zero"));
+    }
+
+    @Test
     void a_case_of_an_unannounced_property_is_skipped_with_a_reason_or_expects_a_refusal() {
         Map<String, String> usual = skipped(contract(Map.of(HeapProperties.EXPORT_READONLY, true)));
         Map<String, String> unmappable =

@@ -136,6 +136,25 @@ class ContiguousIT {
         Files.writeString(Path.of("/proc/sys/vm/drop_caches"), "2"); // the shrinkers split large folios
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void an_operator_s_limit_below_one_run_is_announced_until_it_is_raised(Kind kind) throws IOException {
+        Path limit = Path.of("/sys/module/udmabuf/parameters/size_limit_mb");
+        String before = Files.readString(limit);
+        try (ContiguousSource source = kind.open()) {
+            assertEquals(PhysicalRun.BYTES, source.properties().get(HeapProperties.SIZE_MAX));
+            Files.writeString(limit, "1");
+            try {
+                assertEquals(0L, source.properties().get(HeapProperties.SIZE_MAX));
+                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(4096)));
+            } finally {
+                Files.writeString(limit, before);
+            }
+            assertEquals(PhysicalRun.BYTES, source.properties().get(HeapProperties.SIZE_MAX));
+            source.allocate(HeapRequest.of(4096)).release();
+        }
+    }
+
     @Test
     void the_pool_of_huge_pages_limits_the_buffers_and_gets_each_back() throws IOException {
         long free = number("free_hugepages");

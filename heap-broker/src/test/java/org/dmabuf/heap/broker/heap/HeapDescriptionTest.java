@@ -175,7 +175,7 @@ class HeapDescriptionTest {
                 arguments(HeapProperties.DMA_BITS, "32", "of type String: expected an Integer or a Long"),
                 arguments(HeapProperties.DMA_BITS, 0, "= 0: expected 1 to 64"),
                 arguments(HeapProperties.DMA_BITS, 65, "= 65: expected 1 to 64"),
-                arguments(HeapProperties.SIZE_MAX, 0L, "= 0: expected 1 to 9223372036854775807"),
+                arguments(HeapProperties.SIZE_MAX, -1L, "= -1: expected 0 to 9223372036854775807"),
                 arguments(HeapProperties.SG_ENTRY, 4097L, "= 4097: expected a power of two"),
                 arguments(HeapProperties.ADDRESS_MIN, -1L, "= -1: expected 0 to 9223372036854775807"),
                 arguments(HeapProperties.ADDRESS_MAX, "4G", "of type String: expected an Integer or a Long"),
@@ -186,7 +186,7 @@ class HeapDescriptionTest {
                 arguments(
                         HeapProperties.CONSTRAINT_KINDS,
                         List.of("bank one-of acme.bank", "bank"),
-                        "with one of the operators range, multiple, at-most, at-least, one-of, must"),
+                        "with one of the operators range, multiple, at-most, at-least, one-of, none-of, must"),
                 arguments(HeapProperties.DMABUF, "true", "of type String: expected a Boolean"),
                 arguments(HeapProperties.CONTIGUOUS, 1, "of type Integer: expected a Boolean"),
                 arguments(HeapProperties.CACHED, "false", "of type String: expected a Boolean"),

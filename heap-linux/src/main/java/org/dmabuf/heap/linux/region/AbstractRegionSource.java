@@ -51,15 +51,19 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
         return own == null;
     }
 
-    /** {@return the properties that follow from the machine's memory, and from udmabuf if it exports the buffers} */
+    /**
+     * {@return the properties that follow from the machine's memory, from the region's size, and from udmabuf if it
+     * exports the buffers}
+     */
     final Map<String, Object> facts() {
-        return exportsDmaBufs()
-                ? PhysicalMemory.with(Map.of(
-                        HeapProperties.SG_ENTRY,
-                        Bytes.PAGE,
-                        HeapProperties.SIZE_MAX,
-                        region.udmabuf().limit()))
-                : PhysicalMemory.facts();
+        return PhysicalMemory.with(
+                exportsDmaBufs()
+                        ? Map.of(
+                                HeapProperties.SG_ENTRY,
+                                Bytes.PAGE,
+                                HeapProperties.SIZE_MAX,
+                                Math.min(size(), region.udmabuf().limit()))
+                        : Map.of(HeapProperties.SIZE_MAX, size()));
     }
 
     /** {@return bytes in large folios, of the region and of the separate memory of its buffers} */

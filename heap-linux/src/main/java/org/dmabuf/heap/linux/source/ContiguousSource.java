@@ -17,6 +17,7 @@ import org.dmabuf.heap.linux.kernel.NewMemfd;
 import org.dmabuf.heap.linux.kernel.PhysicalRun;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
 import org.dmabuf.heap.linux.machine.HugePages;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -99,7 +100,7 @@ public final class ContiguousSource implements MemorySource {
 
     @Override
     public Map<String, Object> properties() {
-        return Map.of(
+        return PhysicalMemory.with(Map.of(
                 HeapProperties.BACKEND,
                 runs.backend(),
                 HeapProperties.DMABUF,
@@ -110,8 +111,17 @@ public final class ContiguousSource implements MemorySource {
                 PhysicalRun.BYTES,
                 HeapProperties.ALIGNMENT,
                 PhysicalRun.BYTES,
+                HeapProperties.SG_ENTRY,
+                Bytes.PAGE,
+                HeapProperties.SIZE_MAX,
+                largest(),
                 HeapProperties.EXPORT_READONLY,
-                validator.grantsReadOnlyExport());
+                validator.grantsReadOnlyExport()));
+    }
+
+    /** Returns 0 if an operator's limit for udmabuf is below one run, which every buffer takes. */
+    private long largest() {
+        return udmabuf.limit() < PhysicalRun.BYTES ? 0 : PhysicalRun.BYTES;
     }
 
     /** A request without export gets a dma-buf as well, because only that keeps the run whole. */

@@ -545,6 +545,7 @@ class RegionSourceTest {
         kernel.failNext(call, 2, errno); // for a page of its own, and for the region
         RegionSource source = open(layout(RegionLayout.Exports.AUTO));
         assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
+        assertEquals(source.size(), source.properties().get(HeapProperties.SIZE_MAX));
         assertEquals(false, source.properties().get(HeapProperties.DMABUF));
         assertTrue(source.passedOver().contains(errno.meaning()), source.passedOver());
     }

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.device.v4l2;
+
+import java.io.File;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Dictionary;
+import java.util.Hashtable;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.constraint.ConstraintKind;
+import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.linux.probe.BounceCounter;
+import org.dmabuf.heap.linux.probe.DeviceEntry;
+import org.dmabuf.heap.linux.probe.OutcomeMemory;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.DeviceDemands;
+import org.dmabuf.heap.spi.DeviceProbe;
+import org.osgi.framework.BundleContext;
+import org.osgi.framework.ServiceRegistration;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+
+/**
+ * Demands and probes of V4L2 devices that capture or output video. For its demands a device is opened for a moment. A
+ * device that transforms video has a format for each process that opens it, so its size is no demand.
+ */
+@Component(service = {})
+public final class VideoDevices implements DeviceDemands, DeviceProbe {
+    private static final String CLASS = "video4linux";
+    private static final String OUTCOMES = "outcomes.txt";
+    /** Service property that changes with the demands, so that the broker asks again. */
+    private static final String CHANGES = "outcomes.changes";
+    /** Far more than a frame of any device, and so little that most machines can give it. */
+    private static final long LARGEST_SIZE = 1L << 30;
+
+    private final Path root;
+    private final Syscalls syscalls;
+    private final BounceCounter counter;
+    private final OutcomeMemory memory;
+    private final AtomicLong changes = new AtomicLong();
+    private final ServiceRegistration<?> registration;
+
+    /**
+     * Registers the services.
+     *
+     * @param context of this bundle, whose data folder has the outcomes of probes
+     */
+    @Activate
+    public VideoDevices(BundleContext context) {
+        this(
+                context,
+                Path.of("/"),
+                Syscalls.linux(),
+                Optional.ofNullable(context.getDataFile(OUTCOMES)).map(File::toPath));
+    }
+
+    /** Uses a file system and a kernel of a test. */
+    VideoDevices(BundleContext context, Path root, Syscalls syscalls, Optional<Path> outcomes) {
+        this.root = root;
+        this.syscalls = syscalls;
+        counter = BounceCounter.of(root);
+        memory = OutcomeMemory.open(outcomes, InstantSource.system(), this::announce);
+        String[] services = {DeviceDemands.class.getName(), DeviceProbe.class.getName()};
+        registration = context.registerService(services, this, properties());
+    }
+
+    private Dictionary<String, ?> properties() {
+        Hashtable<String, Object> properties = new Hashtable<>();
+        properties.put(CHANGES, changes.get());
+        return properties;
+    }
+
+    private void announce() {
+        changes.incrementAndGet();
+        try {
+            registration.setProperties(properties());
+        } catch (IllegalStateException e) {
+            // The bundle stops.
+        }
+    }
+
+    /** Ends the services. The outcomes stay in the file. */
+    @Deactivate
+    void stop() {
+        registration.unregister();
+    }
+
+    private Optional<DeviceEntry> entry(String device) {
+        return DeviceEntry.of(root, device).filter(entry -> entry.subsystem().equals(CLASS));
+    }
+
+    @Override
+    public List<Demand> demands(String device) {
+        Optional<DeviceEntry> entry = entry(device);
+        if (entry.isEmpty()) {
+            return List.of();
+        }
+        try (VideoDevice video = VideoDevice.open(device, syscalls)) {
+            List<Demand> demands = new ArrayList<>(asked(device, video));
+            demands.addAll(memory.demands(device, entry.get()));
+            return demands;
+        }
+    }
+
+    private static List<Demand> asked(String device, VideoDevice video) {
+        int capabilities = video.capabilities();
+        Set<VideoQueue> queues = VideoQueue.of(capabilities);
+        if (queues.isEmpty()) {
+            return List.of(); // for radio, teletext or metadata
+        }
+        if (!canImport(video, capabilities, queues)) {
+            String why = "its driver imports no dma-bufs; use the device's own memory, V4L2_MEMORY_MMAP";
+            return List.of(Demand.of(device, ConstraintKind.SIZE_MAX, "0", why));
+        }
+        List<Demand> demands = new ArrayList<>();
+        demands.add(Demand.of(device, ConstraintKind.DMABUF, "true", "its driver imports dma-bufs"));
+        boolean isOwnFormat =
+                (capabilities & (VideoQueue.CAP_VIDEO_M2M | VideoQueue.CAP_VIDEO_M2M_MPLANE)) != 0;
+        for (VideoQueue queue : isOwnFormat ? Set.<VideoQueue>of() : queues) {
+            VideoFormat format = video.format(queue);
+            demands.add(Demand.of(
+                    device, ConstraintKind.SIZE_MIN, Long.toString(format.size()), "present format " + format));
+        }
+        return demands;
+    }
+
+    private static boolean canImport(VideoDevice video, int capabilities, Set<VideoQueue> queues) {
+        return (capabilities & VideoDevice.CAP_STREAMING) != 0
+                && queues.stream().allMatch(video::canImport);
+    }
+
+    @Override
+    public Optional<Trial> begin(String device) {
+        Optional<DeviceEntry> entry = entry(device);
+        if (entry.isEmpty()) {
+            return Optional.empty();
+        }
+        VideoDevice video = VideoDevice.open(device, syscalls);
+        Optional<Trial> trial = Optional.empty();
+        try {
+            trial = begin(device, entry.get(), video);
+            return trial;
+        } finally {
+            if (trial.isEmpty()) {
+                video.close();
+            }
+        }
+    }
+
+    private Optional<Trial> begin(String device, DeviceEntry entry, VideoDevice video) {
+        int capabilities = video.capabilities();
+        Set<VideoQueue> queues = VideoQueue.of(capabilities);
+        if (queues.isEmpty()) {
+            return Optional.empty();
+        }
+        if (!canImport(video, capabilities, queues)) {
+            throw HeapException.of(
+                    Errno.ENOTSUP,
+                    "the probe of " + device + " failed: its driver imports no dma-bufs; use the device's own memory,"
+                            + " V4L2_MEMORY_MMAP");
+        }
+        VideoQueue queue = queues.iterator().next();
+        VideoFormat format = video.format(queue);
+        if (format.size() == 0 || format.size() > LARGEST_SIZE) {
+            throw video.unusableSize(format.size());
+        }
+        video.requestBuffers(queue, 1); // fails if the device is in use
+        video.requestBuffers(queue, 0);
+        return Optional.of(new VideoTrial(device, entry, video, queue, format, counter, memory));
+    }
+
+    @Override
+    public int forget(String device) {
+        return entry(device).map(memory::forget).orElse(0);
+    }
+}
