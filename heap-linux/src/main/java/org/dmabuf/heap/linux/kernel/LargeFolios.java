@@ -76,9 +76,6 @@ public final class LargeFolios {
 
     private final AtomicLong held = new AtomicLong();
     private volatile long pausedUntil;
-    /** Line of the statistics when it was last read; empty if the file has no such line. */
-    private volatile String moves;
-
     private volatile int lastError;
     /** Whether the kernel has made a large folio, or its refusal was logged. */
     private volatile boolean known;
@@ -120,7 +117,6 @@ public final class LargeFolios {
                 .orElse(0L);
         this.advisedFrom = advisedFrom(settings);
         this.pausedUntil = nanoTime.getAsLong();
-        this.moves = moves();
     }
 
     private long advisedFrom(Path settings) {
@@ -193,6 +189,7 @@ public final class LargeFolios {
         long budget = BUDGET_NANOS + whole / folio * EXTENT_NANOS;
         long large = 0;
         long pieceEnd = 0;
+        String before = null; // the count of moves after the last slow folio
         for (long done = 0; done < whole && budget >= 0; done += folio) {
             if (done >= pieceEnd) {
                 pieceEnd = done + Pieces.next(heap, done, size);
@@ -210,8 +207,12 @@ public final class LargeFolios {
                 break;
             }
             long taken = nanoTime.getAsLong() - start;
-            if (taken > EXTENT_NANOS && hasMovedMemory()) {
-                budget -= taken;
+            if (taken > EXTENT_NANOS) {
+                String after = moves();
+                if (after.isEmpty() || before != null && !after.equals(before)) {
+                    budget -= taken;
+                }
+                before = after;
             }
         }
         return large;
@@ -231,13 +232,11 @@ public final class LargeFolios {
         return result;
     }
 
-    /** {@return whether the kernel may have moved memory since the last call, for this thread or another} */
-    private boolean hasMovedMemory() {
-        String before = moves;
-        moves = moves();
-        return moves.isEmpty() || !moves.equals(before);
-    }
-
+    /**
+     * {@return the line of the statistics, empty if there is none} A slow folio counts only if the line has changed
+     * since the last slow one of the same buffer. The first of a buffer therefore never counts: an earlier reading of
+     * the line would take half as long as a folio, and an older line shows moves of other threads.
+     */
     private String moves() {
         try {
             Matcher line = MOVES.matcher(ProcFile.read(statistics).orElse(""));

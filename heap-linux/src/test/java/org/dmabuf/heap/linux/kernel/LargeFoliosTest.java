@@ -263,9 +263,9 @@ class LargeFoliosTest {
         moving = true;
         nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(7) + 1;
         LargeFolios folios = folios();
-        assertEquals(2 * FOLIO, inLargeFolios(folios, SIZE));
-        assertEquals(2 * FOLIO, inLargeFolios(folios, SIZE), "that is not a failure");
-        nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(14) / 3;
+        assertEquals(3 * FOLIO, inLargeFolios(folios, SIZE), "the first does not count");
+        assertEquals(3 * FOLIO, inLargeFolios(folios, SIZE), "that is not a failure");
+        nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(14) / 2;
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
         nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(1);
         assertEquals(64 * FOLIO, inLargeFolios(folios, 64 * FOLIO), "clearing takes as long");
@@ -278,6 +278,17 @@ class LargeFoliosTest {
         LargeFolios folios = folios();
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
+    }
+
+    /** The kernel counts for the whole machine. */
+    @Test
+    void moves_of_memory_before_a_buffer_are_not_charged_to_it() throws IOException {
+        nanosOfACollapse = TimeUnit.SECONDS.toNanos(1);
+        LargeFolios folios = folios();
+        for (int buffer = 0; buffer < 3; buffer++) {
+            count(++moves);
+            assertEquals(SIZE, inLargeFolios(folios, SIZE));
+        }
     }
 
     @Test
