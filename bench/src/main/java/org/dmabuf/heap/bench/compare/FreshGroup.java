@@ -49,8 +49,8 @@ final class FreshGroup implements Group {
     @Override
     public String note() {
         return """
-                One thread makes memory, fills it by memset and frees it. All memory is zeroed before it is filled, except
-                in the last column.
+                One thread makes memory, fills it by memset and frees it. All memory is zeroed before it is filled,
+                except in the last column.
 
                 - `fresh` is a client of the broker: it allocates, maps, fills, closes arena and buffer, and waits until
                   the heap has released the memory. `fresh, source` makes the same calls without the broker.
