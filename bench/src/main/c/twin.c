@@ -62,22 +62,17 @@ static int make(size_t size, size_t folio) {
     }
     if (folio != 0 && size >= folio) {
         size_t whole = size & -folio;
-        size_t rounded = size - whole >= folio / 4 ? whole + folio : whole;
-        size_t length = rounded > size ? rounded : size;
-        char *memory = map_aligned(fd, length, folio);
-        if (memory == MAP_FAILED || ftruncate(fd, length) != 0) {
+        char *memory = map_aligned(fd, size, folio);
+        if (memory == MAP_FAILED || ftruncate(fd, size) != 0) {
             return -1;
         }
-        for (size_t done = 0; done < rounded; done += folio) {
+        for (size_t done = 0; done < whole; done += folio) {
             if (madvise(memory + done, 4096, MADV_POPULATE_WRITE) != 0
                     || madvise(memory + done, folio, MADV_COLLAPSE) != 0) {
                 break;
             }
         }
-        if (length > size && ftruncate(fd, size) != 0) {
-            return -1;
-        }
-        munmap(memory, length);
+        munmap(memory, size);
     }
     if (fallocate(fd, 0, 0, size) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return -1;

@@ -130,18 +130,7 @@ public final class SystemContigHeap {
                     backEnds.requireWord(config.backend());
                     return config.backend();
                 },
-                word -> {
-                    BackEnds.Choice choice = backEnds.choose(word);
-                    return choice.opened().then(source -> {
-                        if (!choice.passedOver().isEmpty()) {
-                            log.info(
-                                    "heap '{}' takes its memory from {}",
-                                    heap,
-                                    choice.word() + ", since " + choice.passedOver());
-                        }
-                        return source;
-                    });
-                });
+                word -> ChosenBackEnd.open(backEnds, word, heap, log));
     }
 
     /** If the machine has no huge pages, only a heap that is configured to use them waits for them. */

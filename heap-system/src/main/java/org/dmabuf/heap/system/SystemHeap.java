@@ -146,18 +146,8 @@ public final class SystemHeap {
                     backEnds.requireWord(config.backend());
                     return new Pools(settings).budget(config);
                 },
-                budget -> {
-                    BackEnds.Choice choice = backEnds.choose(config.backend());
-                    return choice.opened().then(source -> {
-                        if (!choice.passedOver().isEmpty()) {
-                            log.info(
-                                    "heap '{}' takes its memory from {}",
-                                    heap,
-                                    choice.word() + ", since " + choice.passedOver());
-                        }
-                        return PooledSource.over(source, heap, syscalls, headroom, budget);
-                    });
-                });
+                budget -> ChosenBackEnd.open(backEnds, config.backend(), heap, log)
+                        .then(source -> PooledSource.over(source, heap, syscalls, headroom, budget)));
     }
 
     /** Withdraws the heap. Its buffers stay valid. */

@@ -164,16 +164,18 @@ public final class Compare {
         Files.writeString(folder.resolve("compare.md"), text);
         Files.writeString(folder.resolve("compare.json"), Results.json(machine, rows));
         List<Chart.Panel> panels = new ArrayList<>();
-        panel("Memory that is made, filled and freed", "fresh", rows).ifPresent(panels::add);
-        panel("A frame that another process reads", "share", rows).ifPresent(panels::add);
+        panel("Memory that is made, filled and freed", new FreshGroup(), rows).ifPresent(panels::add);
+        panel("A frame that another process reads", new ShareGroup(), rows).ifPresent(panels::add);
         if (!panels.isEmpty()) {
             Files.writeString(folder.resolve("compare.svg"), Chart.of(panels));
         }
     }
 
     /** {@return the rows of a group that have the same contenders as its first; empty if it was not measured} */
-    private static Optional<Chart.Panel> panel(String title, String group, List<Row> all) {
-        List<Row> rows = all.stream().filter(row -> row.group().equals(group)).toList();
+    static Optional<Chart.Panel> panel(String title, Group group, List<Row> all) {
+        List<Row> rows = all.stream()
+                .filter(row -> row.group().equals(group.name()) && group.isInChart(row))
+                .toList();
         return rows.stream()
                 .findFirst()
                 .map(first -> new Chart.Panel(

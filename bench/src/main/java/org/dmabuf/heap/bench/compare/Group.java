@@ -15,6 +15,11 @@ public interface Group {
     /** {@return rows; none if this machine lacks a prerequisite that the note names} */
     List<Row> measure(Rounds rounds) throws IOException;
 
+    /** {@return whether a row compares equal work; the note explains one that does not} */
+    default boolean isInChart(Row row) {
+        return true;
+    }
+
     /** {@return a sentence that follows from the rows, or an empty text} */
     default String conclusion(List<Row> rows) {
         return "";

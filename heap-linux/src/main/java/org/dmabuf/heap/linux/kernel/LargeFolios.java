@@ -76,9 +76,6 @@ public final class LargeFolios {
 
     private final AtomicLong held = new AtomicLong();
     private volatile long pausedUntil;
-    /** Line of the statistics when it was last read; empty if the file has no such line. */
-    private volatile String moves;
-
     private volatile int lastError;
     /** Whether the kernel has made a large folio, or its refusal was logged. */
     private volatile boolean known;
@@ -120,7 +117,6 @@ public final class LargeFolios {
                 .orElse(0L);
         this.advisedFrom = advisedFrom(settings);
         this.pausedUntil = nanoTime.getAsLong();
-        this.moves = moves();
     }
 
     private long advisedFrom(Path settings) {
@@ -161,59 +157,40 @@ public final class LargeFolios {
      */
     long fill(int fd, long size) {
         boolean advised = size >= advisedFrom;
-        long rounded = collapsible(size, advised);
-        long length = Math.max(size, rounded);
-        if (rounded == 0 && !advised) {
+        long whole = collapsible(size);
+        if (whole == 0 && !advised) {
             return 0;
         }
-        long alignment = Math.min(folio, Long.highestOneBit(length));
-        long address = AlignedMapping.mapMemfd(syscalls, length, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
+        long alignment = Math.min(folio, Long.highestOneBit(size));
+        long address = AlignedMapping.mapMemfd(syscalls, size, Mmap.PROT_READ | Mmap.PROT_WRITE, fd, alignment);
         if (address < 0) {
             return 0;
         }
         try {
-            if (syscalls.ftruncate(fd, length) < 0) {
+            if (syscalls.ftruncate(fd, size) < 0) {
                 return 0;
             }
-            long large = collapse(address, rounded, size);
-            if (length > size) {
-                cut(fd, size);
-            }
+            long large = collapse(address, whole, size);
             if (advised) {
-                populate(address, rounded, size);
+                populate(address, whole, size);
             }
             return large;
         } finally {
-            syscalls.munmap(address, length);
+            syscalls.munmap(address, size);
         }
     }
 
-    /**
-     * {@return bytes from the start of a buffer to collapse, whole folios} They include the rest of the buffer if it is
-     * large: one folio that is cut afterwards takes less time than the page faults.
-     */
-    private long collapsible(long size, boolean advised) {
-        return nanoTime.getAsLong() - pausedUntil < 0 ? 0 : rounded(size, advised);
+    /** {@return bytes from the start of a buffer to collapse, whole folios; the rest has small pages} */
+    private long collapsible(long size) {
+        return folio == 0 || nanoTime.getAsLong() - pausedUntil < 0 ? 0 : size & -folio;
     }
 
-    private long rounded(long size, boolean advised) {
-        if (size < folio || folio == 0) {
-            return 0;
-        }
-        long whole = size & -folio;
-        return !advised && size - whole >= folio / 4 ? whole + folio : whole;
-    }
-
-    /** {@return bytes that a buffer can have while it is made, at least its size} */
-    public long whileMade(long size) {
-        return Math.max(size, rounded(size, size >= advisedFrom));
-    }
-
-    private long collapse(long address, long rounded, long size) {
-        long budget = BUDGET_NANOS + rounded / folio * EXTENT_NANOS;
+    private long collapse(long address, long whole, long size) {
+        long budget = BUDGET_NANOS + whole / folio * EXTENT_NANOS;
         long large = 0;
         long pieceEnd = 0;
-        for (long done = 0; done < rounded && budget >= 0; done += folio) {
+        String before = null; // the count of moves after the last slow folio
+        for (long done = 0; done < whole && budget >= 0; done += folio) {
             if (done >= pieceEnd) {
                 pieceEnd = done + Pieces.next(heap, done, size);
             }
@@ -222,7 +199,7 @@ public final class LargeFolios {
             lastError = result;
             if (result == 0) {
                 known = true;
-                large += done + folio <= size ? folio : 0; // the last one is cut
+                large += folio;
             } else if (result == -Errno.EBUSY.number()) {
                 throw atTheLimit(size);
             } else if (result != -Errno.EAGAIN.number()) {
@@ -230,8 +207,12 @@ public final class LargeFolios {
                 break;
             }
             long taken = nanoTime.getAsLong() - start;
-            if (taken > EXTENT_NANOS && hasMovedMemory()) {
-                budget -= taken;
+            if (taken > EXTENT_NANOS) {
+                String after = moves();
+                if (after.isEmpty() || before != null && !after.equals(before)) {
+                    budget -= taken;
+                }
+                before = after;
             }
         }
         return large;
@@ -251,13 +232,11 @@ public final class LargeFolios {
         return result;
     }
 
-    /** {@return whether the kernel may have moved memory since the last call, for this thread or another} */
-    private boolean hasMovedMemory() {
-        String before = moves;
-        moves = moves();
-        return moves.isEmpty() || !moves.equals(before);
-    }
-
+    /**
+     * {@return the line of the statistics, empty if there is none} A slow folio counts only if the line has changed
+     * since the last slow one of the same buffer. The first of a buffer therefore never counts: an earlier reading of
+     * the line would take half as long as a folio, and an older line shows moves of other threads.
+     */
     private String moves() {
         try {
             Matcher line = MOVES.matcher(ProcFile.read(statistics).orElse(""));
@@ -289,13 +268,6 @@ public final class LargeFolios {
                     Bytes.text(folio),
                     SETTINGS,
                     folio >> 10);
-        }
-    }
-
-    private void cut(int fd, long size) {
-        int result = syscalls.ftruncate(fd, size);
-        if (result < 0) {
-            throw KernelError.of(heap, size, "ftruncate", result);
         }
     }
 

@@ -60,7 +60,7 @@ public final class Memfd {
      * @param pages 0, or {@link #MFD_HUGETLB} with the page size; such a memfd must not be exported
      */
     public int create(String heap, String name, long size, int seals, int pages) {
-        return create(heap, name, size, seals, pages, null).fd();
+        return create(heap, name, size, seals, pages, (fd, bytes) -> 0).fd();
     }
 
     /**
@@ -69,23 +69,23 @@ public final class Memfd {
      * @param folios large folios of the source
      */
     public NewMemfd create(String heap, String name, long size, int seals, LargeFolios folios) {
-        return create(heap, name, size, seals, 0, folios);
+        return create(heap, name, size, seals, 0, folios::fill);
     }
 
-    /**
-     * Makes a memfd of a fixed size on pages of a given size, or in large folios as far as possible.
-     *
-     * @param pages 0, or {@link #MFD_HUGETLB} with the page size; such a memfd must not be exported
-     * @param folios large folios of the source; null for pages of that size alone
-     */
-    public NewMemfd create(String heap, String name, long size, int seals, int pages, LargeFolios folios) {
+    /** Maker of the first pages of an empty memfd. */
+    private interface FirstPages {
+        /** {@return bytes in large folios} */
+        long fill(int fd, long size);
+    }
+
+    private NewMemfd create(String heap, String name, long size, int seals, int pages, FirstPages first) {
         int fd = create(name, pages);
         if (fd < 0) {
             throw KernelError.of(heap, size, "memfd_create", fd);
         }
         boolean made = false;
         try {
-            long inLargeFolios = folios == null ? 0 : folios.fill(fd, size);
+            long inLargeFolios = first.fill(fd, size);
             allocate(heap, fd, size); // the missing pages, after which there is no hole
             int result = syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | seals);
             if (result < 0) {

@@ -140,12 +140,13 @@ final class RegionMemory {
     private static RegionMemory take(
             String heap, RegionLayout layout, Syscalls syscalls, Headroom headroom, HugePages hugePages) {
         long size = layout.size();
-        LargeFolios folios = keepsAllPages(heap, layout, syscalls) ? new LargeFolios(heap, syscalls) : null;
+        Memfd memfd = new Memfd(syscalls);
+        int seals = Memfd.F_SEAL_SEAL; // not against writing, because udmabuf does not accept a memfd with such a seal
         NewMemfd made;
         try {
-            // No seal against writing, because udmabuf does not accept a memfd with one.
-            made = new Memfd(syscalls)
-                    .create(heap, heap, size, Memfd.F_SEAL_SEAL, HugePages.flags(layout.pageSize()), folios);
+            made = keepsAllPages(heap, layout, syscalls)
+                    ? memfd.create(heap, heap, size, seals, new LargeFolios(heap, syscalls))
+                    : new NewMemfd(memfd.create(heap, heap, size, seals, HugePages.flags(layout.pageSize())), 0);
         } catch (HeapException e) {
             if (e.errno() != Errno.ENOMEM || !layout.isOnHugePages()) {
                 throw e;

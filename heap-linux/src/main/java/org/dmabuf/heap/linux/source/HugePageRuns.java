@@ -55,7 +55,7 @@ final class HugePageRuns implements Runs {
     private NewMemfd take(String name) {
         try {
             int flags = HugePages.flags(PhysicalRun.BYTES);
-            return memfd.create(heap, name, PhysicalRun.BYTES, Memfd.F_SEAL_SEAL, flags, null);
+            return new NewMemfd(memfd.create(heap, name, PhysicalRun.BYTES, Memfd.F_SEAL_SEAL, flags), 0);
         } catch (HeapException e) {
             if (e.errno() != Errno.ENOMEM) {
                 throw e;

@@ -107,14 +107,13 @@ public final class MemfdSource implements MemorySource {
     public HeapBuffer allocate(HeapRequest request) {
         long size = validator.wholePages(request);
         String name = request.name().orElse(heap);
-        long reserved = folios.whileMade(size);
-        headroom.reserve(heap, reserved);
+        headroom.reserve(heap, size);
         try {
             return request.export() == ExportMode.READ_ONLY
                     ? readOnlyExport(name, size)
                     : writableExport(name, size, request.export() != ExportMode.NONE);
         } finally {
-            headroom.settle(reserved);
+            headroom.settle(size);
         }
     }
 

@@ -145,12 +145,11 @@ public final class UdmabufSource implements MemorySource {
     }
 
     private HeapBuffer reserveAndMake(String name, long size, boolean exportable) {
-        long reserved = folios.whileMade(size);
-        headroom.reserve(heap, reserved);
+        headroom.reserve(heap, size);
         try {
             return exportable ? makeDmaBuf(name, size) : makePlain(name, size);
         } finally {
-            headroom.settle(reserved);
+            headroom.settle(size);
         }
     }
 

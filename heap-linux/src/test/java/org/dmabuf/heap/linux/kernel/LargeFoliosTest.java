@@ -27,7 +27,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -51,6 +50,7 @@ class LargeFoliosTest {
 
     private final List<String> calls = new ArrayList<>();
     private long mapped;
+    private long mappedBytes;
     private long nanos;
     private long nanosOfACollapse;
     /** Whether each collapse moves other memory. */
@@ -70,6 +70,7 @@ class LargeFoliosTest {
                     Object result = method.invoke(Syscalls.linux(), arguments);
                     if (method.getName().equals("mmap") && (int) arguments[4] >= 0) {
                         mapped = (long) result;
+                        mappedBytes = (long) arguments[1];
                     }
                     return result;
                 } catch (InvocationTargetException e) {
@@ -196,14 +197,15 @@ class LargeFoliosTest {
         assertEquals(List.of("fallocate 8 MiB"), calls);
     }
 
-    /** The last folio is cut, so that it does not count as large. */
+    /** A folio that is larger than the rest would be charged in full for a moment. */
     @ParameterizedTest
-    @CsvSource({"524288, 5", "520192, 4"})
-    void a_large_rest_gets_a_folio_that_is_cut_and_a_small_one_does_not(long rest, int extents) {
+    @ValueSource(longs = {4096, FOLIO - 4096})
+    void the_rest_above_the_last_whole_folio_has_small_pages_and_the_memfd_is_never_larger_than_the_buffer(long rest) {
         assertEquals(SIZE, inLargeFolios(folios(), SIZE + rest));
-        assertEquals(extents, count("collapse"));
-        assertEquals(extents == 5 ? "ftruncate 10 MiB" : "ftruncate 8.5 MiB", calls.getFirst());
-        assertEquals(extents == 5 ? 2 : 1, count("ftruncate"));
+        assertEquals(4, count("collapse"));
+        assertEquals("ftruncate " + Bytes.text(SIZE + rest), calls.getFirst());
+        assertEquals(1, count("ftruncate"));
+        assertEquals(SIZE + rest, mappedBytes);
     }
 
     @Test
@@ -261,9 +263,9 @@ class LargeFoliosTest {
         moving = true;
         nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(7) + 1;
         LargeFolios folios = folios();
-        assertEquals(2 * FOLIO, inLargeFolios(folios, SIZE));
-        assertEquals(2 * FOLIO, inLargeFolios(folios, SIZE), "that is not a failure");
-        nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(14) / 3;
+        assertEquals(3 * FOLIO, inLargeFolios(folios, SIZE), "the first does not count");
+        assertEquals(3 * FOLIO, inLargeFolios(folios, SIZE), "that is not a failure");
+        nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(14) / 2;
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
         nanosOfACollapse = TimeUnit.MILLISECONDS.toNanos(1);
         assertEquals(64 * FOLIO, inLargeFolios(folios, 64 * FOLIO), "clearing takes as long");
@@ -276,6 +278,17 @@ class LargeFoliosTest {
         LargeFolios folios = folios();
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
         assertEquals(SIZE, inLargeFolios(folios, SIZE));
+    }
+
+    /** The kernel counts for the whole machine. */
+    @Test
+    void moves_of_memory_before_a_buffer_are_not_charged_to_it() throws IOException {
+        nanosOfACollapse = TimeUnit.SECONDS.toNanos(1);
+        LargeFolios folios = folios();
+        for (int buffer = 0; buffer < 3; buffer++) {
+            count(++moves);
+            assertEquals(SIZE, inLargeFolios(folios, SIZE));
+        }
     }
 
     @Test
@@ -327,28 +340,6 @@ class LargeFoliosTest {
     }
 
     @Test
-    void a_memfd_that_cannot_be_cut_is_refused() {
-        Syscalls cutting = cutting(-Errno.EPERM.number());
-        LargeFolios folios = new LargeFolios("camera", cutting, settings, statistics(), () -> nanos);
-        HeapException refusal = assertThrows(HeapException.class, () -> inLargeFolios(folios, SIZE + FOLIO / 2));
-        assertEquals(Errno.EPERM, refusal.errno());
-        assertTrue(refusal.getMessage().startsWith("heap 'camera': ftruncate refused"), refusal.getMessage());
-    }
-
-    /** The kernel, whose second ftruncate has a result. */
-    private Syscalls cutting(int result) {
-        List<Long> lengths = new ArrayList<>();
-        return (Syscalls) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("ftruncate")) {
-                        lengths.add((long) arguments[1]);
-                        return lengths.size() == 2 ? result : syscalls.ftruncate((int) arguments[0], lengths.get(0));
-                    }
-                    return Proxy.getInvocationHandler(syscalls).invoke(syscalls, method, arguments);
-                });
-    }
-
-    @Test
     void an_interrupt_ends_the_allocation_after_a_piece_and_not_before() {
         long large = 192 << 20;
         Thread.currentThread().interrupt();
@@ -391,7 +382,7 @@ class LargeFoliosTest {
     }
 
     @Test
-    void with_a_setting_the_rest_of_a_large_buffer_has_smaller_folios_and_none_is_cut() throws IOException {
+    void with_a_setting_the_rest_of_a_large_buffer_has_smaller_folios() throws IOException {
         set("64", "always inherit within_size [advise] never");
         assertEquals(SIZE, inLargeFolios(folios(), SIZE + FOLIO / 2));
         assertEquals(4, count("collapse"));

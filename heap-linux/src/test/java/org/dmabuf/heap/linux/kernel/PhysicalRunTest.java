@@ -51,16 +51,20 @@ class PhysicalRunTest {
         }
     }
 
-    private void map(LargeFolios folios) {
-        memfd = new Memfd(linux)
-                .create(HEAP, HEAP, PhysicalRun.BYTES, 0, 0, folios)
-                .fd();
+    private void mapOneFolio() {
+        map(new Memfd(linux)
+                .create(HEAP, HEAP, PhysicalRun.BYTES, 0, MadeUpFolios.timeless(linux))
+                .fd());
+    }
+
+    private void map(int made) {
+        memfd = made;
         mapping = mmap.mapToKeep(HEAP, memfd, PhysicalRun.BYTES);
     }
 
     @Test
     void a_large_folio_is_one_run_and_a_part_of_it_that_was_replaced_ends_that() {
-        map(MadeUpFolios.timeless(linux));
+        mapOneFolio();
         PhysicalRun check = new PhysicalRun(linux);
         assertEquals(Result.ONE, check.check(HEAP, mapping));
         assertEquals(0, new Memfd(linux).punch(memfd, 4096, 4096));
@@ -70,13 +74,13 @@ class PhysicalRunTest {
 
     @Test
     void small_pages_are_not_one_run() {
-        map(null);
+        map(new Memfd(linux).create(HEAP, HEAP, PhysicalRun.BYTES, 0));
         assertEquals(Result.SEVERAL, new PhysicalRun(linux).check(HEAP, mapping));
     }
 
     @Test
     void an_older_kernel_shows_frames_to_a_privileged_process() throws IOException {
-        map(null);
+        map(new Memfd(linux).create(HEAP, HEAP, PhysicalRun.BYTES, 0));
         kernel.fail("ioctl", Errno.ENOTTY);
         assertEquals(Result.ONE, withFrames(page -> PRESENT | 0x1000 + page));
         assertEquals(Result.SEVERAL, withFrames(page -> PRESENT | 0x1000 + page + page / 511));
@@ -98,7 +102,7 @@ class PhysicalRunTest {
 
     @Test
     void a_lack_of_descriptors_is_reported() {
-        map(null);
+        map(new Memfd(linux).create(HEAP, HEAP, PhysicalRun.BYTES, 0));
         kernel.fail("open", Errno.EMFILE);
         HeapException refusal =
                 assertThrows(HeapException.class, () -> new PhysicalRun(kernel.syscalls).check(HEAP, mapping));
