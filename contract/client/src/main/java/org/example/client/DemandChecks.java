@@ -5,6 +5,7 @@ import static org.example.client.Gateway.OWN;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
@@ -94,6 +95,8 @@ final class DemandChecks {
         Expect.same(8192L, two.number().orElseThrow());
         Expect.same(ConstraintKind.ALIGNMENT, two.kind());
         Expect.yes(!two.isAny());
+        ConstraintValue names = ConstraintValue.ofWords(ConstraintKind.HEAP, Set.of("a,b"));
+        Expect.same(Set.of("a,b"), names.words());
         HeapFacts facts = HeapFacts.of(Map.of(HeapProperties.ALIGNMENT, 65_536L, HeapProperties.SIZE_MAX, 1L << 20));
         Expect.yes(two.isMetBy(facts, 1) && !three.isMetBy(facts, 1));
         Expect.same(1L << 20, facts.largestSize());

@@ -2,9 +2,12 @@
 package org.dmabuf.heap.constraint;
 
 import java.io.Serializable;
+import java.util.Collection;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Value of a demand: a set of permitted memories, with the operations of its kind's operator. For all values of a kind,
@@ -39,6 +42,19 @@ public abstract class ConstraintValue implements Serializable {
             throw new IllegalArgumentException("invalid " + kind.name() + " = '" + Numbers.printable(text)
                     + "': expected " + kind.form() + ", or any");
         }
+    }
+
+    /**
+     * Returns a value that has words, which can contain any character.
+     *
+     * @param kind a kind of the operator {@code one-of} or {@code none-of}
+     * @param words at least one word
+     * @return a value
+     * @throws IllegalArgumentException for another kind, or a word that is empty, too long or not permitted
+     */
+    public static ConstraintValue ofWords(ConstraintKind kind, Collection<String> words) {
+        Objects.requireNonNull(kind, "invalid kind = null: expected a ConstraintKind");
+        return parse(kind, words.stream().map(Words::text).collect(Collectors.joining(",")));
     }
 
     /** {@return its kind} */
@@ -87,6 +103,14 @@ public abstract class ConstraintValue implements Serializable {
      */
     public OptionalLong number() {
         return OptionalLong.empty();
+    }
+
+    /**
+     * {@return the words of a value of {@code one-of} or {@code none-of}; empty for other operators, and for a value
+     * that demands nothing}
+     */
+    public Set<String> words() {
+        return Set.of();
     }
 
     /** Reads the number with which a value of this kind is compared. The size of the buffer counts as a fact. */

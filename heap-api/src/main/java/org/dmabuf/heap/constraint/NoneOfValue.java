@@ -21,7 +21,7 @@ final class NoneOfValue extends ConstraintValue {
 
     static NoneOfValue read(ConstraintKind kind, String text) {
         return new NoneOfValue(
-                kind, text.equals(ANY) ? Collections.emptySortedSet() : WordsValue.words(kind, text));
+                kind, text.equals(ANY) ? Collections.emptySortedSet() : Words.parse(kind, text));
     }
 
     @Override
@@ -43,7 +43,12 @@ final class NoneOfValue extends ConstraintValue {
     }
 
     @Override
+    public Set<String> words() {
+        return Set.copyOf(words);
+    }
+
+    @Override
     String text() {
-        return words.isEmpty() ? ANY : String.join(",", words);
+        return words.isEmpty() ? ANY : Words.text(words);
     }
 }

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.constraint;
 
-import java.util.Collections;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
 
 /** Set of permitted words; without a set, all words are permitted. */
 final class WordsValue extends ConstraintValue {
     private static final long serialVersionUID = 1L;
-    private static final Pattern WORD = Pattern.compile("[A-Za-z0-9_.:/@-]{1,64}");
 
     /** Null if all words are permitted; sorted and never changed afterwards. */
     @SuppressWarnings("serial") // a TreeSet
@@ -22,23 +19,7 @@ final class WordsValue extends ConstraintValue {
     }
 
     static WordsValue read(ConstraintKind kind, String text) {
-        return new WordsValue(kind, text.equals(ANY) ? null : words(kind, text));
-    }
-
-    /**
-     * Parses words.
-     *
-     * @throws IllegalArgumentException without a message, for another form or a word that the kind does not permit
-     */
-    static SortedSet<String> words(ConstraintKind kind, String text) {
-        SortedSet<String> words = new TreeSet<>();
-        for (String word : text.split(",", -1)) {
-            if (!WORD.matcher(word).matches() || word.equals(ANY) || !kind.permits(word)) {
-                throw new IllegalArgumentException();
-            }
-            words.add(word);
-        }
-        return words;
+        return new WordsValue(kind, text.equals(ANY) ? null : Words.parse(kind, text));
     }
 
     /** {@return whether a word is permitted} */
@@ -72,7 +53,12 @@ final class WordsValue extends ConstraintValue {
     }
 
     @Override
+    public Set<String> words() {
+        return words == null ? Set.of() : Set.copyOf(words);
+    }
+
+    @Override
     String text() {
-        return String.join(",", words == null ? Collections.singleton(ANY) : words);
+        return words == null ? ANY : Words.text(words);
     }
 }

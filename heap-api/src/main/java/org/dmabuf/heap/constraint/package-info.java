@@ -33,6 +33,9 @@
  *     each pair, so many entries of at most so many bytes hold the buffer
  * </table>
  *
+ * <p>A word consists of letters, digits and the characters {@code _.:/@-}. Each byte of another character is written as
+ * {@code %} with two hexadecimal digits, for instance {@code linux%2Ccma}.
+ *
  * <p>A number is decimal, hexadecimal with {@code 0x}, or decimal with the suffix K, M, G or T.
  */
 @Export

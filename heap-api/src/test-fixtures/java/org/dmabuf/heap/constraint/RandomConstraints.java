@@ -111,7 +111,7 @@ public final class RandomConstraints {
 
     private String words(ConstraintKind kind) {
         List<String> from = new ArrayList<>(
-                kind.equals(ConstraintKind.CPU) ? List.of("cached", "uncached", "none") : List.of("0", "1", "2", "3"));
+                kind.equals(ConstraintKind.CPU) ? List.of("cached", "uncached", "none") : List.of("0", "1", "2", "3", "a%2Cb"));
         while (from.size() > 1 && chance(2)) {
             from.remove(random.nextInt(from.size()));
         }
@@ -177,7 +177,7 @@ public final class RandomConstraints {
         put(heap, "acme.step", List.of(3L, 48L << 10, 1L << 20));
         put(heap, "acme.most", List.of(0L, 4096L, 1L << 20));
         put(heap, "acme.least", List.of(0L, 4096L, 1L << 20));
-        put(heap, "acme.bank", List.of("0", 1, List.of("2", "3")));
+        put(heap, "acme.bank", List.of("0", 1, List.of("2", "3"), "a,b"));
         put(heap, "acme.fast", List.of(true, false));
         window(heap, "heap.address");
         window(heap, "acme.window");

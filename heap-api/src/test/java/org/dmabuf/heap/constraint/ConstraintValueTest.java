@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.dmabuf.heap.HeapProperties;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,6 +44,7 @@ class ConstraintValueTest {
                 "size.min=0 | any",
                 "size.max=9223372036854775807 | any",
                 "cpu=uncached,cached | cached,uncached",
+                "not-heap=linux%2Ccma,%61ny,%61 | a,%61ny,linux%2Ccma",
                 "dmabuf=true | true",
                 "sg=1xany | contiguous",
                 "sg=64x65536,10xany | 10xany,64x64K",
@@ -72,6 +74,9 @@ class ConstraintValueTest {
                 "cpu=casched | expected words separated by ',': cached, none, uncached, or any",
                 "cpu=cached, | expected words",
                 "numa=any,1 | expected words",
+                "not-heap=a%2c | expected words",
+                "not-heap=a% | expected words",
+                "not-heap= | expected words",
                 "dmabuf=yes | expected true, or any",
                 "sg=0x4K | expected 'contiguous', or pairs ENTRIESxBYTES separated by ','",
                 "sg=4x0 | expected 'contiguous'",
@@ -166,6 +171,24 @@ class ConstraintValueTest {
         assertTrue(met("acme.bank=a,b", Map.of("acme.bank", "a"), 1));
         assertFalse(met("acme.bank=a,b", Map.of("acme.bank", List.of()), 1));
         assertFalse(met("acme.bank=a,true", Map.of("acme.bank", List.of("a", true)), 1));
+    }
+
+    @Test
+    void words_can_have_any_characters() {
+        Set<String> names = Set.of("linux,cma", "any", "kamera-\u00fc", "100%");
+        ConstraintValue value = ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, names);
+        assertEquals("100%25,%61ny,kamera-%C3%BC,linux%2Ccma", value.toString());
+        assertEquals(names, value.words());
+        assertEquals(names, value("not-heap=" + value).words());
+        for (String name : names) {
+            assertFalse(value.isMetBy(HeapFacts.of(Map.of(HeapProperties.NAME, name)), 1), name);
+        }
+        assertEquals(Set.of(), value("numa=any").words());
+        assertEquals(Set.of("0", "1"), value("numa=1,0").words());
+        assertThrows(
+                IllegalArgumentException.class, () -> ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, Set.of()));
+        assertThrows(
+                IllegalArgumentException.class, () -> ConstraintValue.ofWords(ConstraintKind.DMABUF, Set.of("x")));
     }
 
     @Test

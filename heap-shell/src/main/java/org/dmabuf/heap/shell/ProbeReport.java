@@ -86,7 +86,7 @@ final class ProbeReport {
         TreeSet<String> names = new TreeSet<>();
         broker.demandsOf(device).stream()
                 .filter(demand -> demand.kind().equals(ConstraintKind.NOT_HEAP))
-                .forEach(demand -> names.addAll(List.of(demand.value().toString().split(","))));
+                .forEach(demand -> names.addAll(demand.value().words()));
         return List.copyOf(names);
     }
 

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.constraint.ConstraintKind;
@@ -116,13 +117,6 @@ public final class OutcomeMemory {
                 CONTIGUOUS.isMetBy(facts, size),
                 outcome,
                 LocalDate.ofInstant(clock.instant(), ZoneOffset.UTC));
-        if (outcome.isLasting() && excluded(made).isEmpty()) {
-            LOG.warn(
-                    "heap '{}' cannot be excluded for device {}, because no demand can have its name; rename it",
-                    made.heap(),
-                    made.device());
-            return;
-        }
         boolean isKept = outcome.isLasting() || made.isAcceptanceOfOneRun();
         if (!isKept && outcome.result() != ProbeOutcome.Result.ACCEPTED) {
             return; // it proves nothing
@@ -167,8 +161,9 @@ public final class OutcomeMemory {
         Optional<Demand> contiguous = Optional.empty();
         for (StoredOutcome outcome : its) {
             if (outcome.outcome().isLasting()) {
-                excluded(outcome)
-                        .ifPresent(value -> byHeap.put(outcome.heap(), Demand.of(device, value, outcome.why())));
+                ConstraintValue excluded =
+                        ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, Set.of(outcome.heap()));
+                byHeap.put(outcome.heap(), Demand.of(device, excluded, outcome.why()));
             }
             if (outcome.isRefusalOfPieces()) {
                 for (StoredOutcome other : its) {
@@ -191,16 +186,6 @@ public final class OutcomeMemory {
                     .toList();
         }
         return its.isEmpty() ? its : its.stream().filter(outcome -> outcome.isOf(entry)).toList();
-    }
-
-    /** {@return the value that excludes the heap; empty if its name is no word of a value} */
-    private static Optional<ConstraintValue> excluded(StoredOutcome outcome) {
-        try {
-            return Optional.of(ConstraintValue.parse(ConstraintKind.NOT_HEAP, outcome.heap()))
-                    .filter(value -> !value.isAny() && value.toString().equals(outcome.heap()));
-        } catch (IllegalArgumentException e) {
-            return Optional.empty();
-        }
     }
 
     /**
