@@ -79,6 +79,9 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
 
     private void announce() {
         changes.incrementAndGet();
+        if (registration == null) {
+            return; // another thread was faster than the constructor
+        }
         try {
             registration.setProperties(properties());
         } catch (IllegalStateException e) {
