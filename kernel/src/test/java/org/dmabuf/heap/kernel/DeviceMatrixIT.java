@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -43,8 +42,6 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.osgi.framework.BundleContext;
-import org.osgi.framework.ServiceRegistration;
 
 /**
  * Comparison of the broker's verdict on each kind of memory with that of the kernel, for a camera that takes any memory
@@ -203,24 +200,13 @@ class DeviceMatrixIT {
     }
 
     private static boolean isOfferedAfterProbe(BrokerParts broker, String camera, long size) {
-        VideoDevices devices = new VideoDevices(context());
+        VideoDevices devices = new VideoDevices(ProbeContext.of(broker.sources::changed));
         broker.sources.add(2, devices, "org.dmabuf.device.v4l2");
         try (DeviceProbe.Trial trial = devices.begin(camera).orElseThrow();
                 DmaBuf buffer = broker.allocate(AllocationRequest.of(size).withHeaps(HEAP))) {
             trial.attach(buffer);
         }
         return isOffered(broker, camera, size);
-    }
-
-    /** {@return the context of a bundle without a folder for its files} */
-    private static BundleContext context() {
-        ClassLoader loader = DeviceMatrixIT.class.getClassLoader();
-        Object registration = Proxy.newProxyInstance(
-                loader, new Class<?>[] {ServiceRegistration.class}, (_, _, _) -> null);
-        return (BundleContext) Proxy.newProxyInstance(
-                loader,
-                new Class<?>[] {BundleContext.class},
-                (_, method, _) -> method.getName().equals("registerService") ? registration : null);
     }
 
     /** {@return whether the memory is one run below 4 GiB; empty if the kernel does not show the frames of its heaps} */
