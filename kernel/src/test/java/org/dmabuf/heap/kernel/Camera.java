@@ -3,6 +3,7 @@ package org.dmabuf.heap.kernel;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -54,7 +55,7 @@ final class Camera implements AutoCloseable {
 
     Camera(String node) {
         fd = Syscalls.linux().open(node, O_RDWR);
-        assertEquals(true, fd >= 0, () -> node + ": " + fd);
+        assertTrue(fd >= 0, () -> node + ": " + fd);
     }
 
     /** {@return the bytes of a frame of this size} */
@@ -97,7 +98,7 @@ final class Camera implements AutoCloseable {
         return Syscalls.linux().ioctl(fd, request, argument.address());
     }
 
-    /** {@return whether the machine has memory above 4 GiB, which the kernel copies for devices that do not reach it} */
+    /** {@return whether the machine has memory above 4 GiB, which the kernel copies for devices with 32 bits} */
     static boolean canBeCopied() {
         return Files.exists(SLOTS);
     }

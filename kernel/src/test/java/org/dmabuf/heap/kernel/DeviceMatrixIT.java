@@ -2,6 +2,7 @@
 package org.dmabuf.heap.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -15,8 +16,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.dmabuf.device.v4l2.VideoDevices;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapRefusedException;
@@ -31,8 +35,10 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.DeviceProbe;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.spi.ProbeOutcome;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -40,7 +46,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Comparison of the broker's verdict on each kind of memory with that of the kernel, for a camera that takes any memory
- * and one that takes a single run below 4 GiB. The results differ between a guest with all memory below 4 GiB
+ * and one that takes a single run below 4 GiB. The verdict is compared twice: with demands of a configuration, and with
+ * the demands that a probe adds. The results differ between a guest with all memory below 4 GiB
  * ({@code kernel/run -m 2560}) and one with memory above.
  */
 class DeviceMatrixIT {
@@ -48,12 +55,16 @@ class DeviceMatrixIT {
     private static final Path LARGEST_PAGES = Path.of("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages");
     private static final Path LARGE_FOLIOS = Path.of("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
     private static final long FRAMES_BELOW_4_GIB = 1L << 32 - 12;
+    /** Least bytes of a buffer that lies in a large folio. */
+    private static final long FOLIO = 2 << 20;
+
     private static final long MIB = 1 << 20;
     private static final long GIB = 1 << 30;
 
+    private static final String HEAP = "memory";
     private static final String SCATTERING = "/dev/video0";
     private static final String CONTIGUOUS = "/dev/video1";
-    private static final List<Demand> DEMANDS = List.of(
+    private static final List<Demand> CONFIGURED = List.of(
             Demand.parse(SCATTERING + " dmabuf=true"),
             Demand.parse(CONTIGUOUS + " dmabuf=true"),
             Demand.parse(CONTIGUOUS + " sg=contiguous"),
@@ -122,44 +133,84 @@ class DeviceMatrixIT {
         String before = word(LARGE_FOLIOS);
         Files.writeString(LARGE_FOLIOS, kind == BackEnd.UDMABUF_SMALL_PAGES ? "deny" : before);
         try (MemorySource source = kind.open();
-                Camera camera = new Camera(node)) {
-            int frame = camera.format(width, height);
-            // A large folio has at least 2 MiB.
-            long size = kind == BackEnd.UDMABUF_LARGE_FOLIOS ? Math.max(frame, 2 * MIB) : frame;
-            boolean offered = offers(kind, source, node, size);
-            HeapBuffer buffer;
-            try {
-                buffer = source.allocate(HeapRequest.of(size));
-            } catch (HeapException e) {
-                report(kind, node, size, offered, e.errno().name(), "");
-                assertEquals(false, offered, e.getMessage());
-                return;
+                BrokerParts broker = new BrokerParts()) {
+            Map<String, Object> properties = new HashMap<>(source.properties());
+            if (kind == BackEnd.CONTIGUOUS_HEAP) {
+                properties.put(HeapProperties.CONTIGUOUS, true); // as heap-cma does
             }
-            try {
-                compare(kind, node, buffer, offered, camera.prepare(buffer.descriptor()));
-            } finally {
-                buffer.release();
-            }
+            broker.heap(HEAP, source, properties);
+            compare(kind, node, width, height, broker, source);
         } finally {
             Files.writeString(LARGE_FOLIOS, before);
         }
     }
 
-    private static void compare(BackEnd kind, String node, HeapBuffer buffer, boolean offered, Camera.Answer answer)
+    private static void compare(
+            BackEnd kind, String node, int width, int height, BrokerParts broker, MemorySource source)
             throws IOException {
-        Optional<Boolean> good = isGoodForDma(kind, buffer);
-        String memory = good.map(yes -> yes ? "one run below 4 GiB" : "scattered or above 4 GiB")
-                .orElse("frames not shown");
-        report(kind, node, buffer.size(), offered, answer.toString(), memory);
+        long size;
+        Camera.Answer answer;
+        Optional<Boolean> good;
+        try (Camera camera = new Camera(node)) {
+            int frame = camera.format(width, height);
+            size = kind == BackEnd.UDMABUF_LARGE_FOLIOS ? Math.max(frame, FOLIO) : frame;
+            HeapBuffer buffer = source.allocate(HeapRequest.of(size));
+            try {
+                answer = camera.prepare(buffer.descriptor());
+                good = isGoodForDma(kind, buffer);
+            } finally {
+                buffer.release();
+            }
+        } catch (HeapException e) {
+            assertEquals(Errno.ENOMEM, e.errno(), e.getMessage());
+            report(kind, node, height, "no buffer", Optional.empty(), false, false);
+            broker.sources.add(1, DeviceMatrixIT::configured, "org.example.cameras");
+            assertFalse(isOffered(broker, node, width * height * 2L));
+            return;
+        }
+        broker.sources.add(1, DeviceMatrixIT::configured, "org.example.cameras");
+        boolean offered = isOffered(broker, node, size);
+        broker.sources.remove(1);
+        boolean offeredAfterProbe = isOfferedAfterProbe(broker, node, size);
+        report(kind, node, height, answer.toString(), good, offered, offeredAfterProbe);
         // Memory can be good by chance, which a heap does not promise for its next buffer. The addresses of a
         // contiguous heap are not known, unless the machine has no others.
         boolean promised = kind == BackEnd.CONTIGUOUS_HEAP && !Camera.canBeCopied();
-        boolean byChance = node.equals(CONTIGUOUS) && !promised && good.orElse(answer.isZeroCopy());
-        assertEquals(offered || byChance && kind != BackEnd.MEMFD, answer.isZeroCopy(), memory);
+        boolean byChance = node.equals(CONTIGUOUS) && kind != BackEnd.MEMFD && !promised;
+        assertEquals(offered || byChance && good.orElse(answer.isZeroCopy()), answer.isZeroCopy(), "as configured");
+        if (offered || !byChance || Camera.canBeCopied()) { // otherwise the probe's buffer can differ from this one
+            assertEquals(answer.isZeroCopy(), offeredAfterProbe, "after the probe");
+        }
         // The answer follows from the memory, so the comparison does not pass by an error of the test.
-        String expected = kind == BackEnd.MEMFD ? "EINVAL" : "ok";
-        if (kind == BackEnd.MEMFD || node.equals(SCATTERING) || good.orElse(false)) {
-            assertEquals(expected, answer.toString(), memory);
+        if (kind == BackEnd.MEMFD) {
+            assertEquals("EINVAL", answer.toString());
+        } else if (node.equals(SCATTERING) || good.orElse(false)) {
+            assertEquals("ok", answer.toString());
+        }
+    }
+
+    private static List<Demand> configured(String device) {
+        return CONFIGURED.stream().filter(demand -> demand.who().equals(device)).toList();
+    }
+
+    private static boolean isOffered(BrokerParts broker, String camera, long size) {
+        try {
+            broker.planner.plan(broker.client, AllocationRequest.of(size).forDevices(camera));
+            return true;
+        } catch (HeapRefusedException e) {
+            return false;
+        }
+    }
+
+    private static boolean isOfferedAfterProbe(BrokerParts broker, String camera, long size) {
+        VideoDevices devices = new VideoDevices(ProbeContext.of(broker.sources::changed));
+        broker.sources.add(2, devices, "org.dmabuf.device.v4l2");
+        try (DeviceProbe.Trial trial = devices.begin(camera).orElseThrow();
+                DmaBuf buffer = broker.allocate(AllocationRequest.of(size).withHeaps(HEAP))) {
+            ProbeOutcome outcome = trial.attach(buffer);
+            boolean offered = isOffered(broker, camera, size);
+            assertEquals(outcome.result() == ProbeOutcome.Result.ACCEPTED, offered, outcome::toString);
+            return offered;
         }
     }
 
@@ -178,33 +229,13 @@ class DeviceMatrixIT {
         return Optional.of(good);
     }
 
-    private static boolean offers(BackEnd kind, MemorySource source, String camera, long size) {
-        Map<String, Object> properties = new HashMap<>(source.properties());
-        if (kind == BackEnd.CONTIGUOUS_HEAP) {
-            properties.put(HeapProperties.CONTIGUOUS, true); // as heap-cma does
-        }
-        try (BrokerParts broker = new BrokerParts()) {
-            broker.heap("memory", source, properties);
-            broker.sources.add(
-                    1,
-                    device -> DEMANDS.stream()
-                            .filter(demand -> demand.who().equals(device))
-                            .toList(),
-                    "org.example.cameras");
-            broker.planner.plan(
-                    broker.client, AllocationRequest.of(size).forDevices(camera));
-            return true;
-        } catch (HeapRefusedException e) {
-            return false;
-        }
-    }
-
-    /** Adds a line to the guest's console, from which the table is made. */
+    /** Adds a line to the guest's console, from which a table can be made. */
     private static void report(
-            BackEnd kind, String camera, long size, boolean offered, String answer, String memory) {
+            BackEnd kind, String camera, int height, String answer, Optional<Boolean> good, boolean... offered) {
+        String memory = good.map(yes -> yes ? "one run below 4 GiB" : "several or above").orElse("not shown");
         System.out.printf(
-                "matrix | %-20s | %s | %8d | %-7s | %-15s | %s%n",
-                kind, camera, size, offered ? "offered" : "-", answer, memory);
+                "matrix | %-20s | %s | %4d | %-14s | %-19s | %-5s | %-5s%n",
+                kind, camera, height, answer, memory, offered[0], offered[1]);
     }
 
     private static String word(Path setting) throws IOException {
