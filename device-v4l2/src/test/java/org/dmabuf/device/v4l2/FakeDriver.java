@@ -26,6 +26,7 @@ final class FakeDriver {
     int queue = 1;
     /** Another queue of the device, 0 for none. */
     int second;
+
     int planes = 1;
     long size = 614_400;
     int bufferCapabilities = 0x5;
@@ -37,6 +38,7 @@ final class FakeDriver {
     IntUnaryOperator prepare = fd -> 0;
     /** The ioctl that fails, and its result; its other calls succeed before {@link #after} calls. */
     long failing;
+
     int result;
     int after;
     Runnable onPrepare = () -> {};
@@ -97,7 +99,8 @@ final class FakeDriver {
             case (int) VideoDevice.VIDIOC_G_FMT -> format(struct);
             case (int) VideoDevice.VIDIOC_CREATE_BUFS -> {
                 struct.set(JAVA_INT, 224, bufferCapabilities);
-                yield check(struct.get(JAVA_INT, 4) == 0 && struct.get(JAVA_INT, 8) == 4
+                yield check(struct.get(JAVA_INT, 4) == 0
+                        && struct.get(JAVA_INT, 8) == 4
                         && isQueue(struct.get(JAVA_INT, 16)));
             }
             case (int) VideoDevice.VIDIOC_REQBUFS -> reqbufs(struct);

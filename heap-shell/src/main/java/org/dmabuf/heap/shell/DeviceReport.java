@@ -116,8 +116,7 @@ final class DeviceReport {
         StringBuilder text = new StringBuilder("\n\n").append(facts);
         String separator = "\n\n";
         for (Attempt other : refusals) {
-            text.append(separator)
-                    .append(Paragraph.of("", other.heap() + ": " + OptionWords.of(other.reason()), 2));
+            text.append(separator).append(Paragraph.of("", other.heap() + ": " + OptionWords.of(other.reason()), 2));
             separator = "\n";
         }
         return text.toString();
@@ -132,9 +131,8 @@ final class DeviceReport {
         for (List<Demand> its : demands.values()) {
             for (Demand demand : its) {
                 ConstraintValue before = merged.getOrDefault(demand.kind().name(), demand.value());
-                Optional<ConstraintValue> both = before.kind().equals(demand.kind())
-                        ? before.merge(demand.value())
-                        : Optional.empty();
+                Optional<ConstraintValue> both =
+                        before.kind().equals(demand.kind()) ? before.merge(demand.value()) : Optional.empty();
                 if (both.isEmpty()) {
                     return Optional.empty();
                 }

@@ -60,8 +60,8 @@ class CompletionTest {
                                 .build(),
                         HeapInfo.of("camera", HeapState.FAILED).build());
             });
-    private final Completion completion = new Completion(
-            broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker)));
+    private final Completion completion =
+            new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker)));
 
     /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {

@@ -118,8 +118,8 @@ class DeviceCommandsTest {
     @Test
     void a_source_that_fails_ends_the_command() {
         HeapException failure = HeapException.of(Errno.EIO, "reading the address bits of device /dev/video0 failed");
-        HeapBroker failing = (HeapBroker) Proxy.newProxyInstance(
-                getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (_, _, _) -> {
+        HeapBroker failing = (HeapBroker)
+                Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {HeapBroker.class}, (_, _, _) -> {
                     throw failure;
                 });
         try (Gogo other = new Gogo(failing)) {
