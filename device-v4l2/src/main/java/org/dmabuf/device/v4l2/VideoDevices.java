@@ -5,12 +5,9 @@ import java.io.File;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Dictionary;
-import java.util.Hashtable;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.constraint.ConstraintKind;
@@ -18,11 +15,11 @@ import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.probe.BounceCounter;
 import org.dmabuf.heap.linux.probe.DeviceEntry;
 import org.dmabuf.heap.linux.probe.OutcomeMemory;
+import org.dmabuf.heap.linux.probe.ProbeRegistration;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.DeviceDemands;
 import org.dmabuf.heap.spi.DeviceProbe;
 import org.osgi.framework.BundleContext;
-import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
 import org.osgi.service.component.annotations.Deactivate;
@@ -35,8 +32,6 @@ import org.osgi.service.component.annotations.Deactivate;
 public final class VideoDevices implements DeviceDemands, DeviceProbe {
     private static final String CLASS = "video4linux";
     private static final String OUTCOMES = "outcomes.txt";
-    /** Service property that changes with the demands, so that the broker asks again. */
-    private static final String CHANGES = "outcomes.changes";
     /** Far more than a frame of any device, and so little that most machines can give it. */
     private static final long LARGEST_SIZE = 1L << 30;
 
@@ -44,8 +39,7 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
     private final Syscalls syscalls;
     private final BounceCounter counter;
     private final OutcomeMemory memory;
-    private final AtomicLong changes = new AtomicLong();
-    private final ServiceRegistration<?> registration;
+    private final ProbeRegistration registration = new ProbeRegistration();
 
     /**
      * Registers the services.
@@ -66,27 +60,8 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
         this.root = root;
         this.syscalls = syscalls;
         counter = BounceCounter.of(root);
-        memory = OutcomeMemory.open(outcomes, InstantSource.system(), this::announce);
-        String[] services = {DeviceDemands.class.getName(), DeviceProbe.class.getName()};
-        registration = context.registerService(services, this, properties());
-    }
-
-    private Dictionary<String, ?> properties() {
-        Hashtable<String, Object> properties = new Hashtable<>();
-        properties.put(CHANGES, changes.get());
-        return properties;
-    }
-
-    private void announce() {
-        changes.incrementAndGet();
-        if (registration == null) {
-            return; // another thread was faster than the constructor
-        }
-        try {
-            registration.setProperties(properties());
-        } catch (IllegalStateException e) {
-            // The bundle stops.
-        }
+        memory = OutcomeMemory.open(outcomes, InstantSource.system(), registration::announce);
+        registration.register(context, this);
     }
 
     /** Ends the services. The outcomes stay in the file. */

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -58,6 +59,7 @@ class CmaHeapTest {
         assertEquals(true, properties.get("heap.contiguous"));
         assertEquals(true, properties.get("heap.dmabuf"));
         assertEquals(null, properties.get("heap.emulates"));
+        assertEquals(PhysicalMemory.facts().get("heap.address.max"), properties.get("heap.address.max"));
         assertEquals(
                 List.of(HeapExporter.class.getName()),
                 announced.heaps().getFirst().types());

@@ -47,9 +47,17 @@ public final class DmaHeapSource implements MemorySource {
     private final Mmap mmap;
     private final RequestValidator validator;
     private final boolean mappable;
+    /** Whether all memory is of the machine. The kernel lends contiguous memory to other users until it is needed. */
+    private final boolean ordinary;
 
     private DmaHeapSource(
-            String heap, String node, Syscalls syscalls, Headroom headroom, DeviceNode device, boolean mappable) {
+            String heap,
+            String node,
+            Syscalls syscalls,
+            Headroom headroom,
+            DeviceNode device,
+            boolean mappable,
+            boolean ordinary) {
         this.heap = heap;
         this.node = node;
         this.syscalls = syscalls;
@@ -58,6 +66,7 @@ public final class DmaHeapSource implements MemorySource {
         this.mmap = new Mmap(syscalls);
         this.validator = new RequestValidator(heap, DmaBufDevices.WHY_NOT_READ_ONLY);
         this.mappable = mappable;
+        this.ordinary = ordinary;
     }
 
     /**
@@ -138,7 +147,7 @@ public final class DmaHeapSource implements MemorySource {
     }
 
     private static DmaHeapSource openNode(
-            String heap, String node, Syscalls syscalls, Headroom headroom, boolean evenFull) {
+            String heap, String node, Syscalls syscalls, Headroom headroom, boolean contiguous) {
         if (node.isBlank() || node.contains("/") || node.contains("..")) {
             throw HeapException.of(
                     Errno.EINVAL,
@@ -147,8 +156,10 @@ public final class DmaHeapSource implements MemorySource {
         }
         DeviceNode device = DeviceNode.open(syscalls, heap, FOLDER + node);
         try {
-            boolean mappable = new DmaHeapSource(heap, node, syscalls, headroom, device, true).probe(evenFull);
-            return new DmaHeapSource(heap, node, syscalls, headroom, device, mappable);
+            boolean ordinary = headroom != null || contiguous;
+            boolean mappable =
+                    new DmaHeapSource(heap, node, syscalls, headroom, device, true, ordinary).probe(contiguous);
+            return new DmaHeapSource(heap, node, syscalls, headroom, device, mappable, ordinary);
         } catch (RuntimeException | Error e) {
             device.close();
             throw e;
@@ -207,7 +218,7 @@ public final class DmaHeapSource implements MemorySource {
                 mappable,
                 HeapProperties.EXPORT_READONLY,
                 validator.grantsReadOnlyExport());
-        return headroom == null ? own : PhysicalMemory.with(own);
+        return ordinary ? PhysicalMemory.with(own) : own;
     }
 
     @Override

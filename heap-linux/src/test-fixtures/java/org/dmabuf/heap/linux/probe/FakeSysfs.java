@@ -20,22 +20,28 @@ public final class FakeSysfs {
 
     /** Adds two devices of one driver, {@code /dev/video0} and {@code /dev/video1}. */
     public FakeSysfs withVideo(String driver) {
-        device("dev/video0", "/dev/null", "1:3", driver, driver + ".0");
-        return device("dev/video1", "/dev/zero", "1:5", driver, driver + ".1");
+        device("video4linux", "dev/video0", "/dev/null", "1:3", driver, driver + ".0");
+        return device("video4linux", "dev/video1", "/dev/zero", "1:5", driver, driver + ".1");
     }
 
-    private FakeSysfs device(String file, String target, String number, String driver, String place) {
+    /** Adds a device {@code /dev/dri/card0}. */
+    public FakeSysfs withCard(String driver) {
+        return device("drm", "dev/dri/card0", "/dev/null", "1:3", driver, "0000:00:02.0");
+    }
+
+    private FakeSysfs device(
+            String subsystem, String file, String target, String number, String driver, String place) {
         String bus = "sys/devices/platform/" + place;
-        String folder = bus + "/video4linux/" + file.replace("dev/", "");
+        String folder = bus + "/" + subsystem + "/" + Path.of(file).getFileName();
         write("sys/module/" + driver + "/parameters/allocators", "0,1");
         write("sys/module/" + driver + "/srcversion", "ABC");
         write("sys/bus/platform/drivers/" + driver + "/bind", "");
-        write("sys/class/video4linux/x", "");
+        write("sys/class/" + subsystem + "/x", "");
         write(folder + "/name", "camera");
         link(file, Path.of(target));
         link("sys/dev/char/" + number, root.resolve(folder));
         link(folder + "/device", root.resolve(bus));
-        link(folder + "/subsystem", root.resolve("sys/class/video4linux"));
+        link(folder + "/subsystem", root.resolve("sys/class/" + subsystem));
         link(bus + "/driver", root.resolve("sys/bus/platform/drivers/" + driver));
         link("sys/bus/platform/drivers/" + driver + "/module", root.resolve("sys/module/" + driver));
         return this;

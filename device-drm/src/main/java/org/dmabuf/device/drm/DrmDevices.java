@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.device.drm;
+
+import java.io.File;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.dmabuf.heap.constraint.ConstraintKind;
+import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.linux.probe.DeviceEntry;
+import org.dmabuf.heap.linux.probe.OutcomeMemory;
+import org.dmabuf.heap.linux.probe.ProbeRegistration;
+import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.spi.DeviceDemands;
+import org.dmabuf.heap.spi.DeviceProbe;
+import org.osgi.framework.BundleContext;
+import org.osgi.service.component.annotations.Activate;
+import org.osgi.service.component.annotations.Component;
+import org.osgi.service.component.annotations.Deactivate;
+
+/**
+ * Demands and probes of DRM devices. For its demands a device is not opened: since Linux 6.6 the kernel announces
+ * imports (DRM_CAP_PRIME) for every driver, also for one that refuses them all. The kernel shows no limits on imported
+ * memory. The sizes of a driver's own buffers (DRM_IOCTL_MODE_CREATE_DUMB) are none.
+ */
+@Component(service = {})
+public final class DrmDevices implements DeviceDemands, DeviceProbe {
+    private static final String CLASS = "drm";
+    private static final String OUTCOMES = "outcomes.txt";
+
+    private final Path root;
+    private final Syscalls syscalls;
+    private final OutcomeMemory memory;
+    private final ProbeRegistration registration = new ProbeRegistration();
+
+    /**
+     * Registers the services.
+     *
+     * @param context of this bundle, whose data folder has the outcomes of probes
+     */
+    @Activate
+    public DrmDevices(BundleContext context) {
+        this(
+                context,
+                Path.of("/"),
+                Syscalls.linux(),
+                Optional.ofNullable(context.getDataFile(OUTCOMES)).map(File::toPath));
+    }
+
+    /** Uses a file system and a kernel of a test. */
+    DrmDevices(BundleContext context, Path root, Syscalls syscalls, Optional<Path> outcomes) {
+        this.root = root;
+        this.syscalls = syscalls;
+        memory = OutcomeMemory.open(outcomes, InstantSource.system(), registration::announce);
+        registration.register(context, this);
+    }
+
+    /** Ends the services. The outcomes stay in the file. */
+    @Deactivate
+    void stop() {
+        registration.unregister();
+    }
+
+    private Optional<DeviceEntry> entry(String device) {
+        return DeviceEntry.of(root, device).filter(entry -> entry.subsystem().equals(CLASS));
+    }
+
+    @Override
+    public List<Demand> demands(String device) {
+        Optional<DeviceEntry> entry = entry(device);
+        if (entry.isEmpty()) {
+            return List.of();
+        }
+        List<Demand> demands = new ArrayList<>();
+        demands.add(Demand.of(device, ConstraintKind.DMABUF, "true", "DRM devices import dma-bufs"));
+        demands.addAll(memory.demands(device, entry.get()));
+        return demands;
+    }
+
+    @Override
+    public Optional<Trial> begin(String device) {
+        return entry(device).map(entry -> new DrmTrial(entry, DrmDevice.open(device, syscalls), memory));
+    }
+
+    @Override
+    public int forget(String device) {
+        return entry(device).map(memory::forget).orElse(0);
+    }
+}
