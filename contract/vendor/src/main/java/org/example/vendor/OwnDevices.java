@@ -48,12 +48,14 @@ public final class OwnDevices implements DeviceDemands, DeviceProbe {
         @Override
         public ProbeOutcome attach(DmaBuf buffer) {
             ProbeOutcome refused = ProbeOutcome.refused("ATTACH", Errno.EFAULT.number());
-            for (ProbeOutcome outcome :
-                    List.of(refused, ProbeOutcome.bounced(4096), ProbeOutcome.attached(), ProbeOutcome.accepted(true))) {
+            for (ProbeOutcome outcome : List.of(
+                    refused, ProbeOutcome.bounced(4096), ProbeOutcome.attached(), ProbeOutcome.accepted(true))) {
                 boolean isRefusal = outcome.result() == ProbeOutcome.Result.REFUSED;
                 if (isRefusal != outcome.operation().isPresent()
                         || isRefusal != outcome.number().isPresent()
-                        || outcome.isLasting() && outcome.isBounceObservable() != outcome.bouncedBytes().isPresent()) {
+                        || outcome.isLasting()
+                                && outcome.isBounceObservable()
+                                        != outcome.bouncedBytes().isPresent()) {
                     throw new AssertionError(outcome);
                 }
             }

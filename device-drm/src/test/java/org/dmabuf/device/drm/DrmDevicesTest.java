@@ -35,6 +35,7 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 
 /** Tests of demands and probes of DRM devices with a fake sysfs and a kernel that counts handles. */
+@SuppressWarnings("restricted") // the caller passes addresses, as to a kernel
 class DrmDevicesTest {
     private static final String DEVICE = "/dev/dri/card0";
     private static final String DMABUF = DEVICE + " dmabuf=true DRM devices import dma-bufs";

@@ -230,13 +230,13 @@ final class VideoDevice implements AutoCloseable {
             case ENOTTY -> "; its driver lacks this call, so the device cannot be asked";
             default -> "";
         };
-        throw HeapException.ofNumber(
-                -result, Optional.empty(), call + " of " + path + " failed: " + cause + remedy);
+        throw HeapException.ofNumber(-result, Optional.empty(), call + " of " + path + " failed: " + cause + remedy);
     }
 
     private HeapException unusable(String call, String answer) {
         return HeapException.of(
-                Errno.EIO, call + " of " + path + " failed: the driver answered with " + answer + "; report that to its"
+                Errno.EIO,
+                call + " of " + path + " failed: the driver answered with " + answer + "; report that to its"
                         + " vendor");
     }
 

@@ -99,8 +99,7 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
         }
         List<Demand> demands = new ArrayList<>();
         demands.add(Demand.of(device, ConstraintKind.DMABUF, "true", "its driver imports dma-bufs"));
-        boolean isOwnFormat =
-                (capabilities & (VideoQueue.CAP_VIDEO_M2M | VideoQueue.CAP_VIDEO_M2M_MPLANE)) != 0;
+        boolean isOwnFormat = (capabilities & (VideoQueue.CAP_VIDEO_M2M | VideoQueue.CAP_VIDEO_M2M_MPLANE)) != 0;
         for (VideoQueue queue : isOwnFormat ? Set.<VideoQueue>of() : queues) {
             VideoFormat format = video.format(queue);
             demands.add(Demand.of(

@@ -27,7 +27,8 @@ record VideoFormat(long width, long height, int code, int field, List<Long> plan
     public String toString() {
         int letters = code & ~BIG_ENDIAN;
         byte[] bytes = {(byte) letters, (byte) (letters >> 8), (byte) (letters >> 16), (byte) (letters >> 24)};
-        String name = Printable.of(new String(bytes, StandardCharsets.ISO_8859_1)).strip();
+        String name =
+                Printable.of(new String(bytes, StandardCharsets.ISO_8859_1)).strip();
         return width + "x" + height + " " + name + (code < 0 ? "-BE" : "")
                 + (planes.size() > 1 ? " in " + planes.size() + " planes" : "");
     }

@@ -17,6 +17,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  * Kernel with one V4L2 device, which reads and writes the structs at their addresses. A test sets its answers. It counts
  * the open descriptors and the entries for buffers.
  */
+@SuppressWarnings("restricted") // the caller passes addresses, as to a kernel
 final class FakeDriver {
     private static final int FD = 77;
     private static final int CHARACTER_DEVICE = 0x2000 | 0666;
@@ -26,6 +27,7 @@ final class FakeDriver {
     int queue = 1;
     /** Another queue of the device, 0 for none. */
     int second;
+
     int planes = 1;
     long size = 614_400;
     int bufferCapabilities = 0x5;
@@ -37,6 +39,7 @@ final class FakeDriver {
     IntUnaryOperator prepare = fd -> 0;
     /** The ioctl that fails, and its result; its other calls succeed before {@link #after} calls. */
     long failing;
+
     int result;
     int after;
     Runnable onPrepare = () -> {};
@@ -97,7 +100,8 @@ final class FakeDriver {
             case (int) VideoDevice.VIDIOC_G_FMT -> format(struct);
             case (int) VideoDevice.VIDIOC_CREATE_BUFS -> {
                 struct.set(JAVA_INT, 224, bufferCapabilities);
-                yield check(struct.get(JAVA_INT, 4) == 0 && struct.get(JAVA_INT, 8) == 4
+                yield check(struct.get(JAVA_INT, 4) == 0
+                        && struct.get(JAVA_INT, 8) == 4
                         && isQueue(struct.get(JAVA_INT, 16)));
             }
             case (int) VideoDevice.VIDIOC_REQBUFS -> reqbufs(struct);

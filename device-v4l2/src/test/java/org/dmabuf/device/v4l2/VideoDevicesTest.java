@@ -62,13 +62,19 @@ class VideoDevicesTest {
     }
 
     private VideoDevices devices() {
-        ServiceRegistration<?> registration = fake(ServiceRegistration.class, Map.of("setProperties", arguments -> {
-            announced = (Dictionary<?, ?>) arguments[0];
-            return null;
-        }, "unregister", _ -> {
-            services = List.of();
-            return null;
-        }));
+        ServiceRegistration<?> registration = fake(
+                ServiceRegistration.class,
+                Map.of(
+                        "setProperties",
+                        arguments -> {
+                            announced = (Dictionary<?, ?>) arguments[0];
+                            return null;
+                        },
+                        "unregister",
+                        _ -> {
+                            services = List.of();
+                            return null;
+                        }));
         BundleContext context = fake(BundleContext.class, Map.of("registerService", arguments -> {
             services = Arrays.asList((Object[]) arguments[0]);
             announced = (Dictionary<?, ?>) arguments[2];
@@ -82,8 +88,8 @@ class VideoDevicesTest {
     }
 
     private static <T> T fake(Class<T> type, Map<String, Answer> answers) {
-        return type.cast(Proxy.newProxyInstance(
-                type.getClassLoader(), new Class<?>[] {type}, (_, method, arguments) -> {
+        return type.cast(
+                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (_, method, arguments) -> {
                     if (!answers.containsKey(method.getName())) {
                         throw new AssertionError(method);
                     }
@@ -95,14 +101,17 @@ class VideoDevicesTest {
     private DmaBuf buffer(String heap, int fd, Map<String, Object> facts) {
         Map<String, Object> properties = new java.util.HashMap<>(facts);
         properties.put(HeapProperties.DMABUF, true);
-        return fake(DmaBuf.class, Map.of(
-                "size", _ -> 614_400L,
-                "heapName", _ -> heap,
-                "heapProperties", _ -> properties,
-                "exportFd", _ -> {
-                    exported.incrementAndGet();
-                    return OwnedFd.of(fd, _ -> exported.decrementAndGet());
-                }));
+        return fake(
+                DmaBuf.class,
+                Map.of(
+                        "size", _ -> 614_400L,
+                        "heapName", _ -> heap,
+                        "heapProperties", _ -> properties,
+                        "exportFd",
+                                _ -> {
+                                    exported.incrementAndGet();
+                                    return OwnedFd.of(fd, _ -> exported.decrementAndGet());
+                                }));
     }
 
     private DmaBuf buffer() {
@@ -145,7 +154,8 @@ class VideoDevicesTest {
         driver.queue = 9;
         driver.second = 10;
         assertEquals(
-                List.of("/dev/video0 dmabuf=true its driver imports dma-bufs"), texts(devices().demands(DEVICE)));
+                List.of("/dev/video0 dmabuf=true its driver imports dma-bufs"),
+                texts(devices().demands(DEVICE)));
         driver.capabilities = 0x2 | VideoDevice.CAP_STREAMING;
         driver.queue = 2;
         assertEquals(2, devices().demands(DEVICE).size(), "an output");
@@ -160,7 +170,8 @@ class VideoDevicesTest {
                 List.of("/dev/video0 size.max=0 its driver imports no dma-bufs; use the device's own memory,"
                         + " V4L2_MEMORY_MMAP"),
                 texts(devices().demands(DEVICE)));
-        HeapException refusal = assertThrows(HeapException.class, () -> devices().begin(DEVICE));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> devices().begin(DEVICE));
         assertEquals(Errno.ENOTSUP, refusal.errno());
     }
 
@@ -220,7 +231,8 @@ class VideoDevicesTest {
         driver.capabilities = 0x1000 | VideoDevice.CAP_STREAMING;
         driver.queue = 9;
         driver.planes = planes;
-        HeapException rubbish = assertThrows(HeapException.class, () -> devices().demands(DEVICE));
+        HeapException rubbish =
+                assertThrows(HeapException.class, () -> devices().demands(DEVICE));
         assertEquals(
                 "VIDIOC_G_FMT of /dev/video0 failed: the driver answered with a format of " + planes
                         + " planes; report that to its vendor",
@@ -231,7 +243,8 @@ class VideoDevicesTest {
     @ValueSource(longs = {0, 0x40000001L, 0xffffffffL})
     void no_heap_is_asked_for_an_absurd_size(long size) {
         driver.size = size;
-        HeapException rubbish = assertThrows(HeapException.class, () -> devices().begin(DEVICE));
+        HeapException rubbish =
+                assertThrows(HeapException.class, () -> devices().begin(DEVICE));
         assertEquals(Errno.EIO, rubbish.errno());
         assertTrue(rubbish.getMessage().contains("a buffer of " + size + " bytes"), rubbish.getMessage());
     }

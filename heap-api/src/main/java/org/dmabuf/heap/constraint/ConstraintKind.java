@@ -57,8 +57,7 @@ public final class ConstraintKind implements Serializable {
     /** Names of heaps: the device uses memory that is set aside for it. */
     public static final ConstraintKind HEAP = new ConstraintKind("heap", Operator.ONE_OF, HeapProperties.NAME);
     /** Names of heaps whose memory the device refused, or of which the kernel makes copies for it. */
-    public static final ConstraintKind NOT_HEAP =
-            new ConstraintKind("not-heap", Operator.NONE_OF, HeapProperties.NAME);
+    public static final ConstraintKind NOT_HEAP = new ConstraintKind("not-heap", Operator.NONE_OF, HeapProperties.NAME);
     /** The device imports the descriptor, which must be a dma-buf. */
     public static final ConstraintKind DMABUF = new ConstraintKind("dmabuf", Operator.MUST, HeapProperties.DMABUF);
     /** The hardware keeps the CPU out of the memory. */
@@ -72,8 +71,8 @@ public final class ConstraintKind implements Serializable {
             new ConstraintKind("mappable", Operator.MUST, HeapProperties.MAPPABLE);
 
     private static final Map<String, ConstraintKind> STANDARD = Stream.of(
-                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP,
-                    NOT_HEAP, DMABUF, PROTECTED, READONLY, MAPPABLE)
+                    ADDRESS, SG, ALIGNMENT, BOUNDARY, SIZE_MIN, SIZE_MAX, GRANULE, BUFFERS, CPU, NUMA, HEAP, NOT_HEAP,
+                    DMABUF, PROTECTED, READONLY, MAPPABLE)
             .collect(Collectors.toUnmodifiableMap(kind -> kind.name, Function.identity()));
 
     /** Operators that a vendor can choose. */

@@ -20,8 +20,7 @@ final class NoneOfValue extends ConstraintValue {
     }
 
     static NoneOfValue read(ConstraintKind kind, String text) {
-        return new NoneOfValue(
-                kind, text.equals(ANY) ? Collections.emptySortedSet() : Words.parse(kind, text));
+        return new NoneOfValue(kind, text.equals(ANY) ? Collections.emptySortedSet() : Words.parse(kind, text));
     }
 
     @Override

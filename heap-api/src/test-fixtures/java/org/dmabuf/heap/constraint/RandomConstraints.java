@@ -111,7 +111,9 @@ public final class RandomConstraints {
 
     private String words(ConstraintKind kind) {
         List<String> from = new ArrayList<>(
-                kind.equals(ConstraintKind.CPU) ? List.of("cached", "uncached", "none") : List.of("0", "1", "2", "3", "a%2Cb"));
+                kind.equals(ConstraintKind.CPU)
+                        ? List.of("cached", "uncached", "none")
+                        : List.of("0", "1", "2", "3", "a%2Cb"));
         while (from.size() > 1 && chance(2)) {
             from.remove(random.nextInt(from.size()));
         }

@@ -185,10 +185,8 @@ class ConstraintValueTest {
         }
         assertEquals(Set.of(), value("numa=any").words());
         assertEquals(Set.of("0", "1"), value("numa=1,0").words());
-        assertThrows(
-                IllegalArgumentException.class, () -> ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, Set.of()));
-        assertThrows(
-                IllegalArgumentException.class, () -> ConstraintValue.ofWords(ConstraintKind.DMABUF, Set.of("x")));
+        assertThrows(IllegalArgumentException.class, () -> ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, Set.of()));
+        assertThrows(IllegalArgumentException.class, () -> ConstraintValue.ofWords(ConstraintKind.DMABUF, Set.of("x")));
     }
 
     @Test
@@ -202,7 +200,10 @@ class ConstraintValueTest {
         assertFalse(met("acme.not-bank=c", Map.of(), 1));
         assertEquals(
                 "cma,system",
-                value("not-heap=system").merge(value("not-heap=cma")).orElseThrow().toString());
+                value("not-heap=system")
+                        .merge(value("not-heap=cma"))
+                        .orElseThrow()
+                        .toString());
     }
 
     @Test

@@ -22,11 +22,7 @@ import org.osgi.service.component.annotations.ReferencePolicyOption;
 /** Shell commands on the devices that use buffers. */
 @Component(
         service = {DeviceCommands.class, CommandSet.class},
-        property = {
-            "osgi.command.scope=dmaheap",
-            "osgi.command.function=constraints",
-            "osgi.command.function=probe"
-        })
+        property = {"osgi.command.scope=dmaheap", "osgi.command.function=constraints", "osgi.command.function=probe"})
 public final class DeviceCommands implements CommandSet {
     /** A frame of a usual camera. In a buffer of one page, a limit of runs or of entries would not show. */
     private static final String USUAL_SIZE = "1M";

@@ -111,9 +111,13 @@ final class ProbeReport {
                 Each answer is to one buffer, and the device is as it was before. An acceptance proves nothing about \
                 other buffers of a heap, unless its heap.address.min and heap.address.max cover all of them.""", 0));
         if (!excluded.isEmpty()) {
-            text.append("\n\n").append(Paragraph.of("", "Requests for " + device + " exclude these heaps: "
-                    + String.join(", ", excluded) + ". The reasons: dmaheap:constraints " + device
-                    + ". To forget the answers: dmaheap:probe --forget " + device, 0));
+            text.append("\n\n")
+                    .append(Paragraph.of(
+                            "",
+                            "Requests for " + device + " exclude these heaps: "
+                                    + String.join(", ", excluded) + ". The reasons: dmaheap:constraints " + device
+                                    + ". To forget the answers: dmaheap:probe --forget " + device,
+                            0));
         }
         return text.toString();
     }

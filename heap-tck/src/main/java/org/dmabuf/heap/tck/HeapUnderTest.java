@@ -90,8 +90,8 @@ final class HeapUnderTest {
     }
 
     /**
-     * Checks whether the heap makes buffers of this size and has enough capacity. Buffers may take more of it than their
-     * size.
+     * Checks whether the heap makes buffers of this size and has enough capacity. Buffers may take more of it than
+     * their size.
      *
      * @param count number of buffers that the case holds at once
      * @param size bytes of the largest

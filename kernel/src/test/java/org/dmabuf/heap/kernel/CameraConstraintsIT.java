@@ -153,7 +153,9 @@ class CameraConstraintsIT {
         for (String device : List.of(ANY_MEMORY, ONE_RUN, PLANES)) {
             List<Demand> demands = devices.demands(device);
             System.out.println(demands);
-            assertEquals(List.of("dmabuf", "size.min"), demands.stream().map(demand -> demand.kind().name()).toList());
+            assertEquals(
+                    List.of("dmabuf", "size.min"),
+                    demands.stream().map(demand -> demand.kind().name()).toList());
             assertTrue(demands.getLast().value().number().getAsLong() > 4096);
         }
     }
@@ -197,8 +199,8 @@ class CameraConstraintsIT {
         long frame = plan(ANY_MEMORY).size();
         assertEquals(Result.BOUNCED, outcomes.get("system").result());
         assertTrue(outcomes.get("system").bouncedBytes().getAsLong() >= frame / 2);
-        outcomes.forEach((heap, outcome) -> assertEquals(
-                outcome.result() == Result.BOUNCED, kinds(ONE_RUN).contains("not-heap=" + heap), heap));
+        outcomes.forEach((heap, outcome) ->
+                assertEquals(outcome.result() == Result.BOUNCED, kinds(ONE_RUN).contains("not-heap=" + heap), heap));
         assertFalse(kinds(ONE_RUN).contains("sg=contiguous"), "the kernel's copy says nothing about the device");
         if (outcomes.get("contig").result() == Result.ACCEPTED) {
             assertEquals(List.of("contig"), plan(ONE_RUN).heaps());

@@ -78,9 +78,7 @@ public final class BounceCounter {
         if (!steady || copied.getAsLong() < 0) {
             return ProbeOutcome.accepted(false); // other devices changed the counter
         }
-        return copied.getAsLong() == 0
-                ? ProbeOutcome.accepted(true)
-                : ProbeOutcome.bounced(copied.getAsLong() * SLOT);
+        return copied.getAsLong() == 0 ? ProbeOutcome.accepted(true) : ProbeOutcome.bounced(copied.getAsLong() * SLOT);
     }
 
     private OptionalLong slots() {

@@ -110,8 +110,8 @@ public final class DeviceEntry {
             state.append('\n').append(parameter.getFileName()).append('=').append(read(parameter));
         }
         try {
-            byte[] digest = MessageDigest.getInstance("SHA-256")
-                    .digest(state.toString().getBytes(StandardCharsets.UTF_8));
+            byte[] digest =
+                    MessageDigest.getInstance("SHA-256").digest(state.toString().getBytes(StandardCharsets.UTF_8));
             return HexFormat.of().formatHex(digest, 0, FINGERPRINT_BYTES);
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError("each JDK has SHA-256", e);

@@ -161,8 +161,7 @@ public final class OutcomeMemory {
         Optional<Demand> contiguous = Optional.empty();
         for (StoredOutcome outcome : its) {
             if (outcome.outcome().isLasting()) {
-                ConstraintValue excluded =
-                        ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, Set.of(outcome.heap()));
+                ConstraintValue excluded = ConstraintValue.ofWords(ConstraintKind.NOT_HEAP, Set.of(outcome.heap()));
                 byHeap.put(outcome.heap(), Demand.of(device, excluded, outcome.why()));
             }
             if (outcome.isRefusalOfPieces()) {
@@ -185,7 +184,9 @@ public final class OutcomeMemory {
                     .filter(outcome -> outcome.isOfNode(entry.node()))
                     .toList();
         }
-        return its.isEmpty() ? its : its.stream().filter(outcome -> outcome.isOf(entry)).toList();
+        return its.isEmpty()
+                ? its
+                : its.stream().filter(outcome -> outcome.isOf(entry)).toList();
     }
 
     /**
@@ -220,10 +221,7 @@ public final class OutcomeMemory {
         Path part = file.get().resolveSibling(file.get().getFileName() + ".part");
         try {
             try (FileChannel channel = FileChannel.open(
-                    part,
-                    StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING,
-                    StandardOpenOption.WRITE)) {
+                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
                 ByteBuffer bytes = ByteBuffer.wrap(text.toString().getBytes(StandardCharsets.UTF_8));
                 while (bytes.hasRemaining()) {
                     channel.write(bytes);

@@ -48,7 +48,8 @@ record StoredOutcome(
     }
 
     /** Everything on which an outcome depends. A later outcome with the same key replaces an earlier one. */
-    record Key(String device, String driver, String fingerprint, String release, String heap, long size, String format) {}
+    record Key(
+            String device, String driver, String fingerprint, String release, String heap, long size, String format) {}
 
     Key key() {
         return new Key(device, driver, fingerprint, release, heap, size, format);
@@ -102,8 +103,9 @@ record StoredOutcome(
     /** {@return its line in the file, which {@link #parse} reads} */
     String line() {
         String result = switch (outcome.result()) {
-            case REFUSED -> "refused " + outcome.number().getAsInt() + " "
-                    + Printable.of(outcome.operation().orElseThrow());
+            case REFUSED ->
+                "refused " + outcome.number().getAsInt() + " "
+                        + Printable.of(outcome.operation().orElseThrow());
             case BOUNCED -> "bounced " + outcome.bouncedBytes().getAsLong();
             case ACCEPTED -> "accepted " + outcome.isBounceObservable();
             case ATTACHED -> "attached";

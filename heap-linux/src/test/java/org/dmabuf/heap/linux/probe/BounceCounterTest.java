@@ -123,18 +123,22 @@ class BounceCounterTest {
     void a_failure_leaves_nothing_attached() {
         IllegalStateException gone = new IllegalStateException("gone");
         BounceCounter counter = BounceCounter.of(root);
-        assertEquals(gone, assertThrows(IllegalStateException.class, () -> counter.observe("x", new BounceCounter.Attachment() {
-            @Override
-            public int attach() {
-                attached++;
-                throw gone;
-            }
+        assertEquals(
+                gone,
+                assertThrows(
+                        IllegalStateException.class,
+                        () -> counter.observe("x", new BounceCounter.Attachment() {
+                            @Override
+                            public int attach() {
+                                attached++;
+                                throw gone;
+                            }
 
-            @Override
-            public void detach() {
-                attached--;
-            }
-        })));
+                            @Override
+                            public void detach() {
+                                attached--;
+                            }
+                        })));
         assertEquals(0, attached);
     }
 }

@@ -208,7 +208,9 @@ class OutcomeMemoryTest {
     void an_outcome_ends_with_the_driver_and_the_other_device_has_its_own() {
         remember(pieces("system"), EFAULT);
         assertEquals(
-                List.of(), memory.demands("/dev/video0", DeviceEntry.of(root, "/dev/video0").orElseThrow()));
+                List.of(),
+                memory.demands(
+                        "/dev/video0", DeviceEntry.of(root, "/dev/video0").orElseThrow()));
         sysfs.withVideo("uvcvideo");
         assertEquals(List.of(), demands());
     }
@@ -233,9 +235,12 @@ class OutcomeMemoryTest {
         remember(pieces("system"), EFAULT);
         String text = Files.readString(file());
         String line = text.lines().toList().getLast();
-        Files.writeString(file(), text + damage.replace('\ud800', '?') + "\n" + line.replace("614400", "many") + "\n"
-                + line.replace("refused 14", "refused 0") + "\n" + line.replace("2026-11-27", "2026-13-27") + "\n"
-                + line.substring(0, line.length() - 3));
+        Files.writeString(
+                file(),
+                text + damage.replace('\ud800', '?') + "\n" + line.replace("614400", "many") + "\n"
+                        + line.replace("refused 14", "refused 0") + "\n" + line.replace("2026-11-27", "2026-13-27")
+                        + "\n"
+                        + line.substring(0, line.length() - 3));
         reopen();
         assertEquals(1, demands().size());
     }
