@@ -20,8 +20,7 @@ final class ChosenBackEnd {
         BackEnds.Choice choice = backEnds.choose(word);
         return choice.opened().then(source -> {
             if (!choice.passedOver().isEmpty()) {
-                log.info(
-                        "heap '{}' takes its memory from {}", heap, choice.word() + ", since " + choice.passedOver());
+                log.info("heap '{}' takes its memory from {}", heap, choice.word() + ", since " + choice.passedOver());
             }
             return source;
         });

@@ -34,8 +34,7 @@ final class FreshGroup implements Group {
     /** Size of memory that malloc returns to the kernel when it is freed. */
     private static final long RETURNED = 64 * Sizes.MIB;
 
-    private static final long[] SIZES = {
-        4096, 64 << 10, Sizes.MIB, 2 * Sizes.MIB, Sizes.FRAME, 16 * Sizes.MIB, RETURNED
+    private static final long[] SIZES = {4096, 64 << 10, Sizes.MIB, 2 * Sizes.MIB, Sizes.FRAME, 16 * Sizes.MIB, RETURNED
     };
     private static final long POPULATED = 16 * Sizes.MIB;
 

@@ -20,9 +20,14 @@ class CompareTest {
                 row("fresh", "64 MiB", "C"),
                 row("fresh", "16 MiB, made and populated", "memset"),
                 row("share", "16 MiB", "pipe"));
-        assertEquals(List.of("16 MiB"), names(Compare.panel("", new FreshGroup(), all)).toList());
-        assertEquals(List.of("16 MiB"), names(Compare.panel("", new ShareGroup(), all)).toList());
-        assertEquals(List.of(), names(Compare.panel("", new LoadGroup(null), all)).toList());
+        assertEquals(
+                List.of("16 MiB"),
+                names(Compare.panel("", new FreshGroup(), all)).toList());
+        assertEquals(
+                List.of("16 MiB"),
+                names(Compare.panel("", new ShareGroup(), all)).toList());
+        assertEquals(
+                List.of(), names(Compare.panel("", new LoadGroup(null), all)).toList());
     }
 
     private static Stream<String> names(Optional<Chart.Panel> panel) {
