@@ -81,7 +81,9 @@ class DrmDevicesTest {
                 return 0x2000 | 0600;
             }
             case "ioctl" -> {
-                return ioctl((long) arguments[1], MemorySegment.ofAddress((long) arguments[2]).reinterpret(12));
+                return ioctl(
+                        (long) arguments[1],
+                        MemorySegment.ofAddress((long) arguments[2]).reinterpret(12));
             }
             default -> throw new AssertionError(name);
         }

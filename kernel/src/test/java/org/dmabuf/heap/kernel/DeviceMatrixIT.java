@@ -232,7 +232,8 @@ class DeviceMatrixIT {
     /** Adds a line to the guest's console, from which a table can be made. */
     private static void report(
             BackEnd kind, String camera, int height, String answer, Optional<Boolean> good, boolean... offered) {
-        String memory = good.map(yes -> yes ? "one run below 4 GiB" : "several or above").orElse("not shown");
+        String memory = good.map(yes -> yes ? "one run below 4 GiB" : "several or above")
+                .orElse("not shown");
         System.out.printf(
                 "matrix | %-20s | %s | %4d | %-14s | %-19s | %-5s | %-5s%n",
                 kind, camera, height, answer, memory, offered[0], offered[1]);

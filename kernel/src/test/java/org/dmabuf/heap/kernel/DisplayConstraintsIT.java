@@ -66,7 +66,11 @@ class DisplayConstraintsIT {
         try (DirectoryStream<Path> nodes = Files.newDirectoryStream(cards, "card*")) {
             for (Path node : nodes) {
                 Path entry = Path.of("/sys/class/drm").resolve(node.getFileName());
-                if (entry.resolve("device/driver").toRealPath().getFileName().toString().equals(driver)) {
+                if (entry.resolve("device/driver")
+                        .toRealPath()
+                        .getFileName()
+                        .toString()
+                        .equals(driver)) {
                     return node.toString();
                 }
             }
@@ -78,7 +82,8 @@ class DisplayConstraintsIT {
         Map<String, String> outcomes = new TreeMap<>();
         try (Trial trial = devices.begin(card).orElseThrow()) {
             for (String heap : HEAPS) {
-                try (DmaBuf buffer = broker.allocate(AllocationRequest.of(614_400).withHeaps(heap))) {
+                try (DmaBuf buffer =
+                        broker.allocate(AllocationRequest.of(614_400).withHeaps(heap))) {
                     outcomes.put(heap, trial.attach(buffer).toString());
                 }
             }
@@ -101,7 +106,9 @@ class DisplayConstraintsIT {
             assertEquals("attached; the device maps the memory at its first use", outcomes.get("system"));
             assertEquals("attached; the device maps the memory at its first use", outcomes.get("udmabuf"));
             assertEquals("PRIME_FD_TO_HANDLE refused its memory with EINVAL", outcomes.get("memfd"));
-            assertEquals(List.of("system", "udmabuf"), offered(card).stream().sorted().toList());
+            assertEquals(
+                    List.of("system", "udmabuf"),
+                    offered(card).stream().sorted().toList());
         }
     }
 
@@ -109,7 +116,8 @@ class DisplayConstraintsIT {
     @Test
     void a_driver_that_refuses_each_import_gets_no_heap_after_a_probe() throws IOException {
         String card = card("bochs-drm");
-        assertEquals(List.of("system", "udmabuf"), offered(card).stream().sorted().toList());
+        assertEquals(
+                List.of("system", "udmabuf"), offered(card).stream().sorted().toList());
         assertEquals(
                 "PRIME_FD_TO_HANDLE refused its memory with EINVAL", probe(card).get("system"));
         HeapRefusedException refusal = assertThrows(HeapRefusedException.class, () -> offered(card));

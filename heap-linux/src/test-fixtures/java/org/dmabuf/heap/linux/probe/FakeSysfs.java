@@ -29,8 +29,7 @@ public final class FakeSysfs {
         return device("drm", "dev/dri/card0", "/dev/null", "1:3", driver, "0000:00:02.0");
     }
 
-    private FakeSysfs device(
-            String subsystem, String file, String target, String number, String driver, String place) {
+    private FakeSysfs device(String subsystem, String file, String target, String number, String driver, String place) {
         String bus = "sys/devices/platform/" + place;
         String folder = bus + "/" + subsystem + "/" + Path.of(file).getFileName();
         write("sys/module/" + driver + "/parameters/allocators", "0,1");
