@@ -14,8 +14,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
 /**
- * Kernel with one V4L2 device, which reads and writes the structs at their addresses. A test sets its answers. It counts
- * the open descriptors and the entries for buffers.
+ * Kernel with one V4L2 device, which reads and writes the structs at their addresses. A test sets its answers. It
+ * counts the open descriptors and the entries for buffers.
  */
 @SuppressWarnings("restricted") // the caller passes addresses, as to a kernel
 final class FakeDriver {

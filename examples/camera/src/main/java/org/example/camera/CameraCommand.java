@@ -17,8 +17,8 @@ import org.osgi.service.component.annotations.Reference;
  * from the camera's carveout, and those that do not fit from the system heap. Then it does the same from the system
  * heap only, for comparison.
  *
- * <p>With {@code --for DEVICE}, a plan for the device decides about the heap and the size instead. For a V4L2 device the
- * bundle device-v4l2 reports the size of a frame, and the heaps whose memory the device refused.
+ * <p>With {@code --for DEVICE}, a plan for the device decides about the heap and the size instead. For a V4L2 device
+ * the bundle device-v4l2 reports the size of a frame, and the heaps whose memory the device refused.
  *
  * <p>Frames for another process or a device need a descriptor. Frames that stay in this process do not, and a carveout
  * then allocates them without a system call.

@@ -53,8 +53,8 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 
 /**
- * Tests of probes with the kernel's virtual cameras: one takes memory in pieces, one needs one run, one has planes. In a
- * guest with memory above 4 GiB the kernel copies for the second camera, otherwise it refuses.
+ * Tests of probes with the kernel's virtual cameras: one takes memory in pieces, one needs one run, one has planes. In
+ * a guest with memory above 4 GiB the kernel copies for the second camera, otherwise it refuses.
  */
 class CameraConstraintsIT {
     private static final String ANY_MEMORY = "/dev/video0";

@@ -214,7 +214,7 @@ class DeviceMatrixIT {
         }
     }
 
-    /** {@return whether the memory is one run below 4 GiB; empty if the kernel does not show the frames of its heaps} */
+    /** {@return whether the memory is one run below 4 GiB; empty if the kernel hides the frames of its heaps} */
     private static Optional<Boolean> isGoodForDma(BackEnd kind, HeapBuffer buffer) throws IOException {
         if (kind == BackEnd.SYSTEM_HEAP || kind == BackEnd.CONTIGUOUS_HEAP) {
             return Optional.empty();
