@@ -34,8 +34,8 @@ final class DrmDevice implements AutoCloseable {
     }
 
     /**
-     * Opens a device. The kernel makes the first process that opens a display its master, which only may change the
-     * picture. This process returns that at once.
+     * Opens a device. The kernel makes the first process that opens a display its master. Only the master may
+     * change the picture. This process gives that up at once.
      *
      * @param path of its node
      * @param syscalls the kernel

@@ -23,7 +23,7 @@ import org.osgi.service.component.annotations.Deactivate;
 /**
  * Demands and probes of DRM devices. For its demands a device is not opened: since Linux 6.6 the kernel announces
  * imports (DRM_CAP_PRIME) for every driver, also for one that refuses them all. The kernel shows no limits on imported
- * memory. The sizes of a driver's own buffers (DRM_IOCTL_MODE_CREATE_DUMB) are none.
+ * memory. DRM_IOCTL_MODE_CREATE_DUMB describes the driver's own buffers only.
  */
 @Component(service = {})
 public final class DrmDevices implements DeviceDemands, DeviceProbe {
