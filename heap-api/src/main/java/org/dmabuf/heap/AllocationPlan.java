@@ -35,6 +35,7 @@ public interface AllocationPlan {
      * Returns the number of buffers that the devices hold together.
      *
      * @return the sum of their demands of the kind {@code buffers}, 0 if there are none
+     * @throws HeapRefusedException when no heap meets all demands any longer
      */
     long buffers();
 

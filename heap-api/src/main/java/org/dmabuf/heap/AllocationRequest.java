@@ -238,6 +238,7 @@ public final class AllocationRequest {
      */
     public AllocationRequest withDemands(Demand... demands) {
         Terms changed = terms.copy();
+        Objects.requireNonNull(demands, "invalid demands = null: expected an array");
         changed.demands = List.of(demands);
         return new AllocationRequest(changed);
     }

@@ -50,13 +50,14 @@ public interface HeapBroker {
     /**
      * Decides which heaps can serve all devices and demands of a request. The broker asks its sources for the demands
      * of the devices once, here; the plan's allocations ask no source. {@link #allocate(AllocationRequest)} with
-     * devices or demands uses such a plan as well, and keeps it for the next equal request.
+     * devices or demands uses such a plan as well, and keeps it for equal requests of the next 10 s.
      *
      * @param request the size, the devices, the demands, and the terms that every request has
      * @return a plan for this client
      * @throws HeapRefusedException when no heap meets all demands, with {@link HeapException#conflict()}; when no
      *     source knows one of the devices; or when no heap meets the other terms of the request
-     * @throws HeapException {@link Errno#EIO} when a source fails
+     * @throws HeapException of a source that cannot read a device, with the kernel's error; {@link Errno#EIO} when the
+     *     code of a source fails
      */
     AllocationPlan plan(AllocationRequest request);
 
@@ -66,6 +67,7 @@ public interface HeapBroker {
      *
      * @param device path of a device file
      * @return the demands of the device; empty if no source knows it
+     * @throws IllegalArgumentException for a name with blanks or control characters, and for an empty name
      * @throws HeapException when a source fails
      */
     List<Demand> demandsOf(String device);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.device.constraints;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -19,8 +23,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Demands of one device, from one configuration: {@code device} is its path, and each other setting is a kind of demand
- * with its value. A setting that is no demand makes every request for the device fail, because without the demand it
- * could get memory that it cannot use.
+ * with its value. An invalid setting makes every request for the device fail, because without the demand it could get
+ * memory that it cannot use.
  */
 @Component(configurationPid = ConfiguredDevice.PID, configurationPolicy = ConfigurationPolicy.REQUIRE)
 public final class ConfiguredDevice implements DeviceDemands {
@@ -29,7 +33,7 @@ public final class ConfiguredDevice implements DeviceDemands {
     private static final Logger LOG = LoggerFactory.getLogger(ConfiguredDevice.class);
     private static final String DEVICE = "device";
     /** Properties that the framework adds. */
-    private static final Pattern FOREIGN = Pattern.compile("(service|component|felix|osgi|objectClass)(\\..*)?|\\..*");
+    private static final Pattern FOREIGN = Pattern.compile("(service|component|felix|osgi)\\..*|objectClass|\\..*");
 
     private final String device;
     private final List<Demand> demands = new ArrayList<>();
@@ -70,14 +74,28 @@ public final class ConfiguredDevice implements DeviceDemands {
         }
     }
 
+    /** {@return whether a name is that of the device, or leads to the same file} */
+    private boolean isDevice(String asked) {
+        if (asked.equals(device)) {
+            return true;
+        }
+        try {
+            return asked.startsWith("/") && device.startsWith("/") && Files.isSameFile(Path.of(asked), Path.of(device));
+        } catch (IOException | InvalidPathException e) {
+            return false; // one of them does not exist
+        }
+    }
+
     @Override
     public List<Demand> demands(String asked) {
-        if (!asked.equals(device)) {
+        if (!isDevice(asked)) {
             return List.of();
         }
         if (invalid != null) {
             throw HeapException.of(invalid.errno(), invalid.reason());
         }
-        return List.copyOf(demands);
+        return demands.stream()
+                .map(demand -> Demand.of(asked, demand.value(), demand.why()))
+                .toList();
     }
 }

@@ -3,6 +3,7 @@ package org.dmabuf.device.constraints;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -54,8 +55,11 @@ public class SysfsDevices implements DeviceDemands {
 
     @Override
     public List<Demand> demands(String device) {
-        Path file = root.resolve(Path.of("/").relativize(Path.of("/").resolve(device)));
         try {
+            if (!device.startsWith("/")) {
+                return List.of();
+            }
+            Path file = root.resolve(Path.of("/").relativize(Path.of(device)));
             Optional<String> number = Files.exists(file) ? number(file) : Optional.empty();
             Path entry = root.resolve("sys/dev/" + number.orElse(""));
             if (number.isEmpty() || !Files.exists(entry)) {
@@ -64,6 +68,8 @@ public class SysfsDevices implements DeviceDemands {
             return number.get().startsWith("block/")
                     ? ofBlocks(device, entry.toRealPath())
                     : ofCharacters(device, entry.resolve("device"));
+        } catch (InvalidPathException e) {
+            return List.of(); // this locale has no file of that name
         } catch (IOException e) {
             throw HeapException.of(Errno.EIO, "reading the kernel's description of device " + device + " failed: " + e);
         }

@@ -5,12 +5,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.constraint.Demand;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class ConfiguredDeviceTest {
     private static final Map<String, Object> CAMERA = Map.of(
@@ -35,6 +39,26 @@ class ConfiguredDeviceTest {
                 demands.getFirst().why().contains("etc/org.dmabuf.device.constraints-camera.cfg"),
                 demands.getFirst()::why);
         assertTrue(demands.get(1).kind().isUnknown());
+    }
+
+    @Test
+    void another_name_of_the_same_file_has_the_same_demands(@TempDir Path folder) throws IOException {
+        Path node = Files.createFile(folder.resolve("video0"));
+        Path byId = Files.createSymbolicLink(folder.resolve("by-id"), node);
+        ConfiguredDevice device = new ConfiguredDevice(Map.of("device", byId.toString(), "buffers", "4"));
+        for (Path name : List.of(node, byId)) {
+            List<Demand> demands = device.demands(name.toString());
+            assertEquals(1, demands.size(), name::toString);
+            assertEquals(name.toString(), demands.getFirst().who(), "its buffers are not counted twice");
+        }
+        assertEquals(List.of(), device.demands(folder.resolve("video1").toString()));
+        assertEquals(List.of(), device.demands("/dev/\0"));
+    }
+
+    @Test
+    void a_kind_with_the_name_of_a_framework_is_a_demand() {
+        ConfiguredDevice device = new ConfiguredDevice(Map.of("device", "/dev/npu", "service", "2"));
+        assertEquals("service", device.demands("/dev/npu").getFirst().kind().name());
     }
 
     @Test

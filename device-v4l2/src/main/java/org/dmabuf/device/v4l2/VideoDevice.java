@@ -8,7 +8,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -136,6 +135,7 @@ final class VideoDevice implements AutoCloseable {
      * Returns whether a queue imports dma-bufs. The call makes no buffers. A driver without VIDIOC_CREATE_BUFS is asked
      * by VIDIOC_REQBUFS with no buffers, which changes nothing unless this process has buffers of the device.
      *
+     * @return true also if the device is in use and its driver does not answer then
      * @throws HeapException when the driver cannot be asked
      */
     boolean canImport(VideoQueue queue) {
@@ -156,6 +156,9 @@ final class VideoDevice implements AutoCloseable {
     private boolean isSupported(String call, int result, int capabilities) {
         if (result == -Errno.EINVAL.number()) {
             return false; // of the kind of memory, the only argument that is not the driver's own
+        }
+        if (result == -Errno.EBUSY.number()) {
+            return true; // some drivers refuse to answer while a program uses the device; an import shows it then
         }
         require(call, result);
         return (capabilities & CAN_IMPORT) != 0;
@@ -240,14 +243,9 @@ final class VideoDevice implements AutoCloseable {
                         + " vendor");
     }
 
-    /** Refuses a size that no device needs, before a heap is asked for so much memory. */
+    /** {@return the refusal of a size that no device needs, to throw before a heap is asked for so much memory} */
     HeapException unusableSize(long size) {
         return unusable("VIDIOC_G_FMT", "a buffer of " + size + " bytes");
-    }
-
-    /** {@return the queues of this device that transfer video} */
-    Set<VideoQueue> queues() {
-        return VideoQueue.of(capabilities());
     }
 
     @Override

@@ -10,8 +10,8 @@ import org.osgi.annotation.versioning.ConsumerType;
  * source about each device of a request. The demands of all sources count.
  *
  * <p>The broker calls it in the thread of a client, and under no lock. Several threads may call it at a time. When
- * other demands are known for a device, the source changes a property of its service, so that the broker asks again for
- * the plans that it keeps.
+ * other demands are known for a device, the source changes a property of its service. The broker then asks again for
+ * the next request. A plan that a client holds keeps its demands.
  */
 @ConsumerType
 public interface DeviceDemands {

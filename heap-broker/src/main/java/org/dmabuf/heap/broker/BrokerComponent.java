@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.broker.account.Ledger;
@@ -37,6 +38,7 @@ import org.dmabuf.heap.linux.fd.Descriptors;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.DeviceDemands;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.UnavailableHeap;
@@ -343,9 +345,23 @@ public final class BrokerComponent {
     void addDeviceDemands(ServiceReference<DeviceDemands> service) {
         DeviceDemands source = context.getService(service);
         Bundle bundle = service.getBundle();
-        if (source != null && bundle != null) { // null if it left before it was bound
-            demandSources.add(id(service), source, Clients.name(bundle));
+        if (bundle != null) { // null if it left before it was bound
+            String name = Clients.name(bundle);
+            demandSources.add(id(service), source != null ? source : failed(name), name);
         }
+    }
+
+    /** {@return a source that refuses each device: without its demands a device could get memory that it cannot use} */
+    private static DeviceDemands failed(String bundle) {
+        LOG.error(
+                "bundle {} gave no source of demands of devices; requests for devices fail until it is restarted",
+                Printable.of(bundle));
+        return device -> {
+            throw HeapException.of(
+                    Errno.EIO,
+                    "finding the demands of device " + Printable.of(device) + " failed: bundle " + Printable.of(bundle)
+                            + " gave no source of demands; see its error in the log, and restart it");
+        };
     }
 
     void changeDeviceDemands(ServiceReference<DeviceDemands> service) {

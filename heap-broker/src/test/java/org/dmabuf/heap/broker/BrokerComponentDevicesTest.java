@@ -19,7 +19,9 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.spi.DeviceDemands;
 import org.junit.jupiter.api.Test;
+import org.osgi.framework.Bundle;
 import org.osgi.framework.FrameworkUtil;
+import org.osgi.framework.ServiceFactory;
 import org.osgi.framework.ServiceRegistration;
 
 /** Tests of sources of demands that arrive, change and leave, with the calls of Declarative Services. */
@@ -90,6 +92,30 @@ class BrokerComponentDevicesTest extends BrokerInFramework {
         assertTrue(assertThrows(HeapException.class, () -> brokerOf(camera).allocate(VIDEO))
                 .getMessage()
                 .contains("are unknown"));
+    }
+
+    @Test
+    void a_source_that_cannot_be_made_fails_requests_for_devices() {
+        heap("system", new FakeHeap());
+        source();
+        ServiceRegistration<DeviceDemands> broken = framework
+                .getBundleContext()
+                .registerService(DeviceDemands.class, new ServiceFactory<DeviceDemands>() {
+                    @Override
+                    public DeviceDemands getService(Bundle bundle, ServiceRegistration<DeviceDemands> registration) {
+                        return null; // as Declarative Services for a component whose activation failed
+                    }
+
+                    @Override
+                    public void ungetService(
+                            Bundle bundle, ServiceRegistration<DeviceDemands> registration, DeviceDemands service) {}
+                }, null);
+        component.addDeviceDemands(broken.getReference());
+        HeapException refusal = assertThrows(HeapException.class, () -> brokerOf(camera).allocate(VIDEO));
+        assertEquals(Errno.EIO, refusal.errno());
+        assertTrue(refusal.getMessage().contains("gave no source of demands"), refusal::getMessage);
+        component.removeDeviceDemands(broken.getReference());
+        assertEquals("system", servedBy(brokerOf(camera)));
     }
 
     @Test

@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -37,16 +39,31 @@ public final class Planner {
     /** The number of plans that are kept for repeated requests. */
     private static final int KEPT = 256;
 
-    /** A plan, and the version of the sources that were asked for it. */
-    private record Kept(SharedPlan plan, long version) {}
+    /** Nanoseconds for which a plan is kept. No source sees each change of a device, such as that of its format. */
+    private static final long KEPT_FOR = TimeUnit.SECONDS.toNanos(10);
+
+    /** A plan, the version of the sources that were asked for it, and when they were asked. */
+    private record Kept(SharedPlan plan, long version, long since) {}
 
     private final HeapRegistry registry;
     private final AbsentHeaps absent;
     private final Allocator allocator;
     private final DemandSources sources;
+    private final LongSupplier nanoTime;
     private final Map<PlanKey, Kept> kept = new ConcurrentHashMap<>();
 
     public Planner(HeapRegistry registry, AbsentHeaps absent, Allocator allocator, DemandSources sources) {
+        this(registry, absent, allocator, sources, System::nanoTime);
+    }
+
+    /** Creates a planner with a clock that a test sets. */
+    Planner(
+            HeapRegistry registry,
+            AbsentHeaps absent,
+            Allocator allocator,
+            DemandSources sources,
+            LongSupplier nanoTime) {
+        this.nanoTime = nanoTime;
         this.registry = registry;
         this.absent = absent;
         this.allocator = allocator;
@@ -93,14 +110,15 @@ public final class Planner {
         PlanKey key = PlanKey.of(request);
         long version = sources.version();
         Kept before = kept.get(key);
-        if (before != null && before.version() == version) {
+        long now = nanoTime.getAsLong();
+        if (before != null && before.version() == version && now - before.since() < KEPT_FOR) {
             return before.plan();
         }
         SharedPlan plan = solved(client, request, key.withoutDemands()); // a plan that cannot be solved is not kept
         if (kept.size() >= KEPT) {
             kept.clear();
         }
-        kept.put(key, new Kept(plan, version));
+        kept.put(key, new Kept(plan, version, now));
         return plan;
     }
 

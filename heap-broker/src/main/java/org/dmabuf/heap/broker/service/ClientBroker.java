@@ -81,7 +81,8 @@ public class ClientBroker implements HeapBroker {
 
     @Override
     public List<Demand> demandsOf(String device) {
-        return services.planner().demands(client, Objects.requireNonNull(device));
+        AllocationRequest.of(1).forDevices(device); // checks the name
+        return services.planner().demands(client, device);
     }
 
     @Override

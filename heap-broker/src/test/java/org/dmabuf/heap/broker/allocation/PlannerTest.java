@@ -122,6 +122,23 @@ class PlannerTest {
     }
 
     @Test
+    void an_equal_request_asks_the_sources_again_after_ten_seconds() {
+        long[] now = {Long.MAX_VALUE - 1};
+        Planner planner =
+                new Planner(broker.registry, broker.absent, broker.allocator, broker.sources, () -> now[0]);
+        importing();
+        broker.heap("system", new FakeHeap(), DMABUF);
+        for (int nanos : new int[] {0, 1_000_000_000, 2_000_000_000}) {
+            now[0] += nanos;
+            planner.allocate(broker.client, REQUEST).close();
+        }
+        assertEquals(2, asked.size(), "each device once");
+        now[0] += 7_000_000_000L;
+        planner.allocate(broker.client, REQUEST).close();
+        assertEquals(4, asked.size(), "the format may have changed");
+    }
+
+    @Test
     void a_plan_keeps_no_heap_that_has_left() {
         importing();
         RegisteredHeap[] heap = {broker.heap("system", new FakeHeap(), DMABUF)};

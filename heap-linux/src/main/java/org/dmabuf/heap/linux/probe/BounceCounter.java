@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.probe;
 
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.OptionalLong;
 import org.dmabuf.heap.linux.kernel.ProcFile;
@@ -8,7 +11,7 @@ import org.dmabuf.heap.spi.ProbeOutcome;
 
 /**
  * Counter of the memory into which the kernel copies buffers that a device does not reach (swiotlb). The kernel has one
- * counter for all devices of the machine. A difference counts as observed only if several attachments in a row give the
+ * counter for all devices of the machine, and one for each pool that the device tree sets aside. A difference counts as observed only if several attachments in a row give the
  * same one.
  */
 public final class BounceCounter {
@@ -16,7 +19,9 @@ public final class BounceCounter {
     /** Bytes of a slot: 1 << IO_TLB_SHIFT in the kernel's linux/swiotlb.h. */
     private static final long SLOT = 2048;
 
-    private final Path used;
+    private static final String USED = "io_tlb_used";
+
+    private final Path folder;
 
     /** Attachment of one buffer to a device, which can be repeated. */
     public interface Attachment {
@@ -31,8 +36,8 @@ public final class BounceCounter {
         void detach();
     }
 
-    private BounceCounter(Path used) {
-        this.used = used;
+    private BounceCounter(Path folder) {
+        this.folder = folder;
     }
 
     /**
@@ -43,7 +48,7 @@ public final class BounceCounter {
      * @return a counter
      */
     public static BounceCounter of(Path root) {
-        return new BounceCounter(root.resolve("sys/kernel/debug/swiotlb/io_tlb_used"));
+        return new BounceCounter(root.resolve("sys/kernel/debug/swiotlb"));
     }
 
     /**
@@ -81,13 +86,20 @@ public final class BounceCounter {
         return copied.getAsLong() == 0 ? ProbeOutcome.accepted(true) : ProbeOutcome.bounced(copied.getAsLong() * SLOT);
     }
 
+    /** {@return the slots in use, of all pools together; empty if they cannot be read} */
     private OptionalLong slots() {
-        try {
-            return ProcFile.read(used)
-                    .map(text -> OptionalLong.of(Long.parseLong(text.strip())))
-                    .orElse(OptionalLong.empty());
-        } catch (NumberFormatException e) {
+        try (DirectoryStream<Path> pools = Files.newDirectoryStream(folder, Files::isDirectory)) {
+            long slots = slots(folder);
+            for (Path pool : pools) {
+                slots += slots(pool);
+            }
+            return OptionalLong.of(slots);
+        } catch (IOException | NumberFormatException e) {
             return OptionalLong.empty();
         }
+    }
+
+    private static long slots(Path pool) {
+        return Long.parseLong(ProcFile.read(pool.resolve(USED)).orElse("").strip());
     }
 }

@@ -44,12 +44,15 @@ public final class DeviceEntry {
      *
      * @param root the root of all files, {@code /} but for tests
      * @param device the path of a device file
-     * @return its entry; empty for a path that is not of a character device, or a device without an entry
+     * @return its entry; empty for a path that is relative or not of a character device, or a device without an entry
      * @throws HeapException when the file or the entry cannot be read
      */
     public static Optional<DeviceEntry> of(Path root, String device) {
         try {
-            Path file = root.resolve(Path.of("/").relativize(Path.of("/").resolve(device)));
+            if (!device.startsWith("/")) {
+                return Optional.empty();
+            }
+            Path file = root.resolve(Path.of("/").relativize(Path.of(device)));
             if (!Files.exists(file)) {
                 return Optional.empty();
             }

@@ -92,8 +92,8 @@ public final class OutcomeMemory {
     }
 
     /**
-     * Remembers the outcome of a trial if it says something about later buffers. An acceptance ends what an earlier
-     * refusal proved. A descriptor that is no dma-buf proves nothing, because the device demands a dma-buf anyway.
+     * Remembers the outcome of a trial if it says something about later buffers. A later acceptance does not end an
+     * earlier refusal, because it holds for its own buffer only; {@link #forget} ends both. A descriptor that is no dma-buf proves nothing, because the device demands a dma-buf anyway.
      *
      * @param entry of the device, in the state in which it answered
      * @param buffer that the device was asked to take
@@ -117,20 +117,18 @@ public final class OutcomeMemory {
                 CONTIGUOUS.isMetBy(facts, size),
                 outcome,
                 LocalDate.ofInstant(clock.instant(), ZoneOffset.UTC));
-        boolean isKept = outcome.isLasting() || made.isAcceptanceOfOneRun();
-        if (!isKept && outcome.result() != ProbeOutcome.Result.ACCEPTED) {
+        if (!outcome.isLasting() && !made.isAcceptanceOfOneRun()) {
             return; // it proves nothing
         }
         boolean isNews;
         synchronized (outcomes) {
-            StoredOutcome before = outcomes.remove(made.key());
-            if (isKept) {
-                put(made);
+            StoredOutcome before = outcomes.get(made.key());
+            if (before != null && before.outcome().isLasting() && !outcome.isLasting()) {
+                return;
             }
-            if (isKept || before != null) {
-                write();
-            }
-            isNews = isKept ? !made.provesSameAs(before) : before != null;
+            put(made);
+            write();
+            isNews = !made.provesSameAs(before);
         }
         if (isNews) {
             changed.run();

@@ -127,7 +127,8 @@ record StoredOutcome(
     /** {@return the outcome of a line; empty for a damaged one} */
     static Optional<StoredOutcome> parse(String line) {
         String[] fields = line.split(SEPARATOR, -1);
-        if (fields.length != FIELDS || !List.of(ONE_RUN, PIECES).contains(fields[7])) {
+        if (fields.length != FIELDS || fields[4].isEmpty()
+                || !List.of(ONE_RUN, PIECES).contains(fields[7])) {
             return Optional.empty();
         }
         try {
@@ -149,7 +150,7 @@ record StoredOutcome(
 
     private static ProbeOutcome outcome(String... words) {
         return switch (words[0] + " " + words.length) {
-            case "refused 3" -> ProbeOutcome.refused(words[2], Integer.parseInt(words[1]));
+            case "refused 3" -> ProbeOutcome.refused(Printable.of(words[2]), Integer.parseInt(words[1]));
             case "bounced 2" -> ProbeOutcome.bounced(Long.parseLong(words[1]));
             case "accepted 2" -> ProbeOutcome.accepted(words[1].equals("true"));
             default -> throw new IllegalArgumentException();

@@ -112,6 +112,34 @@ class BounceCounterTest {
     }
 
     @Test
+    void the_pool_of_one_device_counts_too() throws IOException {
+        write("5");
+        Path pool = Files.createDirectories(root.resolve("sys/kernel/debug/swiotlb/wifi@50000000"));
+        Files.writeString(pool.resolve("io_tlb_used"), "0\n");
+        ProbeOutcome outcome = BounceCounter.of(root).observe("PREPARE_BUF", new BounceCounter.Attachment() {
+            @Override
+            public int attach() {
+                return used(4);
+            }
+
+            @Override
+            public void detach() {
+                used(0);
+            }
+
+            private int used(int slots) {
+                try {
+                    Files.writeString(pool.resolve("io_tlb_used"), slots + "\n");
+                    return 0;
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        });
+        assertEquals(ProbeOutcome.bounced(8192), outcome);
+    }
+
+    @Test
     void a_refusal_ends_the_observation() {
         write("5");
         Device device = new Device(-Errno.EFAULT.number(), new int[] {0});
