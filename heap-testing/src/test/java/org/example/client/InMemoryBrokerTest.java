@@ -72,6 +72,25 @@ class InMemoryBrokerTest {
     }
 
     @Test
+    void a_device_demands_the_kinds_that_serving_heaps_declare() {
+        Demand bank = Demand.parse("/dev/npu bank=2");
+        broker.addDemands(bank);
+        assertTrue(broker.demandsOf("/dev/npu").getFirst().kind().isUnknown());
+        InMemoryHeap banked = InMemoryHeap.of("banked", SIZE)
+                .with(HeapProperties.CONSTRAINT_KINDS, "bank one-of acme.bank")
+                .with("acme.bank", "2");
+        broker.add(banked);
+        assertEquals(
+                "bank one-of acme.bank",
+                broker.demandsOf("/dev/npu").getFirst().kind().toString());
+        try (DmaBuf buffer = broker.allocate(REQUEST.forDevices("/dev/npu"))) {
+            assertEquals("banked", buffer.heapName());
+        }
+        assertThrows(IllegalArgumentException.class, () -> banked.with(HeapProperties.CONSTRAINT_KINDS, 2));
+        assertThrows(IllegalArgumentException.class, () -> banked.with(HeapProperties.CONSTRAINT_KINDS, "bank"));
+    }
+
+    @Test
     void a_device_has_the_demands_that_the_test_adds() {
         broker.add(InMemoryHeap.of("cma", 4 * SIZE).with(HeapProperties.CONTIGUOUS, true));
         AllocationRequest request = REQUEST.forDevices("/dev/video0");

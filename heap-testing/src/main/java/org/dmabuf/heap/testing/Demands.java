@@ -22,6 +22,9 @@ import org.dmabuf.heap.constraint.HeapFacts;
  * protected and mapped is a shortage here and a contradiction there.
  */
 final class Demands {
+    /** The largest size that can be rounded up to pages, as for a request. */
+    private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_535;
+
     private final List<Demand> all;
     private final long requested;
 
@@ -41,14 +44,19 @@ final class Demands {
             }
             merged.put(demand.kind(), both.get());
         }
-        return size(merged) <= number(merged, ConstraintKind.SIZE_MAX, Long.MAX_VALUE)
+        long size = size(merged);
+        // A heap's alignment is a power of two, and so is the alignment of a request.
+        boolean aligned = Long.bitCount(number(merged, ConstraintKind.ALIGNMENT, 1)) == 1;
+        return aligned && size >= 0 && size <= number(merged, ConstraintKind.SIZE_MAX, Long.MAX_VALUE)
                 ? Optional.of(merged)
                 : Optional.empty();
     }
 
+    /** {@return the size raised and rounded up as demanded, or a negative number if it is too large} */
     private long size(Map<ConstraintKind, ConstraintValue> merged) {
         long granule = number(merged, ConstraintKind.GRANULE, 1);
-        return Math.ceilDiv(Math.max(requested, number(merged, ConstraintKind.SIZE_MIN, 0)), granule) * granule;
+        long granules = Math.ceilDiv(Math.max(requested, number(merged, ConstraintKind.SIZE_MIN, 0)), granule);
+        return granules > LARGEST_SIZE / granule ? -1 : granules * granule;
     }
 
     private static long number(Map<ConstraintKind, ConstraintValue> merged, ConstraintKind kind, long absent) {

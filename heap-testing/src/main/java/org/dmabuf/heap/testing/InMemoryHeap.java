@@ -8,6 +8,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -15,6 +16,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.constraint.ConstraintKind;
 
 /**
  * Heap of an {@link InMemoryBroker}: a name, a capacity, and service properties. Immutable: each {@code with} method
@@ -117,8 +119,14 @@ public final class InMemoryHeap {
             case HeapProperties.ALIGNMENT -> (long) value > 0 && Long.bitCount((long) value) == 1;
             case HeapProperties.QUOTA -> (long) value >= 0;
             case HeapProperties.EMULATES -> listed(value).stream().allMatch(String.class::isInstance);
+            case HeapProperties.CONSTRAINT_KINDS -> listed(value).stream().allMatch(InMemoryHeap::isDeclaration);
             default -> true;
         };
+    }
+
+    /** Checks the declaration of a kind of demand. Its parser throws for a String that is none. */
+    private static boolean isDeclaration(Object kind) {
+        return kind instanceof String text && !ConstraintKind.parse(text).isUnknown();
     }
 
     private static Collection<?> listed(Object value) {
@@ -173,6 +181,13 @@ public final class InMemoryHeap {
         Set<String> emulates = new TreeSet<>();
         listed(properties.getOrDefault(HeapProperties.EMULATES, Set.of())).forEach(one -> emulates.add((String) one));
         return emulates;
+    }
+
+    /** {@return the kinds of demand that it declares} */
+    List<ConstraintKind> kinds() {
+        return listed(properties.getOrDefault(HeapProperties.CONSTRAINT_KINDS, List.of())).stream()
+                .map(kind -> ConstraintKind.parse((String) kind))
+                .toList();
     }
 
     /** {@return why a request that only names this heap is refused} */

@@ -85,9 +85,11 @@ final class Inventory {
         known.addAll(more);
     }
 
-    /** {@return the demands of a device, empty if it is not known} */
+    /** {@return the demands of a device, with the kinds that the heaps declare; empty if it is not known} */
     synchronized List<Demand> demandsOf(String device) {
-        return known.stream().filter(demand -> demand.who().equals(device)).toList();
+        List<Demand> its =
+                known.stream().filter(demand -> demand.who().equals(device)).toList();
+        return DeclaredKinds.of(heaps).resolve(its);
     }
 
     /** {@return the demands of a request and of its devices} */
@@ -108,8 +110,10 @@ final class Inventory {
 
     /** {@return a request without demands, which asks only the heaps that meet these} */
     synchronized AllocationRequest shape(AllocationRequest request, List<Demand> demands) {
-        List<InMemoryHeap> suitable = new Walk(request, heaps).suitable();
-        return new Demands(demands, request.size()).shape(request, suitable);
+        List<Demand> resolved = DeclaredKinds.of(heaps).resolve(demands);
+        List<InMemoryHeap> suitable =
+                Walk.planned(request, heaps, resolved).suitable();
+        return new Demands(resolved, request.size()).shape(request, suitable);
     }
 
     synchronized List<DmaBuf> allocate(ClientBroker client, AllocationRequest request, int count) {

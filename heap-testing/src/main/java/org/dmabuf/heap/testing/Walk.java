@@ -13,6 +13,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.constraint.ConstraintKind;
+import org.dmabuf.heap.constraint.Demand;
 import org.osgi.framework.Filter;
 import org.osgi.framework.FrameworkUtil;
 import org.osgi.framework.InvalidSyntaxException;
@@ -21,6 +23,9 @@ import org.osgi.framework.InvalidSyntaxException;
 final class Walk {
     private final AllocationRequest request;
     private final List<InMemoryHeap> heaps;
+    /** Whether protected heaps are asked, too. */
+    private final boolean protectedToo;
+
     private final Optional<Filter> requirement;
     private final List<Attempt> attempts = new ArrayList<>();
 
@@ -31,9 +36,33 @@ final class Walk {
      * @param heaps the serving heaps, in the order in which they are asked
      */
     Walk(AllocationRequest request, List<InMemoryHeap> heaps) {
+        this(request, heaps, true);
+    }
+
+    private Walk(AllocationRequest request, List<InMemoryHeap> heaps, boolean protectedToo) {
         this.request = request;
         this.heaps = heaps;
+        this.protectedToo = protectedToo;
         requirement = request.requirement().map(Walk::filter);
+    }
+
+    /**
+     * Begins the search for the heaps of a plan. It skips protected heaps, unless the request chooses its heaps or
+     * demands protected memory.
+     *
+     * @param request the request
+     * @param heaps the serving heaps, in the order in which they are asked
+     * @param demands the demands of the request and of its devices
+     */
+    static Walk planned(AllocationRequest request, List<InMemoryHeap> heaps, List<Demand> demands) {
+        boolean chosen = !request.heaps().isEmpty()
+                || request.mask().isPresent()
+                || request.requirement().isPresent();
+        return new Walk(request, heaps, chosen || demands.stream().anyMatch(Walk::isForProtected));
+    }
+
+    private static boolean isForProtected(Demand demand) {
+        return demand.kind().equals(ConstraintKind.PROTECTED) && !demand.value().isAny();
     }
 
     private static Filter filter(String text) {
@@ -118,6 +147,9 @@ final class Walk {
         if (request.export() == ExportMode.READ_ONLY && !heap.is(HeapProperties.EXPORT_READONLY)) {
             return Optional.of("it cannot export a descriptor through which no holder can write"
                     + having(other -> other.is(HeapProperties.EXPORT_READONLY)));
+        }
+        if (!protectedToo && heap.is(HeapProperties.PROTECTED)) {
+            return Optional.of("it is protected, and serves only requests that demand protected memory");
         }
         return requirement
                 .filter(filter -> !filter.matches(heap.required()))

@@ -289,6 +289,80 @@ public abstract class ClientContract {
     }
 
     @Test
+    void a_demand_of_a_kind_that_a_heap_declares_chooses_that_heap_while_it_serves() {
+        Map<String, Object> banked =
+                Map.of(HeapProperties.CONSTRAINT_KINDS, List.of("bank one-of acme.bank"), "acme.bank", "2");
+        HeapBroker broker = broker(List.of(heap("plain"), heap("banked", banked)));
+        AllocationPlan plan = broker.plan(REQUEST.withDemands(Demand.parse("/dev/npu bank=2")));
+        assertEquals(List.of("banked"), plan.heaps());
+        plan.allocate().close();
+        AllocationRequest elsewhere = REQUEST.withDemands(Demand.parse("/dev/npu bank=3"));
+        assertEquals(
+                Errno.ENODEV,
+                assertThrows(HeapRefusedException.class, () -> broker.plan(elsewhere))
+                        .errno());
+        leave("banked");
+        HeapException refusal = assertThrows(HeapRefusedException.class, plan::heaps);
+        assertEquals(Errno.ENODEV, refusal.errno());
+        assertEquals(
+                "no serving heap declares the kind bank",
+                refusal.conflict().orElseThrow().demands().getFirst().why());
+    }
+
+    @Test
+    void a_demand_stays_unknown_if_heaps_declare_its_kind_differently() {
+        HeapBroker broker = broker(List.of(
+                heap("one", Map.of(HeapProperties.CONSTRAINT_KINDS, "bank one-of acme.bank", "acme.bank", "2")),
+                heap("two", Map.of(HeapProperties.CONSTRAINT_KINDS, "bank at-least acme.bank", "acme.bank", 2))));
+        AllocationRequest request = REQUEST.withDemands(Demand.parse("/dev/npu bank=2"));
+        HeapException refusal = assertThrows(HeapRefusedException.class, () -> broker.plan(request));
+        String why = refusal.conflict().orElseThrow().demands().getFirst().why();
+        assertTrue(why.startsWith("heaps declare the kind bank differently"), why);
+        leave("two");
+        assertEquals(List.of("one"), broker.plan(request).heaps());
+    }
+
+    @Test
+    void a_plan_has_protected_memory_only_if_the_request_demands_it_or_chooses_its_heaps() {
+        HeapBroker broker = broker(List.of(
+                heap("secure", Map.of(HeapProperties.PROTECTED, true, HeapProperties.PRIORITY, 1)), heap("open")));
+        AllocationRequest request = REQUEST.withDemands(Demand.parse("camera granule=64K"));
+        AllocationPlan plan = broker.plan(request);
+        assertEquals(List.of("open"), plan.heaps());
+        assertEquals(
+                List.of("secure"), plan.refusals().stream().map(Attempt::heap).toList());
+        assertEquals(
+                List.of("secure"),
+                broker.plan(request.withDemands(Demand.parse("display protected=true")))
+                        .heaps());
+        assertEquals(
+                List.of("secure", "open"),
+                broker.plan(request.withHeaps("secure", "open")).heaps());
+        assertEquals(
+                List.of("secure", "open"),
+                broker.plan(request.withRequirement("(heap.alignment=4096)")).heaps());
+        leave("open");
+        HeapException refusal = assertThrows(HeapRefusedException.class, plan::heaps);
+        assertEquals(List.of("secure ENODEV"), attempts(refusal));
+    }
+
+    @Test
+    void demands_of_a_shape_that_no_buffer_has_contradict_each_other() {
+        HeapBroker broker = oneHeap();
+        Demand[] unaligned = {Demand.parse("camera alignment=48K")};
+        Demand[] tooLarge = {
+            Demand.parse("camera granule=" + (1L << 62)), Demand.parse("display size.min=" + ((1L << 62) + 1))
+        };
+        for (Demand[] demands : List.of(unaligned, tooLarge)) {
+            HeapException refusal =
+                    assertThrows(HeapRefusedException.class, () -> broker.plan(REQUEST.withDemands(demands)));
+            assertEquals(Errno.EINVAL, refusal.errno());
+            assertEquals(
+                    List.of(demands), refusal.conflict().orElseThrow().demands());
+        }
+    }
+
+    @Test
     void a_device_of_which_nothing_is_known_is_refused() {
         HeapBroker broker = broker(List.of(heap("a", Map.of())));
         AllocationRequest request = REQUEST.forDevices("/dev/unheard-of");

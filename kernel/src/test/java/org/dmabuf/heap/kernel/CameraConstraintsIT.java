@@ -30,8 +30,10 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapRefusedException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.device.DeviceFile;
 import org.dmabuf.heap.linux.headroom.Headroom;
@@ -204,8 +206,15 @@ class CameraConstraintsIT {
         if (outcomes.get("contig").result() == Result.ACCEPTED) {
             assertEquals(List.of("contig"), plan(ONE_RUN).heaps());
         } else {
-            assertThrows(HeapException.class, () -> plan(ONE_RUN));
+            HeapException refusal = assertThrows(HeapRefusedException.class, () -> plan(ONE_RUN));
+            List<Demand> obstacles = refusal.conflict().orElseThrow().demands();
+            assertTrue(obstacles.stream().anyMatch(demand -> isNotHeap(demand, "contig")), obstacles::toString);
         }
+    }
+
+    private static boolean isNotHeap(Demand demand, String heap) {
+        return demand.kind().equals(ConstraintKind.NOT_HEAP)
+                && demand.value().toString().equals(heap);
     }
 
     @Test

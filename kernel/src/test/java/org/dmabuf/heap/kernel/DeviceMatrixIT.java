@@ -3,6 +3,7 @@ package org.dmabuf.heap.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -25,6 +26,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapRefusedException;
 import org.dmabuf.heap.broker.BrokerParts;
+import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.region.RegionLayout;
@@ -171,22 +173,53 @@ class DeviceMatrixIT {
         broker.sources.add(1, DeviceMatrixIT::configured, "org.example.cameras");
         boolean offered = isOffered(broker, node, size);
         broker.sources.remove(1);
+        broker.sources.add(1, DeviceMatrixIT::withoutAddress, "org.example.cameras");
+        boolean offeredAnywhere = isOffered(broker, node, size);
+        broker.sources.remove(1);
         boolean offeredAfterProbe = isOfferedAfterProbe(broker, node, size);
         report(kind, node, height, answer.toString(), good, offered, offeredAfterProbe);
-        // Memory can be good by chance, which a heap does not promise for its next buffer. The addresses of a
-        // contiguous heap are not known, unless the machine has no others.
-        boolean promised = kind == BackEnd.CONTIGUOUS_HEAP && !Camera.canBeCopied();
-        boolean byChance = node.equals(CONTIGUOUS) && kind != BackEnd.MEMFD && !promised;
-        assertEquals(offered || byChance && good.orElse(answer.isZeroCopy()), answer.isZeroCopy(), "as configured");
-        if (offered || !byChance || Camera.canBeCopied()) { // otherwise the probe's buffer can differ from this one
+        assertEquals(isPromised(kind, node, size) && isInReach(node), offered, "as configured");
+        assertEquals(isPromised(kind, node, size), offeredAnywhere, "as configured, without the address");
+        // Memory can be good by chance, which a heap does not promise for its next buffer. A frame of the system heap
+        // has pages of several orders, which are not one run.
+        boolean byChance =
+                !offered && node.equals(CONTIGUOUS) && kind != BackEnd.MEMFD && kind != BackEnd.SYSTEM_HEAP;
+        assertEquals(offered || byChance && good.orElse(answer.isZeroCopy()), answer.isZeroCopy(), "for the kernel");
+        if (!byChance || Camera.canBeCopied()) { // otherwise the probe's buffer can differ from this one
             assertEquals(answer.isZeroCopy(), offeredAfterProbe, "after the probe");
         }
         // The answer follows from the memory, so the comparison does not pass by an error of the test.
         if (kind == BackEnd.MEMFD) {
             assertEquals("EINVAL", answer.toString());
+        } else if (kind == BackEnd.SYSTEM_HEAP && node.equals(CONTIGUOUS)) {
+            boolean copied = Camera.canBeCopied() && answer.slots() > 0;
+            assertTrue(answer.errno() == Errno.EFAULT.number() || copied, answer::toString);
         } else if (node.equals(SCATTERING) || good.orElse(false)) {
             assertEquals("ok", answer.toString());
         }
+    }
+
+    /** {@return whether each buffer of this size is one that the camera takes at any address} */
+    private static boolean isPromised(BackEnd kind, String node, long size) {
+        if (node.equals(SCATTERING)) {
+            return kind != BackEnd.MEMFD;
+        }
+        return switch (kind) {
+            case CONTIGUOUS_HEAP, HUGE_PAGE, LARGE_FOLIO, REGION_ONE_PAGE -> true;
+            case REGION_HUGE_PAGES -> size <= 2 * MIB;
+            case SYSTEM_HEAP, UDMABUF_SMALL_PAGES, UDMABUF_LARGE_FOLIOS, REGION_SMALL_PAGES, MEMFD -> false;
+        };
+    }
+
+    /** {@return whether the camera reaches all memory of the machine; heaps know no closer bound of their addresses} */
+    private static boolean isInReach(String node) {
+        return node.equals(SCATTERING) || !Camera.canBeCopied();
+    }
+
+    private static List<Demand> withoutAddress(String device) {
+        return configured(device).stream()
+                .filter(demand -> !demand.kind().equals(ConstraintKind.ADDRESS))
+                .toList();
     }
 
     private static List<Demand> configured(String device) {

@@ -141,9 +141,9 @@ public final class Parts {
         return new Allocator(registry, ledger, services, absent());
     }
 
-    /** {@return a planner over the heaps of a registry, without sources of demands} */
-    public Planner planner(HeapRegistry registry) {
-        return new Planner(registry, absent(), allocator(registry), new DemandSources());
+    /** {@return a planner over the heaps of a registry} */
+    public Planner planner(HeapRegistry registry, DemandSources sources) {
+        return new Planner(registry, absent(), allocator(registry), sources);
     }
 
     private static AbsentHeaps absent() {

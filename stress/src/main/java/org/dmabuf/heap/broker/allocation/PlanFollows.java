@@ -36,7 +36,7 @@ public class PlanFollows {
         private final Parts parts = new Parts();
         private final HeapRegistry registry = new HeapRegistry(parts.ledger);
         private final RegisteredHeap heap = Parts.arrive(registry, request -> new Memory());
-        private final AllocationPlan plan = parts.planner(registry)
+        private final AllocationPlan plan = parts.planner(registry, new DemandSources())
                 .plan(parts.client, AllocationRequest.of(1).withDemands(Demand.parse("client mappable=true")));
 
         private int allocate() {
