@@ -13,8 +13,8 @@ import org.dmabuf.heap.constraint.HeapFacts;
 
 /** Demands merged to one value of each kind, with the shape of the buffer that follows from them. */
 public final class MergedDemands {
-    /** The largest page of the supported processors: a larger size could not be rounded up to pages. */
-    private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_536;
+    /** The largest size of a request: with the largest page of the supported processors, it still rounds up to pages. */
+    private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_535;
 
     private static final ConstraintValue NO_CPU = ConstraintValue.parse(ConstraintKind.CPU, "none");
     private static final ConstraintValue CONTIGUOUS = ConstraintValue.parse(ConstraintKind.SG, "contiguous");

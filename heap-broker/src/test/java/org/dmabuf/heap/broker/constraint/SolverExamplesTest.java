@@ -275,6 +275,14 @@ class SolverExamplesTest {
     }
 
     @Test
+    void the_largest_size_of_a_request_is_not_too_large() {
+        long largest = Long.MAX_VALUE - 65_535; // AllocationRequest.of refuses a larger one
+        MergedDemands merged = served(largest).demands();
+        assertEquals(largest, merged.size());
+        assertEquals(Set.of("a"), who(refused(true, HEAPS, largest, "a size.max=4M")));
+    }
+
+    @Test
     void a_limit_of_the_back_end_excludes_the_heap() {
         List<Candidate> heaps = List.of(
                 heap("udmabuf", Map.of(HeapProperties.SIZE_MAX, MIB)),
