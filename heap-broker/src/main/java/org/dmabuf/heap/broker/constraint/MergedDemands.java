@@ -19,6 +19,7 @@ public final class MergedDemands {
     private static final ConstraintValue NO_CPU = ConstraintValue.parse(ConstraintKind.CPU, "none");
     private static final ConstraintValue CONTIGUOUS = ConstraintValue.parse(ConstraintKind.SG, "contiguous");
 
+    /** The values by the names of their kinds, those of unknown kinds by the declaration. */
     private final Map<String, ConstraintValue> byKind;
     /** The values that a heap must meet: all but the number of buffers. */
     private final ConstraintValue[] values;
@@ -46,7 +47,8 @@ public final class MergedDemands {
         Map<String, ConstraintValue> byKind = new HashMap<>();
         for (Demand demand : demands) {
             ConstraintValue value = demand.value();
-            ConstraintValue before = byKind.putIfAbsent(demand.kind().name(), value);
+            String key = key(demand.kind());
+            ConstraintValue before = byKind.putIfAbsent(key, value);
             if (before == null) {
                 continue;
             }
@@ -57,12 +59,17 @@ public final class MergedDemands {
             if (both.isEmpty()) {
                 return Optional.empty();
             }
-            byKind.put(demand.kind().name(), both.get());
+            byKind.put(key, both.get());
         }
         long shaped = shape(byKind, requested);
         return shaped < 0 || isContradictory(byKind, shaped)
                 ? Optional.empty()
                 : Optional.of(new MergedDemands(byKind, shaped, buffers(demands)));
+    }
+
+    /** A heap that comes later can declare an unknown kind, so that it contradicts no known one of its name. */
+    private static String key(ConstraintKind kind) {
+        return kind.isUnknown() ? kind.toString() : kind.name();
     }
 
     /** {@return the size raised and rounded up as demanded, or a negative number if it is too large} */

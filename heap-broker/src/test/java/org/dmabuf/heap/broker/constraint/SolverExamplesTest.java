@@ -243,6 +243,19 @@ class SolverExamplesTest {
     }
 
     @Test
+    void an_unknown_kind_is_a_shortage_beside_a_known_one_of_its_name() {
+        Demand known = Demand.of("a", ConstraintKind.atMost("bank", "acme.bank"), "4", "");
+        Demand unknown = Demand.parse("b bank=2");
+        List<Candidate> heaps = List.of(heap("acme", Map.of("acme.bank", 2)));
+        for (List<Demand> demands : List.of(List.of(known, unknown), List.of(unknown, known))) {
+            Conflict conflict = assertInstanceOf(Conflict.class, Solver.solve(demands, MIB, heaps));
+            assertFalse(conflict.conflict().isContradiction());
+            assertEquals(List.of(unknown), conflict.conflict().demands());
+            assertEquals(List.of("acme"), conflict.conflict().servingWithout(unknown));
+        }
+    }
+
+    @Test
     void one_demand_that_two_sources_report_is_one_demand() {
         DemandConflict conflict =
                 refused(true, HEAPS, MIB, "a cpu=cached here", "a cpu=cached there", "b cpu=uncached here");
