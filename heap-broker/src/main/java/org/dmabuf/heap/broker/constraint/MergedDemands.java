@@ -17,7 +17,6 @@ public final class MergedDemands {
     private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_535;
 
     private static final ConstraintValue NO_CPU = ConstraintValue.parse(ConstraintKind.CPU, "none");
-    private static final ConstraintValue CONTIGUOUS = ConstraintValue.parse(ConstraintKind.SG, "contiguous");
 
     /** The values by the names of their kinds, those of unknown kinds by the declaration. */
     private final Map<String, ConstraintValue> byKind;
@@ -91,13 +90,7 @@ public final class MergedDemands {
         boolean unaligned = Long.bitCount(number(byKind, ConstraintKind.ALIGNMENT, 1)) != 1;
         return unaligned
                 || size > number(byKind, ConstraintKind.SIZE_MAX, Long.MAX_VALUE)
-                || isProtected && (mapped || readOnly)
-                || size > number(byKind, ConstraintKind.BOUNDARY, Long.MAX_VALUE) && isContiguous(byKind);
-    }
-
-    private static boolean isContiguous(Map<String, ConstraintValue> byKind) {
-        ConstraintValue lists = byKind.get(ConstraintKind.SG.name());
-        return lists != null && lists.merge(CONTIGUOUS).filter(lists::equals).isPresent();
+                || isProtected && (mapped || readOnly);
     }
 
     private static boolean demands(Map<String, ConstraintValue> byKind, ConstraintKind kind) {

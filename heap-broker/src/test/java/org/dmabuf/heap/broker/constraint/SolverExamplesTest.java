@@ -216,11 +216,23 @@ class SolverExamplesTest {
     void rules_that_involve_several_kinds_are_contradictions() {
         assertEquals(Set.of("a", "b"), who(refused(true, HEAPS, MIB, "a granule=8M", "b size.max=4M")));
         assertEquals(Set.of("a", "b"), who(refused(true, HEAPS, MIB, "a protected=true", "b readonly=true")));
-        assertEquals(Set.of("a", "b"), who(refused(true, HEAPS, MIB, "a boundary=64K", "b sg=contiguous")));
         assertEquals(
                 Set.of("a", "b", "c"),
-                who(refused(true, HEAPS, 4096, "a boundary=64K", "b sg=contiguous", "c size.min=1M")));
+                who(refused(true, HEAPS, 4096, "a granule=768K", "b size.max=1200K", "c size.min=1M")));
         assertEquals(Set.of("b"), who(refused(true, HEAPS, 8 * MIB, "a dmabuf=true", "b size.max=4M")));
+    }
+
+    /** Such a device adds up the entries of one run, and each of them can be shorter than the boundary. */
+    @Test
+    void one_run_of_short_entries_meets_a_boundary() {
+        String[] demands = {"a boundary=64K", "b sg=contiguous"};
+        Candidate pieces = heap("pieces", Map.of(HeapProperties.SG_ENTRY, 4096L));
+        Candidate runs =
+                heap("runs", Map.of(HeapProperties.CONTIGUOUS_MAX, 2 * MIB, HeapProperties.SG_ENTRY, 4096L));
+        assertEquals(Set.of("b"), who(refused(false, List.of(pieces), MIB, demands)));
+        Solution solution =
+                assertInstanceOf(Solution.class, Solver.solve(demands(demands), MIB, List.of(pieces, runs)));
+        assertEquals(List.of("runs"), solution.heaps());
     }
 
     @Test

@@ -112,9 +112,6 @@ class SolverLawsTest {
         return heaps.stream()
                 .filter(heap -> !(heap.facts().flag("heap.protected")
                         && (heap.facts().flag("heap.mappable") || heap.facts().flag("heap.export.readonly"))))
-                .filter(heap -> !(heap.facts().flag("heap.contiguous")
-                                || heap.facts().number("heap.contiguous.max").isPresent())
-                        || heap.facts().number("heap.sg.entry").isEmpty())
                 .toList();
     }
 
