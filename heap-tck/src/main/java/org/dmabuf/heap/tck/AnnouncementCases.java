@@ -11,6 +11,10 @@ import org.dmabuf.heap.HeapProperties;
 final class AnnouncementCases {
     private static final Predicate<Object> BOOLEAN = Boolean.class::isInstance;
     private static final Predicate<Object> TEXT = String.class::isInstance;
+    private static final Predicate<Object> INTEGERS = v -> v instanceof Integer
+            || v instanceof int[]
+            || v instanceof Integer[]
+            || v instanceof Collection<?> all && all.stream().allMatch(Integer.class::isInstance);
 
     /** Condition for the value of each property, if present. */
     private static final Map<String, Predicate<Object>> TYPES = Map.ofEntries(
@@ -33,12 +37,8 @@ final class AnnouncementCases {
             Map.entry(HeapProperties.SG_ENTRY, v -> v instanceof Long bytes && Long.bitCount(bytes) == 1 && bytes > 0),
             Map.entry(HeapProperties.BACKEND, TEXT),
             Map.entry(HeapProperties.EMULATES, v -> !emulations(v).isEmpty()),
-            Map.entry(
-                    HeapProperties.PEERS,
-                    v -> v instanceof Integer
-                            || v instanceof Integer[]
-                            || v instanceof Collection<?> users
-                                    && users.stream().allMatch(Integer.class::isInstance)));
+            Map.entry(HeapProperties.NUMA, INTEGERS),
+            Map.entry(HeapProperties.PEERS, INTEGERS));
 
     private AnnouncementCases() {}
 

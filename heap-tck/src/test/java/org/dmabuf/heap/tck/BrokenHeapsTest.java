@@ -603,6 +603,14 @@ class BrokenHeapsTest {
     }
 
     @Test
+    void memory_nodes_that_are_no_integers_are_noticed() {
+        assertFailing(
+                good,
+                Heaps.announced(good, Map.of(HeapProperties.NUMA, new String[] {"0", "1"})),
+                "each_announced_property_has_its_type_and_range");
+    }
+
+    @Test
     void a_name_that_is_a_path_is_noticed() {
         MemfdSource source = MemfdSource.open("../camera", Syscalls.linux(), Headroom.machine());
         assertFailing(

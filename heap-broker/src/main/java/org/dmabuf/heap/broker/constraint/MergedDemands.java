@@ -13,12 +13,12 @@ import org.dmabuf.heap.constraint.HeapFacts;
 
 /** Demands merged to one value of each kind, with the shape of the buffer that follows from them. */
 public final class MergedDemands {
-    /** The largest page of the supported processors: a larger size could not be rounded up to pages. */
-    private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_536;
+    /** The largest size of a request: with the largest page of the supported processors, it still rounds up to pages. */
+    private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_535;
 
     private static final ConstraintValue NO_CPU = ConstraintValue.parse(ConstraintKind.CPU, "none");
-    private static final ConstraintValue CONTIGUOUS = ConstraintValue.parse(ConstraintKind.SG, "contiguous");
 
+    /** The values by the names of their kinds, those of unknown kinds by the declaration. */
     private final Map<String, ConstraintValue> byKind;
     /** The values that a heap must meet: all but the number of buffers. */
     private final ConstraintValue[] values;
@@ -46,7 +46,8 @@ public final class MergedDemands {
         Map<String, ConstraintValue> byKind = new HashMap<>();
         for (Demand demand : demands) {
             ConstraintValue value = demand.value();
-            ConstraintValue before = byKind.putIfAbsent(demand.kind().name(), value);
+            String key = key(demand.kind());
+            ConstraintValue before = byKind.putIfAbsent(key, value);
             if (before == null) {
                 continue;
             }
@@ -57,12 +58,17 @@ public final class MergedDemands {
             if (both.isEmpty()) {
                 return Optional.empty();
             }
-            byKind.put(demand.kind().name(), both.get());
+            byKind.put(key, both.get());
         }
         long shaped = shape(byKind, requested);
         return shaped < 0 || isContradictory(byKind, shaped)
                 ? Optional.empty()
                 : Optional.of(new MergedDemands(byKind, shaped, buffers(demands)));
+    }
+
+    /** A heap that comes later can declare an unknown kind, so that it contradicts no known one of its name. */
+    private static String key(ConstraintKind kind) {
+        return kind.isUnknown() ? kind.toString() : kind.name();
     }
 
     /** {@return the size raised and rounded up as demanded, or a negative number if it is too large} */
@@ -84,13 +90,7 @@ public final class MergedDemands {
         boolean unaligned = Long.bitCount(number(byKind, ConstraintKind.ALIGNMENT, 1)) != 1;
         return unaligned
                 || size > number(byKind, ConstraintKind.SIZE_MAX, Long.MAX_VALUE)
-                || isProtected && (mapped || readOnly)
-                || size > number(byKind, ConstraintKind.BOUNDARY, Long.MAX_VALUE) && isContiguous(byKind);
-    }
-
-    private static boolean isContiguous(Map<String, ConstraintValue> byKind) {
-        ConstraintValue lists = byKind.get(ConstraintKind.SG.name());
-        return lists != null && lists.merge(CONTIGUOUS).filter(lists::equals).isPresent();
+                || isProtected && (mapped || readOnly);
     }
 
     private static boolean demands(Map<String, ConstraintValue> byKind, ConstraintKind kind) {

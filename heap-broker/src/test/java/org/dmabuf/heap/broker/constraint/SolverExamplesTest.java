@@ -216,11 +216,23 @@ class SolverExamplesTest {
     void rules_that_involve_several_kinds_are_contradictions() {
         assertEquals(Set.of("a", "b"), who(refused(true, HEAPS, MIB, "a granule=8M", "b size.max=4M")));
         assertEquals(Set.of("a", "b"), who(refused(true, HEAPS, MIB, "a protected=true", "b readonly=true")));
-        assertEquals(Set.of("a", "b"), who(refused(true, HEAPS, MIB, "a boundary=64K", "b sg=contiguous")));
         assertEquals(
                 Set.of("a", "b", "c"),
-                who(refused(true, HEAPS, 4096, "a boundary=64K", "b sg=contiguous", "c size.min=1M")));
+                who(refused(true, HEAPS, 4096, "a granule=768K", "b size.max=1200K", "c size.min=1M")));
         assertEquals(Set.of("b"), who(refused(true, HEAPS, 8 * MIB, "a dmabuf=true", "b size.max=4M")));
+    }
+
+    /** Such a device adds up the entries of one run, and each of them can be shorter than the boundary. */
+    @Test
+    void one_run_of_short_entries_meets_a_boundary() {
+        String[] demands = {"a boundary=64K", "b sg=contiguous"};
+        Candidate pieces = heap("pieces", Map.of(HeapProperties.SG_ENTRY, 4096L));
+        Candidate runs =
+                heap("runs", Map.of(HeapProperties.CONTIGUOUS_MAX, 2 * MIB, HeapProperties.SG_ENTRY, 4096L));
+        assertEquals(Set.of("b"), who(refused(false, List.of(pieces), MIB, demands)));
+        Solution solution =
+                assertInstanceOf(Solution.class, Solver.solve(demands(demands), MIB, List.of(pieces, runs)));
+        assertEquals(List.of("runs"), solution.heaps());
     }
 
     @Test
@@ -240,6 +252,19 @@ class SolverExamplesTest {
                 Set.copyOf(conflict.demands().stream()
                         .map(demand -> demand.kind().name())
                         .toList()));
+    }
+
+    @Test
+    void an_unknown_kind_is_a_shortage_beside_a_known_one_of_its_name() {
+        Demand known = Demand.of("a", ConstraintKind.atMost("bank", "acme.bank"), "4", "");
+        Demand unknown = Demand.parse("b bank=2");
+        List<Candidate> heaps = List.of(heap("acme", Map.of("acme.bank", 2)));
+        for (List<Demand> demands : List.of(List.of(known, unknown), List.of(unknown, known))) {
+            Conflict conflict = assertInstanceOf(Conflict.class, Solver.solve(demands, MIB, heaps));
+            assertFalse(conflict.conflict().isContradiction());
+            assertEquals(List.of(unknown), conflict.conflict().demands());
+            assertEquals(List.of("acme"), conflict.conflict().servingWithout(unknown));
+        }
     }
 
     @Test
@@ -272,6 +297,14 @@ class SolverExamplesTest {
         assertEquals(MIB, merged.size());
         assertFalse(merged.readOnly());
         assertTrue(served(MIB, "peer readonly=true").demands().readOnly());
+    }
+
+    @Test
+    void the_largest_size_of_a_request_is_not_too_large() {
+        long largest = Long.MAX_VALUE - 65_535; // AllocationRequest.of refuses a larger one
+        MergedDemands merged = served(largest).demands();
+        assertEquals(largest, merged.size());
+        assertEquals(Set.of("a"), who(refused(true, HEAPS, largest, "a size.max=4M")));
     }
 
     @Test

@@ -27,7 +27,7 @@ public final class HeapSettings extends Settings {
     private static final String ADOPTED = "adopted";
 
     private static final Set<String> INTEGERS =
-            Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS, HeapProperties.NUMA);
+            Set.of(HeapProperties.ID, HeapProperties.PRIORITY, HeapProperties.DMA_BITS);
     private static final Set<String> SIZES = Set.of(
             HeapProperties.CONTIGUOUS_MAX,
             HeapProperties.QUOTA,
@@ -165,7 +165,17 @@ public final class HeapSettings extends Settings {
         if (SIZES.contains(key)) {
             return bytes(key, text);
         }
+        if (key.equals(HeapProperties.NUMA)) {
+            return memoryNodes(text);
+        }
         return FLAGS.contains(key) ? (Object) flag(key, () -> false) : text;
+    }
+
+    private List<Integer> memoryNodes(String text) {
+        if (!text.matches("\\s*[0-9]{1,9}([\\s,]+[0-9]{1,9})*\\s*")) {
+            throw wrong(HeapProperties.NUMA, text, "numbers of memory nodes: 0,1");
+        }
+        return Stream.of(text.strip().split("[\\s,]+")).map(Integer::valueOf).toList();
     }
 
     /**

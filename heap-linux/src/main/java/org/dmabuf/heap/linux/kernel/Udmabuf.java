@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.kernel;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -20,12 +18,12 @@ public final class Udmabuf implements AutoCloseable {
     private final Path limitFile;
     private volatile long limit;
 
-    private Udmabuf(String heap, Syscalls syscalls, DeviceNode device, Path limitFile) {
+    private Udmabuf(String heap, Syscalls syscalls, DeviceNode device, Path limitFile, long limit) {
         this.heap = heap;
         this.syscalls = syscalls;
         this.device = device;
         this.limitFile = limitFile;
-        this.limit = readLimit(limitFile);
+        this.limit = limit;
     }
 
     /**
@@ -38,7 +36,8 @@ public final class Udmabuf implements AutoCloseable {
      * @throws HeapException the kernel's refusal, with the remedy
      */
     public static Udmabuf open(String heap, Syscalls syscalls, Path limitFile) {
-        return new Udmabuf(heap, syscalls, DeviceNode.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile);
+        long limit = readLimit(limitFile); // first, because it can fail
+        return new Udmabuf(heap, syscalls, DeviceNode.open(syscalls, heap, DmaBufDevices.UDMABUF), limitFile, limit);
     }
 
     /**
@@ -70,9 +69,16 @@ public final class Udmabuf implements AutoCloseable {
         }
     }
 
-    /** {@return the size limit of one dma-buf in bytes, read again, because an operator can change it} */
+    /**
+     * {@return the size limit of one dma-buf in bytes, read again, because an operator can change it; the former limit
+     * while no descriptor is left to read it}
+     */
     public long limit() {
-        limit = readLimit(limitFile);
+        try {
+            limit = readLimit(limitFile);
+        } catch (HeapException e) {
+            // A shortage changes no limit.
+        }
         return limit;
     }
 
@@ -80,7 +86,8 @@ public final class Udmabuf implements AutoCloseable {
      * Checks the size limit before memory is allocated. The kernel would only return EINVAL.
      *
      * @param size bytes
-     * @throws HeapException {@link Errno#ENOMEM}, because another heap may be able to serve the request
+     * @throws HeapException {@link Errno#ENOMEM}, because another heap may be able to serve the request; another
+     *     shortage if the limit cannot be read
      */
     public void requireWithinLimit(long size) {
         if (size > limit) {
@@ -158,8 +165,8 @@ public final class Udmabuf implements AutoCloseable {
 
     private static long readLimit(Path file) {
         try {
-            return Math.max(0, Integer.parseInt(Files.readString(file).strip())) * (1L << 20);
-        } catch (IOException | NumberFormatException e) {
+            return Math.max(0, Integer.parseInt(ProcFile.read(file).orElse("").strip())) * (1L << 20);
+        } catch (NumberFormatException e) {
             return DEFAULT_LIMIT;
         }
     }

@@ -2,8 +2,12 @@
 package org.dmabuf.heap.linux.machine;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -12,6 +16,8 @@ import java.util.OptionalLong;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 
@@ -37,6 +43,7 @@ public final class PhysicalMemory {
     /**
      * {@return properties that every heap of ordinary memory has: {@code heap.address.min}, {@code heap.address.max}
      * and {@code heap.numa}, as far as they are known}
+     * @throws HeapException of a shortage, such as that of descriptors, in which they cannot be read
      */
     public static Map<String, Object> facts() {
         Reading reading = latest;
@@ -52,6 +59,7 @@ public final class PhysicalMemory {
      *
      * @param properties of the source itself
      * @return all properties
+     * @throws HeapException as {@link #facts}
      */
     public static Map<String, Object> with(Map<String, Object> properties) {
         Map<String, Object> all = new HashMap<>(facts());
@@ -63,20 +71,28 @@ public final class PhysicalMemory {
      * Reads the facts.
      *
      * @param system the folder {@code /sys/devices/system}
+     * @throws HeapException as {@link #facts}
      */
     static Map<String, Object> read(Path system) {
         Map<String, Object> facts = new HashMap<>();
         OptionalLong size = number(system.resolve("memory/block_size_bytes"));
         long lowest = Long.MAX_VALUE;
         long highest = -1;
-        try (DirectoryStream<Path> blocks = Files.newDirectoryStream(system.resolve(BLOCK), BLOCK + "[0-9]*")) {
+        Path folder = system.resolve(BLOCK);
+        try (DirectoryStream<Path> blocks = Files.newDirectoryStream(folder, BLOCK + "[0-9]*")) {
             for (Path block : blocks) {
                 long number = Long.parseLong(block.getFileName().toString().substring(BLOCK.length()));
                 lowest = Math.min(lowest, number);
                 highest = Math.max(highest, number);
             }
-        } catch (IOException | RuntimeException e) { // absent, or not as the kernel writes it
-            highest = -1;
+        } catch (NoSuchFileException | NotDirectoryException | AccessDeniedException | NumberFormatException e) {
+            highest = -1; // absent, or not as the kernel writes it
+        } catch (IOException | DirectoryIteratorException e) { // the folder may list blocks all the same
+            throw HeapException.of(
+                    Errno.EAGAIN,
+                    "reading " + folder + " failed: " + e.getMessage()
+                            + "; close buffers and descriptors, or raise the process's limit (ulimit -n, LimitNOFILE="
+                            + " in a unit)");
         }
         if (size.isPresent() && highest >= 0 && highest < Long.MAX_VALUE / size.getAsLong() - 1) {
             facts.put(HeapProperties.ADDRESS_MIN, lowest * size.getAsLong());

@@ -219,6 +219,17 @@ class HeapSettingsTest {
     }
 
     @Test
+    void a_heap_can_have_several_memory_nodes() {
+        assertEquals(List.of(0), declared(Map.of("heap.numa", "0")).get("heap.numa"));
+        assertEquals(List.of(0, 1, 12), declared(Map.of("heap.numa", "0, 1 12")).get("heap.numa"));
+        int[] nodes = {0, 1};
+        assertEquals(nodes, declared(Map.of("heap.numa", nodes)).get("heap.numa"));
+        refused(
+                "heap 'frames': invalid heap.numa = 0-1 in org.example.acme: expected numbers of memory nodes: 0,1",
+                () -> declared(Map.of("heap.name", "frames", "heap.numa", "0-1")));
+    }
+
+    @Test
     void a_text_that_does_not_have_the_declared_type_is_refused_with_the_setting() {
         refused(
                 "heap 'frames': invalid heap.id = five in org.example.acme: expected a whole number from 0 to 63, or -1"
