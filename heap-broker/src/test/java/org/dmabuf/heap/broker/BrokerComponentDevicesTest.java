@@ -100,18 +100,25 @@ class BrokerComponentDevicesTest extends BrokerInFramework {
         source();
         ServiceRegistration<DeviceDemands> broken = framework
                 .getBundleContext()
-                .registerService(DeviceDemands.class, new ServiceFactory<DeviceDemands>() {
-                    @Override
-                    public DeviceDemands getService(Bundle bundle, ServiceRegistration<DeviceDemands> registration) {
-                        return null; // as Declarative Services for a component whose activation failed
-                    }
+                .registerService(
+                        DeviceDemands.class,
+                        new ServiceFactory<DeviceDemands>() {
+                            @Override
+                            public DeviceDemands getService(
+                                    Bundle bundle, ServiceRegistration<DeviceDemands> registration) {
+                                return null; // as Declarative Services for a component whose activation failed
+                            }
 
-                    @Override
-                    public void ungetService(
-                            Bundle bundle, ServiceRegistration<DeviceDemands> registration, DeviceDemands service) {}
-                }, null);
+                            @Override
+                            public void ungetService(
+                                    Bundle bundle,
+                                    ServiceRegistration<DeviceDemands> registration,
+                                    DeviceDemands service) {}
+                        },
+                        null);
         component.addDeviceDemands(broken.getReference());
-        HeapException refusal = assertThrows(HeapException.class, () -> brokerOf(camera).allocate(VIDEO));
+        HeapException refusal =
+                assertThrows(HeapException.class, () -> brokerOf(camera).allocate(VIDEO));
         assertEquals(Errno.EIO, refusal.errno());
         assertTrue(refusal.getMessage().contains("gave no source of demands"), refusal::getMessage);
         component.removeDeviceDemands(broken.getReference());

@@ -124,8 +124,7 @@ class PlannerTest {
     @Test
     void an_equal_request_asks_the_sources_again_after_ten_seconds() {
         long[] now = {Long.MAX_VALUE - 1};
-        Planner planner =
-                new Planner(broker.registry, broker.absent, broker.allocator, broker.sources, () -> now[0]);
+        Planner planner = new Planner(broker.registry, broker.absent, broker.allocator, broker.sources, () -> now[0]);
         importing();
         broker.heap("system", new FakeHeap(), DMABUF);
         for (int nanos : new int[] {0, 1_000_000_000, 2_000_000_000}) {

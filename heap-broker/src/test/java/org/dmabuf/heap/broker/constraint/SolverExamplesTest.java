@@ -227,8 +227,7 @@ class SolverExamplesTest {
     void one_run_of_short_entries_meets_a_boundary() {
         String[] demands = {"a boundary=64K", "b sg=contiguous"};
         Candidate pieces = heap("pieces", Map.of(HeapProperties.SG_ENTRY, 4096L));
-        Candidate runs =
-                heap("runs", Map.of(HeapProperties.CONTIGUOUS_MAX, 2 * MIB, HeapProperties.SG_ENTRY, 4096L));
+        Candidate runs = heap("runs", Map.of(HeapProperties.CONTIGUOUS_MAX, 2 * MIB, HeapProperties.SG_ENTRY, 4096L));
         assertEquals(Set.of("b"), who(refused(false, List.of(pieces), MIB, demands)));
         Solution solution =
                 assertInstanceOf(Solution.class, Solver.solve(demands(demands), MIB, List.of(pieces, runs)));

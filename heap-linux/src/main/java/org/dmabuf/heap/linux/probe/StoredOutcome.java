@@ -127,7 +127,8 @@ record StoredOutcome(
     /** {@return the outcome of a line; empty for a damaged one} */
     static Optional<StoredOutcome> parse(String line) {
         String[] fields = line.split(SEPARATOR, -1);
-        if (fields.length != FIELDS || fields[4].isEmpty()
+        if (fields.length != FIELDS
+                || fields[4].isEmpty()
                 || !List.of(ONE_RUN, PIECES).contains(fields[7])) {
             return Optional.empty();
         }
