@@ -11,8 +11,8 @@ import org.dmabuf.heap.spi.ProbeOutcome;
 
 /**
  * Counter of the memory into which the kernel copies buffers that a device does not reach (swiotlb). The kernel has one
- * counter for all devices of the machine, and one for each pool that the device tree sets aside. A difference counts as observed only if several attachments in a row give the
- * same one.
+ * counter for all devices of the machine, and one for each pool that the device tree sets aside. A difference counts as
+ * observed only if several attachments in a row give the same one.
  */
 public final class BounceCounter {
     private static final int ROUNDS = 3;

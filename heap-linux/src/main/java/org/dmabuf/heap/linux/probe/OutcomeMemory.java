@@ -93,7 +93,8 @@ public final class OutcomeMemory {
 
     /**
      * Remembers the outcome of a trial if it says something about later buffers. A later acceptance does not end an
-     * earlier refusal, because it holds for its own buffer only; {@link #forget} ends both. A descriptor that is no dma-buf proves nothing, because the device demands a dma-buf anyway.
+     * earlier refusal, because it holds for its own buffer only; {@link #forget} ends both. A descriptor that is no
+     * dma-buf proves nothing, because the device demands a dma-buf anyway.
      *
      * @param entry of the device, in the state in which it answered
      * @param buffer that the device was asked to take
