@@ -111,8 +111,7 @@ final class Inventory {
     /** {@return a request without demands, which asks only the heaps that meet these} */
     synchronized AllocationRequest shape(AllocationRequest request, List<Demand> demands) {
         List<Demand> resolved = DeclaredKinds.of(heaps).resolve(demands);
-        List<InMemoryHeap> suitable =
-                Walk.planned(request, heaps, resolved).suitable();
+        List<InMemoryHeap> suitable = Walk.planned(request, heaps, resolved).suitable();
         return new Demands(resolved, request.size()).shape(request, suitable);
     }
 

@@ -357,8 +357,7 @@ public abstract class ClientContract {
             HeapException refusal =
                     assertThrows(HeapRefusedException.class, () -> broker.plan(REQUEST.withDemands(demands)));
             assertEquals(Errno.EINVAL, refusal.errno());
-            assertEquals(
-                    List.of(demands), refusal.conflict().orElseThrow().demands());
+            assertEquals(List.of(demands), refusal.conflict().orElseThrow().demands());
         }
     }
 

@@ -182,8 +182,7 @@ class DeviceMatrixIT {
         assertEquals(isPromised(kind, node, size), offeredAnywhere, "as configured, without the address");
         // Memory can be good by chance, which a heap does not promise for its next buffer. A frame of the system heap
         // has pages of several orders, which are not one run.
-        boolean byChance =
-                !offered && node.equals(CONTIGUOUS) && kind != BackEnd.MEMFD && kind != BackEnd.SYSTEM_HEAP;
+        boolean byChance = !offered && node.equals(CONTIGUOUS) && kind != BackEnd.MEMFD && kind != BackEnd.SYSTEM_HEAP;
         assertEquals(offered || byChance && good.orElse(answer.isZeroCopy()), answer.isZeroCopy(), "for the kernel");
         if (!byChance || Camera.canBeCopied()) { // otherwise the probe's buffer can differ from this one
             assertEquals(answer.isZeroCopy(), offeredAfterProbe, "after the probe");
