@@ -124,7 +124,7 @@ public final class InMemoryHeap {
         };
     }
 
-    /** Checks the declaration of a kind of demand. Its parser throws for a String that is none. */
+    /** Checks the declaration of a kind of demand. The parser throws for another String. */
     private static boolean isDeclaration(Object kind) {
         return kind instanceof String text && !ConstraintKind.parse(text).isUnknown();
     }
