@@ -35,6 +35,7 @@ public final class HeapSettings extends Settings {
             HeapProperties.ADDRESS_MIN,
             HeapProperties.ADDRESS_MAX,
             HeapProperties.SIZE_MAX,
+            HeapProperties.SIZE_GRANULE,
             HeapProperties.SG_ENTRY);
     private static final Set<String> FLAGS = Set.of(
             HeapProperties.DMABUF,
