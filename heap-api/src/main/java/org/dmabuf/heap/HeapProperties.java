@@ -37,6 +37,8 @@ package org.dmabuf.heap;
  * <tr><td>{@code heap.numa}<td>Integer+<td>none<td>memory nodes from which all pages come
  * <tr><td>{@code heap.size.max}<td>Long<td>none<td>bytes of the largest buffer that the back end can make, however much
  *     memory is free; 0 if a limit of the machine permits no buffer
+ * <tr><td>{@code heap.size.granule}<td>Long<td>none<td>bytes to whose multiples the heap enlarges each buffer, if they
+ *     are more than a page
  * <tr><td>{@code heap.sg.entry}<td>Long<td>none<td>bytes of each entry in the scatter list that the heap's exporter
  *     gives to a device, a power of two, if they are fixed; each begins at a multiple of it
  * <tr><td>{@code heap.constraint.kinds}<td>String+<td>none<td>kinds of demand that this heap's own properties answer,
@@ -90,6 +92,8 @@ public final class HeapProperties {
     public static final String NUMA = "heap.numa";
     /** Bytes of the largest buffer that the back end can make: Long. */
     public static final String SIZE_MAX = "heap.size.max";
+    /** Bytes to whose multiples the heap enlarges each buffer: Long. */
+    public static final String SIZE_GRANULE = "heap.size.granule";
     /** Bytes of each entry in a device's scatter list, if they are fixed: Long, a power of two. */
     public static final String SG_ENTRY = "heap.sg.entry";
     /** Declarations of kinds of demand: String, array or collection of String. */

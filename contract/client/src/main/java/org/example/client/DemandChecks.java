@@ -97,9 +97,13 @@ final class DemandChecks {
         Expect.yes(!two.isAny());
         ConstraintValue names = ConstraintValue.ofWords(ConstraintKind.HEAP, Set.of("a,b"));
         Expect.same(Set.of("a,b"), names.words());
-        HeapFacts facts = HeapFacts.of(Map.of(HeapProperties.ALIGNMENT, 65_536L, HeapProperties.SIZE_MAX, 1L << 20));
+        HeapFacts facts = HeapFacts.of(Map.of(
+                HeapProperties.ALIGNMENT, 65_536L,
+                HeapProperties.SIZE_MAX, 1L << 20,
+                HeapProperties.SIZE_GRANULE, 8192L));
         Expect.yes(two.isMetBy(facts, 1) && !three.isMetBy(facts, 1));
         Expect.same(1L << 20, facts.largestSize());
+        Expect.same(8192L, facts.sizeOf(1));
         Expect.same(65_536L, facts.number(HeapProperties.ALIGNMENT).orElseThrow());
         Expect.same(Long.MAX_VALUE, facts.addressSpan());
         Expect.yes(!facts.flag(HeapProperties.DMABUF));

@@ -38,7 +38,7 @@ final class BoundValue extends ConstraintValue {
 
     @Override
     boolean metBy(HeapFacts facts, long size) {
-        OptionalLong fact = fact(facts, size);
+        OptionalLong fact = fact(facts, facts.sizeOf(size));
         return fact.isPresent() && (isUpper() ? fact.getAsLong() <= bound : fact.getAsLong() >= bound);
     }
 

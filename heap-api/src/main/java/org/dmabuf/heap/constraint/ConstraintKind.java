@@ -45,7 +45,7 @@ public final class ConstraintKind implements Serializable {
     public static final ConstraintKind SIZE_MIN = new ConstraintKind("size.min", Operator.AT_LEAST, SIZE);
     /** Largest size of the buffer in bytes. */
     public static final ConstraintKind SIZE_MAX = new ConstraintKind("size.max", Operator.AT_MOST, SIZE);
-    /** Bytes of which the buffer's size is a multiple. The request is rounded up. */
+    /** Bytes of which the requested size is a multiple. The request is rounded up. */
     public static final ConstraintKind GRANULE = new ConstraintKind("granule", Operator.MULTIPLE, SIZE);
     /** Number of buffers that the device holds at a time. The numbers of several devices are added. */
     public static final ConstraintKind BUFFERS = new ConstraintKind("buffers", Operator.AT_LEAST, "buffers");

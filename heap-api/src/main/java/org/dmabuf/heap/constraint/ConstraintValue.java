@@ -85,7 +85,7 @@ public abstract class ConstraintValue implements Serializable {
      * no default in {@link org.dmabuf.heap.HeapProperties}, meets only {@code any}.
      *
      * @param facts the heap's facts
-     * @param size bytes of the buffer
+     * @param size the requested bytes, from which {@link HeapFacts#sizeOf} follows
      * @return whether it meets this value
      */
     public final boolean isMetBy(HeapFacts facts, long size) {

@@ -34,6 +34,7 @@ public final class HeapFacts {
 
     private final Map<String, Object> properties;
     private final long run;
+    private final long granule;
     private final long entry;
     private final long lowest;
     private final long highest;
@@ -44,6 +45,7 @@ public final class HeapFacts {
                 ? Long.MAX_VALUE
                 : Math.max(1, number(HeapProperties.CONTIGUOUS_MAX).orElse(1));
         entry = Math.clamp(number(HeapProperties.SG_ENTRY).orElse(run), 1, run);
+        granule = Math.max(1, number(HeapProperties.SIZE_GRANULE).orElse(1));
         lowest = number(HeapProperties.ADDRESS_MIN).orElse(0);
         int bits = Math.clamp(number(HeapProperties.DMA_BITS).orElse(LONG_BITS), 0, LONG_BITS);
         highest = Math.min(
@@ -93,6 +95,19 @@ public final class HeapFacts {
     /** {@return the largest buffer in bytes, {@link Long#MAX_VALUE} if the heap announces no limit} */
     public long largestSize() {
         return number(HeapProperties.SIZE_MAX).orElse(Long.MAX_VALUE);
+    }
+
+    /**
+     * Returns the size of the buffer that the heap makes for a request. A demand on the size or on the scatter list
+     * concerns this size. Only {@code granule} concerns the requested size, because a device uses no more of the
+     * buffer.
+     *
+     * @param requested the requested bytes
+     * @return bytes, {@link Long#MAX_VALUE} if they exceed a long
+     */
+    public long sizeOf(long requested) {
+        long granules = Math.ceilDiv(requested, granule);
+        return granules > Long.MAX_VALUE / granule ? Long.MAX_VALUE : granules * granule;
     }
 
     /** {@return bytes of the range of physical addresses, {@link Long#MAX_VALUE} if it is not known} */

@@ -86,8 +86,9 @@ final class ListsValue extends ConstraintValue {
 
     @Override
     boolean metBy(HeapFacts facts, long size) {
+        long whole = facts.sizeOf(size);
         for (Limit limit : limits) {
-            if (!limit.metBy(facts, size)) {
+            if (!limit.metBy(facts, whole)) {
                 return false;
             }
         }

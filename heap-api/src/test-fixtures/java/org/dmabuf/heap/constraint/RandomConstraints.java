@@ -174,6 +174,7 @@ public final class RandomConstraints {
         put(heap, HeapProperties.EXPORT_READONLY, List.of(true, false));
         put(heap, HeapProperties.DMA_BITS, List.of(30, 32, 40));
         put(heap, HeapProperties.SIZE_MAX, List.of(1L << 20, 1L << 30));
+        put(heap, HeapProperties.SIZE_GRANULE, List.of(65_536L, 2L << 20));
         put(heap, HeapProperties.NUMA, List.of(0, 1, List.of(0, 1)));
         put(heap, HeapProperties.EMULATES, List.of("contiguous", List.of("protected")));
         put(heap, "acme.step", List.of(3L, 48L << 10, 1L << 20));

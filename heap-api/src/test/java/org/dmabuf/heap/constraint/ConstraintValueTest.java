@@ -128,6 +128,22 @@ class ConstraintValueTest {
     }
 
     @Test
+    void the_size_that_the_heap_makes_is_compared_and_not_the_requested_one() {
+        Map<String, Object> heap = Map.of(
+                HeapProperties.SIZE_GRANULE, 2L << 20, HeapProperties.SG_ENTRY, 4096L, HeapProperties.CONTIGUOUS, true);
+        assertFalse(met("sg=64x64K", heap, 200 << 10)); // 512 entries
+        assertTrue(met("sg=512x64K", heap, 200 << 10));
+        assertTrue(met("sg=contiguous", heap, 200 << 10));
+        assertFalse(met("size.max=1M", heap, 200 << 10));
+        assertTrue(met("size.max=2M", heap, 200 << 10));
+        assertTrue(met("granule=100K", heap, 200 << 10)); // the device uses no more
+        HeapFacts facts = HeapFacts.of(heap);
+        assertEquals(4L << 20, facts.sizeOf((2L << 20) + 1));
+        assertEquals(Long.MAX_VALUE, facts.sizeOf(Long.MAX_VALUE));
+        assertEquals(5, HeapFacts.of(Map.of()).sizeOf(5));
+    }
+
+    @Test
     void an_emulated_property_meets_no_demand_even_if_it_is_announced() {
         Map<String, Object> heap = Map.of(HeapProperties.CONTIGUOUS, true, HeapProperties.PROTECTED, true);
         assertTrue(met("sg=contiguous", heap, FRAME));

@@ -83,6 +83,29 @@ public final class CmaHeap {
                 description = "A request that names no heap asks the heaps in order of priority, highest first")
         int heap_priority() default -60;
 
+        /** {@return {@code heap.address.min}, the lowest physical address of the memory; absent if not known} */
+        @AttributeDefinition(
+                name = "Lowest address",
+                description = "Lowest physical address of the kernel's contiguous memory, for devices that reach only"
+                        + " some addresses: 0x30000000. If absent, that of all memory of the machine",
+                required = false)
+        String heap_address_min();
+
+        /** {@return {@code heap.address.max}, the highest physical address of the memory; absent if not known} */
+        @AttributeDefinition(
+                name = "Highest address",
+                description = "Highest physical address of the kernel's contiguous memory, included: 0x3fffffff. If"
+                        + " absent, that of all memory of the machine",
+                required = false)
+        String heap_address_max();
+
+        /** {@return {@code heap.dma.bits}, the number of bits of each physical address; absent if not known} */
+        @AttributeDefinition(
+                name = "Address bits",
+                description = "All physical addresses of the memory are below 2 to this power: 1 to 64",
+                required = false)
+        int heap_dma_bits();
+
         /** {@return the back end} */
         @AttributeDefinition(
                 name = "Back end",

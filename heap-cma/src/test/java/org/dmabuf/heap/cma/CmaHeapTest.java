@@ -68,6 +68,21 @@ class CmaHeapTest {
     }
 
     @Test
+    void the_configured_addresses_of_the_memory_are_announced() {
+        CmaHeap heap = new CmaHeap(
+                announced.context(),
+                Announced.config(CmaHeap.Config.class, Map.of()),
+                Map.of("heap.address.min", "0x30000000", "heap.address.max", "0x3fffffff", "heap.dma.bits", "30"),
+                kernel(Errno.ENOENT, "reserved"),
+                NOPLogger.NOP_LOGGER);
+        Map<String, Object> properties = announced.heaps().getFirst().properties();
+        assertEquals(0x3000_0000L, properties.get("heap.address.min"));
+        assertEquals(0x3FFF_FFFFL, properties.get("heap.address.max"));
+        assertEquals(30, properties.get("heap.dma.bits"));
+        heap.withdraw();
+    }
+
+    @Test
     void only_the_configured_node_is_used() {
         Map<String, ?> set = Map.of("nodes", new String[] {"memory@42000000-contiguous"});
         start(kernel(Errno.ENOENT, "memory@42000000-contiguous"), set).withdraw();

@@ -103,6 +103,7 @@ class SystemContigHeapTest {
         assertEquals(true, properties.get("heap.contiguous"));
         assertEquals(RUN, properties.get("heap.contiguous.max"));
         assertEquals(RUN, properties.get("heap.size.max"));
+        assertEquals(RUN, properties.get("heap.size.granule"));
         assertEquals(4096L, properties.get("heap.sg.entry"));
         assertEquals(false, properties.get("heap.export.readonly"));
         for (long size : new long[] {1, 64 << 10, RUN}) {

@@ -34,6 +34,7 @@ final class AnnouncementCases {
             Map.entry(HeapProperties.ADDRESS_MIN, v -> v instanceof Long address && address >= 0),
             Map.entry(HeapProperties.ADDRESS_MAX, v -> v instanceof Long address && address >= 0),
             Map.entry(HeapProperties.SIZE_MAX, v -> v instanceof Long bytes && bytes >= 0),
+            Map.entry(HeapProperties.SIZE_GRANULE, v -> v instanceof Long bytes && bytes > 0),
             Map.entry(HeapProperties.SG_ENTRY, v -> v instanceof Long bytes && Long.bitCount(bytes) == 1 && bytes > 0),
             Map.entry(HeapProperties.BACKEND, TEXT),
             Map.entry(HeapProperties.EMULATES, v -> !emulations(v).isEmpty()),

@@ -65,7 +65,7 @@ final class Demands {
 
     private boolean metBy(InMemoryHeap heap) {
         HeapFacts facts = HeapFacts.of(heap.properties());
-        return merged().filter(merged -> size(merged) <= facts.largestSize()
+        return merged().filter(merged -> facts.sizeOf(size(merged)) <= facts.largestSize()
                         && merged.values().stream()
                                 .filter(value -> !value.kind().equals(ConstraintKind.BUFFERS))
                                 .allMatch(value -> value.isMetBy(facts, size(merged))))

@@ -58,6 +58,7 @@ public final class InMemoryHeap {
             entry(HeapProperties.ADDRESS_MIN, Long.class),
             entry(HeapProperties.ADDRESS_MAX, Long.class),
             entry(HeapProperties.SIZE_MAX, Long.class),
+            entry(HeapProperties.SIZE_GRANULE, Long.class),
             entry(HeapProperties.SG_ENTRY, Long.class),
             entry(HeapProperties.BACKEND, String.class));
 

@@ -221,7 +221,7 @@ public final class Planner {
 
     private static Attempt attempt(RegisteredHeap heap, Optional<MergedDemands> merged) {
         HeapFacts facts = heap.description().facts();
-        String reason = merged.map(demands -> demands.size() > facts.largestSize()
+        String reason = merged.map(demands -> facts.sizeOf(demands.size()) > facts.largestSize()
                         ? tooLarge(facts)
                         : demands.unmetBy(facts).stream()
                                 .map(value -> value.kind().name() + "=" + value)
@@ -252,7 +252,7 @@ public final class Planner {
             HeapFacts facts = heap.description().facts();
             if (!matcher.metBy(heap)) {
                 attempts.unsuitable(heap);
-            } else if (request.size() > facts.largestSize()) {
+            } else if (facts.sizeOf(request.size()) > facts.largestSize()) {
                 attempts.absent(heap, tooLarge(facts));
             } else if (!protectedToo && facts.flag(HeapProperties.PROTECTED)) {
                 attempts.absent(heap, "it is protected, and serves only requests that demand protected memory");

@@ -13,7 +13,7 @@ import org.dmabuf.heap.constraint.HeapFacts;
 
 /** Demands merged to one value of each kind, with the shape of the buffer that follows from them. */
 public final class MergedDemands {
-    /** The largest size of a request, which can still be rounded up to the largest page of the processors. */
+    /** The largest size of a request, a multiple of the largest page of the supported processors. */
     private static final long LARGEST_SIZE = Long.MAX_VALUE - 65_535;
 
     private static final ConstraintValue NO_CPU = ConstraintValue.parse(ConstraintKind.CPU, "none");
@@ -120,7 +120,7 @@ public final class MergedDemands {
 
     /** {@return whether every buffer of a heap meets all demands} */
     public boolean metBy(HeapFacts facts) {
-        if (size > facts.largestSize()) {
+        if (facts.sizeOf(size) > facts.largestSize()) {
             return false;
         }
         for (ConstraintValue value : values) {

@@ -127,6 +127,7 @@ public record HeapDescription(
         number(properties, HeapProperties.CONTIGUOUS_MAX, 1, 1, Long.MAX_VALUE);
         number(properties, HeapProperties.DMA_BITS, 1, 1, ADDRESS_BITS);
         number(properties, HeapProperties.SIZE_MAX, 0, 0, Long.MAX_VALUE);
+        number(properties, HeapProperties.SIZE_GRANULE, 1, 1, Long.MAX_VALUE);
         long lowest = number(properties, HeapProperties.ADDRESS_MIN, 0, 0, Long.MAX_VALUE);
         number(properties, HeapProperties.ADDRESS_MAX, lowest, lowest, Long.MAX_VALUE);
         powerOfTwo(properties, HeapProperties.SG_ENTRY, 1);

@@ -316,6 +316,15 @@ class SolverExamplesTest {
     }
 
     @Test
+    void a_buffer_that_the_heap_enlarges_beyond_its_limit_excludes_the_heap() {
+        List<Candidate> heaps = List.of(
+                heap("chunks", Map.of(HeapProperties.SIZE_MAX, MIB, HeapProperties.SIZE_GRANULE, 2 * MIB)),
+                heap("other", Map.of(HeapProperties.SIZE_MAX, MIB)));
+        Solution solution = assertInstanceOf(Solution.class, Solver.solve(List.of(), 4096, heaps));
+        assertEquals(List.of("other"), solution.heaps());
+    }
+
+    @Test
     void the_rank_of_a_heap_comes_before_its_scarcity() {
         List<Candidate> heaps = new ArrayList<>();
         for (int i = 0; i < HEAPS.size(); i++) {

@@ -45,7 +45,7 @@ class SolverLawsTest {
     private static Set<String> meetingEach(List<Demand> demands, long size, List<Candidate> heaps) {
         Set<String> names = new HashSet<>();
         for (Candidate heap : heaps) {
-            boolean each = size <= heap.facts().largestSize()
+            boolean each = heap.facts().sizeOf(size) <= heap.facts().largestSize()
                     && demands.stream()
                             .filter(demand -> !demand.kind().equals(ConstraintKind.BUFFERS))
                             .allMatch(demand -> demand.value().isMetBy(heap.facts(), size));
@@ -79,7 +79,7 @@ class SolverLawsTest {
 
     private static Outcome solve(List<Demand> demands, long size, List<Candidate> heaps) {
         List<Candidate> fitting = heaps.stream()
-                .filter(heap -> size <= heap.facts().largestSize())
+                .filter(heap -> heap.facts().sizeOf(size) <= heap.facts().largestSize())
                 .toList();
         boolean possible = MergedDemands.of(demands, size).isPresent();
         return fitting.isEmpty() && possible ? new Solution(null, List.of()) : Solver.solve(demands, size, fitting);
@@ -126,7 +126,7 @@ class SolverLawsTest {
                 continue;
             }
             List<Candidate> fitting = heaps.stream()
-                    .filter(heap -> size <= heap.facts().largestSize())
+                    .filter(heap -> heap.facts().sizeOf(size) <= heap.facts().largestSize())
                     .toList();
             DemandConflict conflict = refused.conflict();
             List<Demand> core = conflict.demands();

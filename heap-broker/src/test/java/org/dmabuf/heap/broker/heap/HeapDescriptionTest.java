@@ -94,6 +94,7 @@ class HeapDescriptionTest {
         all.put(HeapProperties.ADDRESS_MIN, 0x2C00_0000L);
         all.put(HeapProperties.ADDRESS_MAX, 0x3BFF_FFFFL);
         all.put(HeapProperties.SIZE_MAX, 1L << 26);
+        all.put(HeapProperties.SIZE_GRANULE, 1L << 21);
         all.put(HeapProperties.SG_ENTRY, 4096L);
         all.put(HeapProperties.NUMA, 0);
         all.put(HeapProperties.CONSTRAINT_KINDS, "bank one-of acme.bank");
@@ -176,6 +177,7 @@ class HeapDescriptionTest {
                 arguments(HeapProperties.DMA_BITS, 0, "= 0: expected 1 to 64"),
                 arguments(HeapProperties.DMA_BITS, 65, "= 65: expected 1 to 64"),
                 arguments(HeapProperties.SIZE_MAX, -1L, "= -1: expected 0 to 9223372036854775807"),
+                arguments(HeapProperties.SIZE_GRANULE, 0L, "= 0: expected 1 to 9223372036854775807"),
                 arguments(HeapProperties.SG_ENTRY, 4097L, "= 4097: expected a power of two"),
                 arguments(HeapProperties.ADDRESS_MIN, -1L, "= -1: expected 0 to 9223372036854775807"),
                 arguments(HeapProperties.ADDRESS_MAX, "4G", "of type String: expected an Integer or a Long"),

@@ -92,6 +92,7 @@ final class HeapRegistration {
         private Map<String, Object> properties() {
             Map<String, Object> all = new HashMap<>(announced);
             all.putAll(opened.properties());
+            HeapSettings.PLACE.forEach(place -> all.computeIfPresent(place, announced::getOrDefault));
             return all;
         }
 

@@ -4,13 +4,16 @@ package org.dmabuf.heap.linux.component;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntSupplier;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
@@ -32,9 +35,8 @@ public final class HeapSettings extends Settings {
             HeapProperties.CONTIGUOUS_MAX,
             HeapProperties.QUOTA,
             HeapProperties.ALIGNMENT,
-            HeapProperties.ADDRESS_MIN,
-            HeapProperties.ADDRESS_MAX,
             HeapProperties.SIZE_MAX,
+            HeapProperties.SIZE_GRANULE,
             HeapProperties.SG_ENTRY);
     private static final Set<String> FLAGS = Set.of(
             HeapProperties.DMABUF,
@@ -44,12 +46,21 @@ public final class HeapSettings extends Settings {
             HeapProperties.MAPPABLE,
             HeapProperties.EXPORT_READONLY,
             HeapProperties.RESTRICTED);
+    /**
+     * Settings of the place of a heap's memory, which every heap announces if they are configured. They take precedence
+     * over the addresses of all of the machine's memory.
+     */
+    static final Set<String> PLACE =
+            Set.of(HeapProperties.ADDRESS_MIN, HeapProperties.ADDRESS_MAX, HeapProperties.DMA_BITS);
+
+    private static final int HEX = 16;
+
     private final String type;
     private final Map<String, ?> properties;
     private final String heap;
     private final IntSupplier id;
     private final IntSupplier priority;
-    /** Additional properties that the heap announces. */
+    /** Additional properties that the heap announces, not yet of their types. */
     private final Map<String, Object> declared;
 
     private HeapSettings(
@@ -85,7 +96,17 @@ public final class HeapSettings extends Settings {
         String pid = pid(factory, properties);
         int tilde = pid.indexOf('~');
         String heap = !name.isEmpty() ? name : tilde < 0 ? type : pid.substring(tilde + 1);
-        return new HeapSettings(pid, type, properties, heap, id, priority, Map.of());
+        return new HeapSettings(pid, type, properties, heap, id, priority, only(properties, PLACE::contains));
+    }
+
+    private static Map<String, Object> only(Map<String, ?> properties, Predicate<String> wanted) {
+        Map<String, Object> some = new HashMap<>();
+        properties.forEach((key, value) -> {
+            if (wanted.test(key)) {
+                some.put(key, value);
+            }
+        });
+        return some;
     }
 
     /**
@@ -104,13 +125,8 @@ public final class HeapSettings extends Settings {
     }
 
     private HeapSettings withDeclared() {
-        Map<String, Object> declared = new HashMap<>();
-        properties.forEach((key, value) -> {
-            if (key.startsWith("heap.")) {
-                declared.put(key, value);
-            }
-        });
-        return new HeapSettings(pid(), type, properties, heap, id, priority, declared);
+        return new HeapSettings(
+                pid(), type, properties, heap, id, priority, only(properties, key -> key.startsWith("heap.")));
     }
 
     /** {@return the heap's name} */
@@ -165,10 +181,27 @@ public final class HeapSettings extends Settings {
         if (SIZES.contains(key)) {
             return bytes(key, text);
         }
+        if (key.equals(HeapProperties.ADDRESS_MIN) || key.equals(HeapProperties.ADDRESS_MAX)) {
+            return address(key, text);
+        }
         if (key.equals(HeapProperties.NUMA)) {
             return memoryNodes(text);
         }
         return FLAGS.contains(key) ? (Object) flag(key, () -> false) : text;
+    }
+
+    private long address(String key, String text) {
+        String number = text.strip().toLowerCase(Locale.ROOT);
+        try {
+            return number.startsWith("0x") ? Long.parseLong(number.substring(2), HEX) : Bytes.parse(number);
+        } catch (IllegalArgumentException e) {
+            throw wrong(key, text, "a physical address: 0x3fffffff or 1G");
+        }
+    }
+
+    @Override
+    boolean isCommon(String setting) {
+        return PLACE.contains(setting);
     }
 
     private List<Integer> memoryNodes(String text) {

@@ -268,7 +268,7 @@ public class Settings {
                 .map(method -> method.getName().replace('_', '.')) // as Declarative Services does
                 .collect(Collectors.toCollection(TreeSet::new));
         List<String> unread = properties.keySet().stream()
-                .filter(key -> !read.contains(key) && !isOfFramework(key))
+                .filter(key -> !read.contains(key) && !isCommon(key) && !isOfFramework(key))
                 .sorted()
                 .toList();
         String right = ": expected one of " + String.join(", ", read);
@@ -280,6 +280,11 @@ public class Settings {
             messages.add(unread.size() - MOST_UNREAD + " more unknown settings in " + source() + right);
         }
         return messages;
+    }
+
+    /** {@return whether every component of this kind reads a setting} */
+    boolean isCommon(String setting) {
+        return false;
     }
 
     /**

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.region;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.ExportMode;
@@ -52,18 +53,20 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     }
 
     /**
-     * {@return the properties that follow from the machine's memory, from the region's size, and from udmabuf if it
-     * exports the buffers}
+     * {@return the properties that follow from the machine's memory, from the region's size and chunks, and from
+     * udmabuf if it exports the buffers}
      */
     final Map<String, Object> facts() {
-        return PhysicalMemory.with(
-                exportsDmaBufs()
-                        ? Map.of(
-                                HeapProperties.SG_ENTRY,
-                                Bytes.PAGE,
-                                HeapProperties.SIZE_MAX,
-                                Math.min(size(), region.udmabuf().limit()))
-                        : Map.of(HeapProperties.SIZE_MAX, size()));
+        Map<String, Object> facts = new HashMap<>();
+        facts.put(HeapProperties.SIZE_MAX, size());
+        if (exportsDmaBufs()) {
+            facts.put(HeapProperties.SG_ENTRY, Bytes.PAGE);
+            facts.put(HeapProperties.SIZE_MAX, Math.min(size(), region.udmabuf().limit()));
+        }
+        if (region.layout.chunk() > Bytes.PAGE) {
+            facts.put(HeapProperties.SIZE_GRANULE, region.layout.chunk());
+        }
+        return PhysicalMemory.with(facts);
     }
 
     /** {@return bytes in large folios, of the region and of the separate memory of its buffers} */

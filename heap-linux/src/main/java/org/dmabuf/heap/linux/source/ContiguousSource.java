@@ -115,6 +115,8 @@ public final class ContiguousSource implements MemorySource {
                 Bytes.PAGE,
                 HeapProperties.SIZE_MAX,
                 largest(),
+                HeapProperties.SIZE_GRANULE,
+                PhysicalRun.BYTES,
                 HeapProperties.EXPORT_READONLY,
                 validator.grantsReadOnlyExport()));
     }

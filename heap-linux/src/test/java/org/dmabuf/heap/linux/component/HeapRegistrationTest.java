@@ -80,6 +80,17 @@ class HeapRegistrationTest {
     }
 
     @Test
+    void a_configured_address_takes_precedence_over_the_machine_s() {
+        new HeapRegistration(context, Map.of("heap.name", "camera", "heap.address.max", 0x3FFF_FFFFL))
+                .register(OpenedHeap.of(source(MemorySource.class))
+                        .with("heap.address.min", 4096L)
+                        .with("heap.address.max", 1L << 40));
+        assertEquals(0x3FFF_FFFFL, properties.get("heap.address.max"));
+        assertEquals(4096L, properties.get("heap.address.min"));
+        assertEquals(null, properties.get("heap.dma.bits"));
+    }
+
+    @Test
     void a_fact_that_changes_is_announced_again_until_the_heap_is_withdrawn() throws InterruptedException {
         long threads = threads();
         Runnable withdrawal = new HeapRegistration(context, Map.of("heap.name", "camera"), new FactsWatch(1_000_000))

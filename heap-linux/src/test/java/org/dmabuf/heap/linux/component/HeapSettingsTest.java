@@ -219,6 +219,28 @@ class HeapSettingsTest {
     }
 
     @Test
+    void every_heap_announces_the_configured_place_of_its_memory() {
+        HeapSettings placed = of(
+                Map.of(
+                        "heap.address.min", " 0x3000_0000 ".replace("_", ""),
+                        "heap.address.max", "1G",
+                        "heap.dma.bits", "32",
+                        "heap.cached", "false"),
+                "frames");
+        Map<String, Object> announced = placed.announcement();
+        assertEquals(0x3000_0000L, announced.get("heap.address.min"));
+        assertEquals(1L << 30, announced.get("heap.address.max"));
+        assertEquals(32, announced.get("heap.dma.bits"));
+        assertEquals(false, announced.containsKey("heap.cached"));
+        assertEquals(1, placed.unread(Config.class).size(), placed.unread(Config.class)::toString);
+        assertEquals(0xFFFF_FFFFL, declared(Map.of("heap.address.max", "0xFFFFFFFF")).get("heap.address.max"));
+        refused(
+                "heap 'frames': invalid heap.address.max = 0xg in org.example.acme: expected a physical address:"
+                        + " 0x3fffffff or 1G",
+                () -> of(Map.of("heap.address.max", "0xg"), "frames").announcement());
+    }
+
+    @Test
     void a_heap_can_have_several_memory_nodes() {
         assertEquals(List.of(0), declared(Map.of("heap.numa", "0")).get("heap.numa"));
         assertEquals(List.of(0, 1, 12), declared(Map.of("heap.numa", "0, 1 12")).get("heap.numa"));

@@ -568,6 +568,7 @@ class RegionSourceTest {
     @Test
     void sizes_are_rounded_up_to_chunks_and_chunks_do_not_fragment() {
         RegionSource source = open(layout(RegionLayout.Exports.UDMABUF).withChunk(MIB));
+        assertEquals(MIB, source.properties().get(HeapProperties.SIZE_GRANULE));
         List<HeapBuffer> chunks = new ArrayList<>();
         for (int i = 0; i < SIZE / MIB; i++) {
             chunks.add(source.allocate(slice(1 + i)));
