@@ -87,7 +87,8 @@ public final class CmaHeap {
         @AttributeDefinition(
                 name = "Lowest address",
                 description = "Lowest physical address of the kernel's contiguous memory, for devices that reach only"
-                        + " some addresses: 0x30000000. If absent, that of all memory of the machine",
+                        + " some addresses: 0x30000000. Requires the back end dma-heap, because a region has other"
+                        + " addresses. If absent, that of all memory of the machine",
                 required = false)
         String heap_address_min();
 

@@ -428,6 +428,19 @@ class PlannerTest {
     }
 
     @Test
+    void a_heap_whose_limit_is_below_its_granule_is_skipped_with_its_reason() {
+        broker.heap(
+                "chunks",
+                new FakeHeap(),
+                Map.of(
+                        HeapProperties.DMABUF, true,
+                        HeapProperties.SIZE_MAX, 65_536L,
+                        HeapProperties.SIZE_GRANULE, 1L << 20));
+        importing();
+        assertTrue(refusal(REQUEST.withSize(4096)).getMessage().contains("its largest buffer is 64 KiB"));
+    }
+
+    @Test
     void a_back_end_with_too_low_a_limit_is_skipped_with_its_reason() {
         Map<String, Object> limited = Map.of(HeapProperties.DMABUF, true, HeapProperties.SIZE_MAX, 65_536L);
         broker.heap("udmabuf", new FakeHeap(), limited);
