@@ -433,9 +433,12 @@ class PlannerTest {
                 "chunks",
                 new FakeHeap(),
                 Map.of(
-                        HeapProperties.DMABUF, true,
-                        HeapProperties.SIZE_MAX, 65_536L,
-                        HeapProperties.SIZE_GRANULE, 1L << 20));
+                        HeapProperties.DMABUF,
+                        true,
+                        HeapProperties.SIZE_MAX,
+                        65_536L,
+                        HeapProperties.SIZE_GRANULE,
+                        1L << 20));
         importing();
         assertTrue(refusal(REQUEST.withSize(4096)).getMessage().contains("its largest buffer is 64 KiB"));
     }

@@ -233,7 +233,8 @@ class HeapSettingsTest {
         assertEquals(32, announced.get("heap.dma.bits"));
         assertEquals(false, announced.containsKey("heap.cached"));
         assertEquals(1, placed.unread(Config.class).size(), placed.unread(Config.class)::toString);
-        assertEquals(0xFFFF_FFFFL, declared(Map.of("heap.address.max", "0xFFFFFFFF")).get("heap.address.max"));
+        assertEquals(
+                0xFFFF_FFFFL, declared(Map.of("heap.address.max", "0xFFFFFFFF")).get("heap.address.max"));
         refused(
                 "heap 'frames': invalid heap.address.max = 0xg in org.example.acme: expected a physical address:"
                         + " 0x3fffffff or 1G",
