@@ -81,7 +81,20 @@ public final class DrmDevices implements DeviceDemands, DeviceProbe {
 
     @Override
     public Optional<Trial> begin(String device) {
-        return entry(device).map(entry -> new DrmTrial(entry, DrmDevice.open(device, syscalls), memory));
+        Optional<DeviceEntry> entry = entry(device);
+        if (entry.isEmpty()) {
+            return Optional.empty();
+        }
+        DrmDevice opened = DrmDevice.open(device, syscalls);
+        Optional<Trial> trial = Optional.empty();
+        try {
+            trial = Optional.of(new DrmTrial(entry.get(), opened, memory));
+            return trial;
+        } finally {
+            if (trial.isEmpty()) { // for lack of Java memory
+                opened.close();
+            }
+        }
     }
 
     @Override

@@ -233,9 +233,9 @@ public final class LargeFolios {
     }
 
     /**
-     * {@return the line of the statistics, empty if there is none} A slow folio counts only if the line has changed
-     * since the last slow one of the same buffer. The first of a buffer therefore never counts: an earlier reading of
-     * the line would take half as long as a folio, and an older line shows moves of other threads.
+     * {@return the line of the statistics, empty if the kernel has no such line} A slow folio counts only if the line
+     * has changed since the last slow one of the same buffer. The first of a buffer therefore never counts: an earlier
+     * reading of the line would take half as long as a folio, and an older line shows moves of other threads.
      */
     private String moves() {
         try {
