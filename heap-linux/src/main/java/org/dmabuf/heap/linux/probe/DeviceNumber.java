@@ -48,7 +48,8 @@ public final class DeviceNumber {
     /** {@return the place in {@code /sys/dev}, such as {@code char/81:0}} */
     @Override
     public String toString() {
-        return (block ? "block/" : "char/")
-                + (number >>> MAJOR_SHIFT & MAJOR_BITS) + ":" + (number & LOW_BYTE | number >>> MINOR_SHIFT & ~LOW_BYTE);
+        long major = number >>> MAJOR_SHIFT & MAJOR_BITS;
+        long minor = number & LOW_BYTE | number >>> MINOR_SHIFT & ~LOW_BYTE;
+        return (block ? "block/" : "char/") + major + ":" + minor;
     }
 }
