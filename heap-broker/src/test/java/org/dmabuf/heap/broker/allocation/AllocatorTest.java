@@ -608,7 +608,7 @@ class AllocatorTest {
         }));
         RecordedLog.clear();
         assertEquals(
-                "heap 'vendor': it returned a buffer of 1 byte instead of 12582912; report that to its vendor",
+                "heap 'vendor': it returned a buffer of 1 bytes instead of 12582912; report that to its vendor",
                 refusal(REQUEST).getMessage());
         Await.until(
                 "the failed release is reported",
