@@ -67,7 +67,7 @@ static int make(size_t size, size_t folio) {
             return -1;
         }
         for (size_t done = 0; done < whole; done += folio) {
-            if (madvise(memory + done, 4096, MADV_POPULATE_WRITE) != 0
+            if (madvise(memory + done, sysconf(_SC_PAGESIZE), MADV_POPULATE_WRITE) != 0
                     || madvise(memory + done, folio, MADV_COLLAPSE) != 0) {
                 break;
             }

@@ -16,6 +16,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapRefusedException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.device.DeviceFile;
 import org.dmabuf.heap.linux.socket.FdListener;
@@ -163,7 +164,12 @@ final class DescriptorChecks {
         try (DeviceFile device = DeviceFile.open("/dev/null");
                 Arena arena = Arena.ofConfined()) {
             Expect.same(DeviceFile.POLLOUT, device.poll(DeviceFile.POLLOUT, 0));
-            Expect.same(-Errno.ENOTTY.number(), device.ioctl(0x5601, arena.allocate(8)));
+            int result = device.ioctl(0x5601, arena.allocate(8));
+            Expect.same(-Errno.ENOTTY.number(), result);
+            Expect.failure(HeapRefusedException.class, () -> {
+                device.require("VT_GETMODE", result);
+                return "";
+            });
         }
     }
 }

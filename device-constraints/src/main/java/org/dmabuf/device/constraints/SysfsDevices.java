@@ -7,12 +7,12 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.linux.probe.DeviceNumber;
 import org.dmabuf.heap.spi.DeviceDemands;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -30,12 +30,6 @@ import org.osgi.service.component.annotations.Component;
  */
 @Component
 public class SysfsDevices implements DeviceDemands {
-    private static final int FILE_TYPE = 0xF000;
-    private static final Map<Integer, String> FOLDERS = Map.of(0x2000, "char", 0x6000, "block");
-    private static final int LOW_BYTE = 0xFF;
-    private static final int MAJOR_BITS = 0xFFF;
-    private static final int MAJOR_SHIFT = 8;
-    private static final int MINOR_SHIFT = 12;
     private static final int ALL_BITS = 64;
     private static final long MOST_BYTES = 1L << 31;
 
@@ -77,15 +71,7 @@ public class SysfsDevices implements DeviceDemands {
 
     /** {@return the device's place in /sys/dev, such as {@code char/81:0}; empty for a file that is no device} */
     Optional<String> number(Path file) throws IOException {
-        String folder = FOLDERS.get((int) Files.getAttribute(file, "unix:mode") & FILE_TYPE);
-        return folder == null
-                ? Optional.empty()
-                : Optional.of(folder + "/" + number(((Number) Files.getAttribute(file, "unix:rdev")).longValue()));
-    }
-
-    /** {@return a number of a device as the kernel writes it, {@code MAJOR:MINOR}} */
-    static String number(long device) {
-        return (device >>> MAJOR_SHIFT & MAJOR_BITS) + ":" + (device & LOW_BYTE | device >>> MINOR_SHIFT & ~LOW_BYTE);
+        return DeviceNumber.of(file).map(DeviceNumber::toString);
     }
 
     private List<Demand> ofCharacters(String device, Path link) throws IOException {

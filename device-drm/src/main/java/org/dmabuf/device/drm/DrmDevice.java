@@ -5,7 +5,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.device.DeviceFile;
@@ -25,11 +24,9 @@ final class DrmDevice implements AutoCloseable {
     private static final long STRUCT = 12;
     private static final long PRIME_FD = 8;
 
-    private final String path;
     private final DeviceFile file;
 
-    private DrmDevice(String path, DeviceFile file) {
-        this.path = path;
+    private DrmDevice(DeviceFile file) {
         this.file = file;
     }
 
@@ -43,7 +40,7 @@ final class DrmDevice implements AutoCloseable {
      * @throws HeapException when it cannot be opened, with the remedy
      */
     static DrmDevice open(String path, Syscalls syscalls) {
-        DrmDevice device = new DrmDevice(path, DeviceFile.open(path, syscalls));
+        DrmDevice device = new DrmDevice(DeviceFile.open(path, syscalls));
         boolean opened = false;
         try (Arena arena = Arena.ofConfined()) {
             device.file.ioctl(DROP_MASTER, arena.allocate(STRUCT)); // fails if another process is the master
@@ -70,21 +67,11 @@ final class DrmDevice implements AutoCloseable {
             int result = file.ioctl(PRIME_FD_TO_HANDLE, struct);
             if (result >= 0) {
                 struct.set(JAVA_INT, Integer.BYTES, 0);
-                require("DRM_IOCTL_GEM_CLOSE", file.ioctl(GEM_CLOSE, struct));
+                file.require("DRM_IOCTL_GEM_CLOSE", file.ioctl(GEM_CLOSE, struct));
             } else if (result == -Errno.ENODEV.number() || result == -Errno.EACCES.number()) {
-                require("DRM_IOCTL_PRIME_FD_TO_HANDLE", result);
+                file.require("DRM_IOCTL_PRIME_FD_TO_HANDLE", result);
             }
             return Math.min(0, result);
-        }
-    }
-
-    private void require(String call, int result) {
-        if (result < 0) {
-            Errno errno = Errno.of(-result);
-            String cause = errno.number() == -result ? errno.meaning() : "error " + -result;
-            String remedy = errno == Errno.ENODEV ? "; connect the device again" : "";
-            throw HeapException.ofNumber(
-                    -result, Optional.empty(), call + " of " + path + " failed: " + cause + remedy);
         }
     }
 

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.device.drm;
 
-import java.io.File;
 import java.nio.file.Path;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.probe.DeviceEntry;
-import org.dmabuf.heap.linux.probe.OutcomeMemory;
-import org.dmabuf.heap.linux.probe.ProbeRegistration;
+import org.dmabuf.heap.linux.probe.ProbedClass;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.DeviceDemands;
 import org.dmabuf.heap.spi.DeviceProbe;
@@ -27,13 +24,8 @@ import org.osgi.service.component.annotations.Deactivate;
  */
 @Component(service = {})
 public final class DrmDevices implements DeviceDemands, DeviceProbe {
-    private static final String CLASS = "drm";
-    private static final String OUTCOMES = "outcomes.txt";
-
-    private final Path root;
     private final Syscalls syscalls;
-    private final OutcomeMemory memory;
-    private final ProbeRegistration registration = new ProbeRegistration();
+    private final ProbedClass probed;
 
     /**
      * Registers the services.
@@ -42,53 +34,44 @@ public final class DrmDevices implements DeviceDemands, DeviceProbe {
      */
     @Activate
     public DrmDevices(BundleContext context) {
-        this(
-                context,
-                Path.of("/"),
-                Syscalls.linux(),
-                Optional.ofNullable(context.getDataFile(OUTCOMES)).map(File::toPath));
+        this(context, Path.of("/"), Syscalls.linux());
     }
 
     /** Uses a file system and a kernel of a test. */
-    DrmDevices(BundleContext context, Path root, Syscalls syscalls, Optional<Path> outcomes) {
-        this.root = root;
+    DrmDevices(BundleContext context, Path root, Syscalls syscalls) {
         this.syscalls = syscalls;
-        memory = OutcomeMemory.open(outcomes, InstantSource.system(), registration::announce);
-        registration.register(context, this);
+        probed = new ProbedClass("drm", root, context);
+        probed.register(this);
     }
 
     /** Ends the services. The outcomes stay in the file. */
     @Deactivate
     void stop() {
-        registration.unregister();
-    }
-
-    private Optional<DeviceEntry> entry(String device) {
-        return DeviceEntry.of(root, device).filter(entry -> entry.subsystem().equals(CLASS));
+        probed.unregister();
     }
 
     @Override
     public List<Demand> demands(String device) {
-        Optional<DeviceEntry> entry = entry(device);
+        Optional<DeviceEntry> entry = probed.entry(device);
         if (entry.isEmpty()) {
             return List.of();
         }
         List<Demand> demands = new ArrayList<>();
         demands.add(Demand.of(device, ConstraintKind.DMABUF, "true", "DRM devices import dma-bufs"));
-        demands.addAll(memory.demands(device, entry.get()));
+        demands.addAll(probed.memory().demands(device, entry.get()));
         return demands;
     }
 
     @Override
     public Optional<Trial> begin(String device) {
-        Optional<DeviceEntry> entry = entry(device);
+        Optional<DeviceEntry> entry = probed.entry(device);
         if (entry.isEmpty()) {
             return Optional.empty();
         }
         DrmDevice opened = DrmDevice.open(device, syscalls);
         Optional<Trial> trial = Optional.empty();
         try {
-            trial = Optional.of(new DrmTrial(entry.get(), opened, memory));
+            trial = Optional.of(new DrmTrial(entry.get(), opened, probed.memory()));
             return trial;
         } finally {
             if (trial.isEmpty()) { // for lack of Java memory
@@ -99,6 +82,6 @@ public final class DrmDevices implements DeviceDemands, DeviceProbe {
 
     @Override
     public int forget(String device) {
-        return entry(device).map(memory::forget).orElse(0);
+        return probed.forget(device);
     }
 }

@@ -127,9 +127,13 @@ class DrmDevicesTest {
             }
             return null;
         });
-        BundleContext context = fake(BundleContext.class, (_, _) -> registration);
+        BundleContext context = fake(
+                BundleContext.class,
+                (name, arguments) -> name.equals("getDataFile")
+                        ? root.resolve((String) arguments[0]).toFile()
+                        : registration);
         Syscalls syscalls = fake(Syscalls.class, this::call);
-        return new DrmDevices(context, root, syscalls, Optional.of(root.resolve("outcomes.txt")));
+        return new DrmDevices(context, root, syscalls);
     }
 
     private DmaBuf buffer(boolean dmabuf) {

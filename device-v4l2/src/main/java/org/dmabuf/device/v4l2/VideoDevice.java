@@ -7,7 +7,6 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -91,7 +90,7 @@ final class VideoDevice implements AutoCloseable {
     int capabilities() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capability = arena.allocate(CAPABILITY, Long.BYTES);
-            require("VIDIOC_QUERYCAP", file.ioctl(VIDIOC_QUERYCAP, capability));
+            file.require("VIDIOC_QUERYCAP", file.ioctl(VIDIOC_QUERYCAP, capability));
             int all = capability.get(JAVA_INT, CAPABILITIES);
             return (all & CAP_DEVICE_CAPS) == 0 ? all : capability.get(JAVA_INT, DEVICE_CAPS);
         }
@@ -111,7 +110,7 @@ final class VideoDevice implements AutoCloseable {
     private MemorySegment format(VideoQueue queue, Arena arena) {
         MemorySegment format = arena.allocate(FORMAT, Long.BYTES);
         format.set(JAVA_INT, 0, queue.type());
-        require("VIDIOC_G_FMT", file.ioctl(VIDIOC_G_FMT, format));
+        file.require("VIDIOC_G_FMT", file.ioctl(VIDIOC_G_FMT, format));
         return format;
     }
 
@@ -160,7 +159,7 @@ final class VideoDevice implements AutoCloseable {
         if (result == -Errno.EBUSY.number()) {
             return true; // some drivers refuse to answer while a program uses the device; an import shows it then
         }
-        require(call, result);
+        file.require(call, result);
         return (capabilities & CAN_IMPORT) != 0;
     }
 
@@ -173,7 +172,7 @@ final class VideoDevice implements AutoCloseable {
     void requestBuffers(VideoQueue queue, int count) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment request = request(arena, queue, count);
-            require("VIDIOC_REQBUFS", file.ioctl(VIDIOC_REQBUFS, request));
+            file.require("VIDIOC_REQBUFS", file.ioctl(VIDIOC_REQBUFS, request));
             if (request.get(JAVA_INT, 0) < count) {
                 throw unusable("VIDIOC_REQBUFS", "no entry for a buffer");
             }
@@ -215,25 +214,10 @@ final class VideoDevice implements AutoCloseable {
             }
             int result = file.ioctl(VIDIOC_PREPARE_BUF, buffer);
             if (result == -Errno.ENODEV.number() || result == -Errno.ENOTTY.number()) {
-                require("VIDIOC_PREPARE_BUF", result);
+                file.require("VIDIOC_PREPARE_BUF", result);
             }
             return Math.min(0, result);
         }
-    }
-
-    private void require(String call, int result) {
-        if (result >= 0) {
-            return;
-        }
-        Errno errno = Errno.of(-result);
-        String cause = errno.number() == -result ? errno.meaning() : "error " + -result;
-        String remedy = switch (errno) {
-            case EBUSY -> "; end the program that uses the device, and repeat the command";
-            case ENODEV -> "; connect the device again";
-            case ENOTTY -> "; its driver lacks this call, so the device cannot be asked";
-            default -> "";
-        };
-        throw HeapException.ofNumber(-result, Optional.empty(), call + " of " + path + " failed: " + cause + remedy);
     }
 
     private HeapException unusable(String call, String answer) {

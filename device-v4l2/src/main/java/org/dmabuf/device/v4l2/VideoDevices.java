@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.device.v4l2;
 
-import java.io.File;
 import java.nio.file.Path;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -14,8 +12,7 @@ import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.probe.BounceCounter;
 import org.dmabuf.heap.linux.probe.DeviceEntry;
-import org.dmabuf.heap.linux.probe.OutcomeMemory;
-import org.dmabuf.heap.linux.probe.ProbeRegistration;
+import org.dmabuf.heap.linux.probe.ProbedClass;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.DeviceDemands;
 import org.dmabuf.heap.spi.DeviceProbe;
@@ -30,16 +27,12 @@ import org.osgi.service.component.annotations.Deactivate;
  */
 @Component(service = {})
 public final class VideoDevices implements DeviceDemands, DeviceProbe {
-    private static final String CLASS = "video4linux";
-    private static final String OUTCOMES = "outcomes.txt";
     /** Far more than a frame of any device, and so little that most machines can give it. */
     private static final long LARGEST_SIZE = 1L << 30;
 
-    private final Path root;
     private final Syscalls syscalls;
     private final BounceCounter counter;
-    private final OutcomeMemory memory;
-    private final ProbeRegistration registration = new ProbeRegistration();
+    private final ProbedClass probed;
 
     /**
      * Registers the services.
@@ -48,41 +41,32 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
      */
     @Activate
     public VideoDevices(BundleContext context) {
-        this(
-                context,
-                Path.of("/"),
-                Syscalls.linux(),
-                Optional.ofNullable(context.getDataFile(OUTCOMES)).map(File::toPath));
+        this(context, Path.of("/"), Syscalls.linux());
     }
 
     /** Uses a file system and a kernel of a test. */
-    VideoDevices(BundleContext context, Path root, Syscalls syscalls, Optional<Path> outcomes) {
-        this.root = root;
+    VideoDevices(BundleContext context, Path root, Syscalls syscalls) {
         this.syscalls = syscalls;
         counter = BounceCounter.of(root);
-        memory = OutcomeMemory.open(outcomes, InstantSource.system(), registration::announce);
-        registration.register(context, this);
+        probed = new ProbedClass("video4linux", root, context);
+        probed.register(this);
     }
 
     /** Ends the services. The outcomes stay in the file. */
     @Deactivate
     void stop() {
-        registration.unregister();
-    }
-
-    private Optional<DeviceEntry> entry(String device) {
-        return DeviceEntry.of(root, device).filter(entry -> entry.subsystem().equals(CLASS));
+        probed.unregister();
     }
 
     @Override
     public List<Demand> demands(String device) {
-        Optional<DeviceEntry> entry = entry(device);
+        Optional<DeviceEntry> entry = probed.entry(device);
         if (entry.isEmpty()) {
             return List.of();
         }
         try (VideoDevice video = VideoDevice.open(device, syscalls)) {
             List<Demand> demands = new ArrayList<>(asked(device, video));
-            demands.addAll(memory.demands(device, entry.get()));
+            demands.addAll(probed.memory().demands(device, entry.get()));
             return demands;
         }
     }
@@ -115,7 +99,7 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
 
     @Override
     public Optional<Trial> begin(String device) {
-        Optional<DeviceEntry> entry = entry(device);
+        Optional<DeviceEntry> entry = probed.entry(device);
         if (entry.isEmpty()) {
             return Optional.empty();
         }
@@ -150,11 +134,11 @@ public final class VideoDevices implements DeviceDemands, DeviceProbe {
         }
         video.requestBuffers(queue, 1); // fails if the device is in use
         video.requestBuffers(queue, 0);
-        return Optional.of(new VideoTrial(device, entry, video, queue, format, counter, memory));
+        return Optional.of(new VideoTrial(device, entry, video, queue, format, counter, probed.memory()));
     }
 
     @Override
     public int forget(String device) {
-        return entry(device).map(memory::forget).orElse(0);
+        return probed.forget(device);
     }
 }

@@ -75,12 +75,18 @@ class VideoDevicesTest {
                             services = List.of();
                             return null;
                         }));
-        BundleContext context = fake(BundleContext.class, Map.of("registerService", arguments -> {
-            services = Arrays.asList((Object[]) arguments[0]);
-            announced = (Dictionary<?, ?>) arguments[2];
-            return registration;
-        }));
-        return new VideoDevices(context, root, driver.syscalls(), Optional.of(root.resolve("outcomes.txt")));
+        BundleContext context = fake(
+                BundleContext.class,
+                Map.of(
+                        "getDataFile",
+                        arguments -> root.resolve((String) arguments[0]).toFile(),
+                        "registerService",
+                        arguments -> {
+                            services = Arrays.asList((Object[]) arguments[0]);
+                            announced = (Dictionary<?, ?>) arguments[2];
+                            return registration;
+                        }));
+        return new VideoDevices(context, root, driver.syscalls());
     }
 
     private interface Answer {

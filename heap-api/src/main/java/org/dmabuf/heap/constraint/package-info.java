@@ -6,6 +6,9 @@
  *
  * <p>Everything in this package is immutable, does no input or output, and can be used by any thread.
  *
+ * <p>The operations on values and facts are public so that the broker, the broker for tests, probes, the shell and a
+ * vendor's tests judge a heap alike. The operators are not public: a vendor's kind chooses one of them.
+ *
  * <p>One grammar of texts serves configurations, service properties, the shell and JSON:
  *
  * <pre>

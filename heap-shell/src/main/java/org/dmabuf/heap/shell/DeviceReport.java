@@ -7,19 +7,22 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.dmabuf.heap.AllocationPlan;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.Attempt;
 import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapRefusedException;
 import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.ConstraintValue;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.constraint.DemandConflict;
+import org.dmabuf.heap.constraint.HeapFacts;
 
 /**
- * Report on devices for {@code dmaheap:constraints}: the demands of each, their conjunction, the heaps that meet it,
- * and the reason of each other heap.
+ * Report on devices for {@code dmaheap:constraints}: the demands of each, their conjunction, the heaps that meet it and
+ * what is not stated about them, and the reason of each other heap.
  */
 final class DeviceReport {
     private static final String UNKNOWN = "unknown";
@@ -30,6 +33,9 @@ final class DeviceReport {
     private final long size;
     private final long buffers;
     private final List<String> heaps;
+    /** What is not stated, by the heap for which it matters. */
+    private final Map<String, String> unproven;
+
     private final List<Attempt> refusals;
     /** The refusal of the plan; empty if heaps meet the demands. */
     private final Optional<HeapRefusedException> refusal;
@@ -39,12 +45,14 @@ final class DeviceReport {
             long size,
             long buffers,
             List<String> heaps,
+            Map<String, String> unproven,
             List<Attempt> refusals,
             Optional<HeapRefusedException> refusal) {
         this.demands = demands;
         this.size = size;
         this.buffers = buffers;
         this.heaps = heaps;
+        this.unproven = unproven;
         this.refusals = refusals;
         this.refusal = refusal;
     }
@@ -65,11 +73,29 @@ final class DeviceReport {
         }
         try {
             AllocationPlan plan = broker.plan(request);
+            List<String> heaps = plan.heaps();
             return new DeviceReport(
-                    demands, plan.size(), plan.buffers(), plan.heaps(), plan.refusals(), Optional.empty());
+                    demands,
+                    plan.size(),
+                    plan.buffers(),
+                    heaps,
+                    unproven(broker, heaps, new Unproven(demands, plan.size())),
+                    plan.refusals(),
+                    Optional.empty());
         } catch (HeapRefusedException e) {
-            return new DeviceReport(demands, size, 0, List.of(), e.attempts(), Optional.of(e));
+            return new DeviceReport(demands, size, 0, List.of(), Map.of(), e.attempts(), Optional.of(e));
         }
+    }
+
+    private static Map<String, String> unproven(HeapBroker broker, List<String> heaps, Unproven demands) {
+        Map<String, Map<String, Object>> properties =
+                broker.heaps().stream().collect(Collectors.toMap(HeapInfo::name, HeapInfo::properties, (a, _) -> a));
+        Map<String, String> unproven = new LinkedHashMap<>();
+        for (String heap : heaps) {
+            demands.of(HeapFacts.of(properties.getOrDefault(heap, Map.of())))
+                    .ifPresent(reason -> unproven.put(heap, reason));
+        }
+        return unproven;
     }
 
     /** {@return the report in lines of at most 80 characters} */
@@ -115,6 +141,11 @@ final class DeviceReport {
                 refusal.map(e -> "none: " + OptionWords.of(e.getMessage())).orElse(String.join(", ", heaps)));
         StringBuilder text = new StringBuilder("\n\n").append(facts);
         String separator = "\n\n";
+        for (Map.Entry<String, String> heap : unproven.entrySet()) {
+            String line = heap.getKey() + ": permitted, not proven: " + heap.getValue();
+            text.append(separator).append(Paragraph.of("", line, 2));
+            separator = "\n";
+        }
         for (Attempt other : refusals) {
             text.append(separator).append(Paragraph.of("", other.heap() + ": " + OptionWords.of(other.reason()), 2));
             separator = "\n";
@@ -164,7 +195,18 @@ final class DeviceReport {
             map.put("buffers", buffers);
         }
         put(map, "heaps", heaps);
-        put(map, "others", refusals.stream().map(DeviceReport::json).toList());
+        put(
+                map,
+                "notProven",
+                unproven.entrySet().stream()
+                        .map(heap -> json(heap.getKey(), heap.getValue()))
+                        .toList());
+        put(
+                map,
+                "others",
+                refusals.stream()
+                        .map(other -> json(other.heap(), other.reason()))
+                        .toList());
         refusal.ifPresent(e -> map.put("refusal", e.getMessage()));
         refusal.flatMap(HeapRefusedException::conflict).ifPresent(conflict -> map.put("conflict", json(conflict)));
         return map;
@@ -185,10 +227,10 @@ final class DeviceReport {
         return map;
     }
 
-    private static Map<String, Object> json(Attempt other) {
+    private static Map<String, Object> json(String heap, String reason) {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("heap", other.heap());
-        map.put("reason", other.reason());
+        map.put("heap", heap);
+        map.put("reason", reason);
         return map;
     }
 

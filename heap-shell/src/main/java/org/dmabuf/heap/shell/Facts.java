@@ -25,7 +25,12 @@ final class Facts {
 
     /** {@return a size in bytes, and from 1 KiB also in larger units} */
     static String size(long bytes) {
-        return bytes < 1024 ? bytes + " bytes" : bytes + " bytes (" + Bytes.text(bytes) + ")";
+        return count(bytes, "byte") + (bytes < 1024 ? "" : " (" + Bytes.text(bytes) + ")");
+    }
+
+    /** {@return a number of things with their name, whose plural ends in s} */
+    static String count(long number, String thing) {
+        return number + " " + thing + (number == 1 ? "" : "s");
     }
 
     private static String column(String key) {

@@ -105,8 +105,8 @@ final class FileLoader {
             piece.clear().limit((int) Math.min(piece.capacity(), to.byteSize() - offset));
             int read = from.read(piece);
             if (read < 0) {
-                throw new EOFException(
-                        file + " was truncated while it was read: " + offset + " of " + to.byteSize() + " bytes");
+                throw new EOFException(file + " was truncated while it was read: " + offset + " of "
+                        + Facts.count(to.byteSize(), "byte"));
             }
             MemorySegment.copy(MemorySegment.ofArray(piece.array()), 0, to, offset, read);
             offset += read;

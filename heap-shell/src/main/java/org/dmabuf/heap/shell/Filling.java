@@ -85,7 +85,7 @@ final class Filling {
     void into(MemorySegment memory) throws InterruptedException {
         for (long at = 0; at < memory.byteSize(); at += piece.length) {
             if (Thread.interrupted()) {
-                throw new InterruptedException(at + " of " + memory.byteSize() + " bytes are filled");
+                throw new InterruptedException("filled " + at + " of " + Facts.count(memory.byteSize(), "byte"));
             }
             random.ifPresent(source -> source.nextBytes(piece));
             MemorySegment.copy(

@@ -26,10 +26,10 @@ final class HeapFacts {
         add("descriptors", BufferInfo.descriptor(dmabuf));
         addFigures(heap);
         UsageRecord charged = heap.charged();
-        add("live", charged.liveBuffers() + " buffers, " + Facts.size(charged.liveBytes()));
+        add("live", Facts.count(charged.liveBuffers(), "buffer") + ", " + Facts.size(charged.liveBytes()));
         add(
                 "lingering",
-                charged.lingeringBuffers() + " buffers, " + Facts.size(charged.lingeringBytes())
+                Facts.count(charged.lingeringBuffers(), "buffer") + ", " + Facts.size(charged.lingeringBytes())
                         + (charged.lingeringBuffers() == 0 ? "" : ", closed here, but still held elsewhere"));
         new TreeMap<>(heap.properties()).forEach((key, value) -> {
             if (key.startsWith("heap.") && !key.equals(HeapProperties.NAME)) {
@@ -52,7 +52,7 @@ final class HeapFacts {
             add(
                     pool.name(),
                     Facts.size(pool.bytes()) + " kept ready, counted as free; served " + pool.hits() + " of "
-                            + (pool.hits() + pool.misses()) + " requests");
+                            + Facts.count(pool.hits() + pool.misses(), "request"));
         }
         heap.usage().fragmentation().ifPresent(share -> add("fragmentation", Math.round(100 * share) + " %"));
         heap.usage().quarantined().ifPresent(bytes -> add("quarantined", Facts.size(bytes)));

@@ -18,8 +18,8 @@ final class Table {
     /** Least number of characters that remain of a shortened cell. */
     private static final int LEAST = 7;
 
-    /** Least width for names in the first column; names that need more get lines of their own. */
-    private static final int TITLE = 12;
+    /** Names up to this length have other columns shortened, and longer ones get lines of their own. */
+    private static final int TITLE = 16;
 
     private final List<String[]> rows = new ArrayList<>();
     private final boolean[] right;
@@ -125,7 +125,9 @@ final class Table {
      */
     String titledWithin(int width) {
         int[] widths = widths();
-        int room = Math.max(TITLE, width - total(widths) + widths[0]);
+        int[] shortest = widths.clone();
+        shrink(shortest, 1, 0);
+        int room = Math.max(roomForTitle(widths, width), Math.min(TITLE, roomForTitle(shortest, width)));
         widths[0] = rows.stream()
                 .mapToInt(row -> row[0].length())
                 .filter(length -> length <= room)
@@ -148,6 +150,10 @@ final class Table {
                     .reduce((one, other) -> widths[other] > widths[one] ? other : one)
                     .ifPresent(widest -> widths[widest]--);
         }
+    }
+
+    private static int roomForTitle(int[] widths, int width) {
+        return width - total(widths) + widths[0];
     }
 
     private static int total(int[] widths) {

@@ -69,6 +69,33 @@ class DeviceCommandsTest {
     }
 
     @Test
+    void a_heap_is_not_proven_for_a_device_that_does_not_state_what_it_takes() throws Exception {
+        broker.addDemands(
+                Demand.parse("/dev/video2 cpu=cached"),
+                Demand.parse("/dev/video3 sg=any etc"),
+                Demand.parse("/dev/sda mappable=true"),
+                Demand.parse("/dev/video4 address=any"),
+                Demand.parse("/dev/video4 sg=any"));
+        String printed = gogo.run("dmaheap:constraints /dev/video2 /dev/video3 /dev/sda");
+        assertTrue(
+                printed.endsWith("""
+                        heaps                 system, cma
+
+                        system: permitted, not proven: /dev/video2 states no address and no sg;
+                          /dev/video3 states no address
+                        cma: permitted, not proven: /dev/video2 states no address; /dev/video3 states no
+                          address"""), printed);
+        for (String device : new String[] {"/dev/sda", "/dev/video4"}) {
+            assertFalse(gogo.run("dmaheap:constraints " + device).contains("proven"), device);
+        }
+        String json = gogo.run("dmaheap:constraints --json /dev/video3");
+        String reason = "\"reason\":\"\\/dev\\/video3 states no address\"";
+        assertTrue(
+                json.contains("\"notProven\":[{\"heap\":\"system\"," + reason + "},{\"heap\":\"cma\"," + reason + "}]"),
+                json);
+    }
+
+    @Test
     void each_line_fits_80_columns() throws Exception {
         for (String line : new String[] {"/dev/video0 /dev/dri/card0", "/dev/old /dev/dri/card0", "/dev/null"}) {
             gogo.run("dmaheap:constraints " + line)

@@ -89,6 +89,20 @@ class HeapTableTest {
     }
 
     @Test
+    void a_heap_with_a_name_of_usual_length_has_one_row() {
+        HeapInfo contig = HeapInfo.of("system-contig", HeapState.SERVING)
+                .properties(Map.of("heap.type", "system-contig", "heap.backend", "udmabuf-thp", "heap.dmabuf", true))
+                .usage(HeapUsage.unknown().withFree(500L << 20), Duration.ZERO)
+                .build();
+        assertEquals(
+                """
+                NAME           TYPE      BACKEND   DMA-BUF  STATE       FREE     LIVE  LINGERING
+                system         system    memfd     no       serving   23 GiB    8 KiB      4 KiB
+                system-contig  syst…tig  udma…thp  yes      serving  500 MiB  0 bytes    0 bytes""",
+                list(SYSTEM, contig));
+    }
+
+    @Test
     void adopted_memory_is_the_last_row() {
         HeapTable table = new HeapTable(
                 List.of(SYSTEM),
@@ -140,7 +154,7 @@ class HeapTableTest {
                 descriptors           not a dma-buf: processes can map it, devices cannot use it
                 """), text);
         assertTrue(text.contains("live                  2 buffers, 8192 bytes (8 KiB)"), text);
-        assertTrue(text.contains("lingering             1 buffers, 4096 bytes (4 KiB), closed here"), text);
+        assertTrue(text.contains("lingering             1 buffer, 4096 bytes (4 KiB), closed here"), text);
         assertTrue(text.contains("heap.backend          memfd"), text);
         assertTrue(text.contains("""
                         recycled              8192 bytes (8 KiB) kept ready, counted as free; served 3

@@ -40,6 +40,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.constraint.ConstraintKind;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.constraint.DemandConflict;
 import org.junit.jupiter.api.Test;
@@ -359,6 +360,63 @@ public abstract class ClientContract {
             assertEquals(Errno.EINVAL, refusal.errno());
             assertEquals(List.of(demands), refusal.conflict().orElseThrow().demands());
         }
+    }
+
+    @Test
+    void memory_that_is_protected_is_neither_mapped_nor_exported_for_reading_only() {
+        HeapBroker broker = oneHeap();
+        for (String open : List.of("mappable=true", "cpu=cached,uncached", "readonly=true")) {
+            List<Demand> demands = List.of(Demand.parse("display protected=true"), Demand.parse("writer " + open));
+            HeapException refusal = assertThrows(
+                    HeapRefusedException.class,
+                    () -> broker.plan(REQUEST.withDemands(demands.toArray(Demand[]::new))));
+            assertEquals(Errno.EINVAL, refusal.errno(), open);
+            assertEquals(demands, refusal.conflict().orElseThrow().demands());
+        }
+    }
+
+    @Test
+    void two_meanings_of_one_kind_contradict_each_other() {
+        HeapBroker broker = broker(List.of(heap("banked", Map.of("acme.bank", 2))));
+        Demand word = Demand.of("npu", ConstraintKind.oneOf("bank", "acme.bank"), "2", "one bundle");
+        Demand number = Demand.of("dsp", ConstraintKind.atLeast("bank", "acme.bank"), "2", "another bundle");
+        assertEquals(List.of("banked"), broker.plan(REQUEST.withDemands(word)).heaps());
+        assertEquals(List.of("banked"), broker.plan(REQUEST.withDemands(number)).heaps());
+        HeapException refusal =
+                assertThrows(HeapRefusedException.class, () -> broker.plan(REQUEST.withDemands(word, number)));
+        assertEquals(Errno.EINVAL, refusal.errno());
+        assertEquals(
+                List.of(word, number), refusal.conflict().orElseThrow().demands());
+    }
+
+    @Test
+    void what_two_sources_report_of_one_device_counts_once() {
+        HeapBroker broker = broker(
+                List.of(heap("near", Map.of(HeapProperties.NUMA, 0)), heap("far", Map.of(HeapProperties.NUMA, 1))));
+        AllocationPlan plan = broker.plan(REQUEST.withDemands(
+                Demand.parse("camera buffers=3 a file"),
+                Demand.parse("camera buffers=4 the driver"),
+                Demand.parse("display buffers=2")));
+        assertEquals(6, plan.buffers());
+        Demand first = Demand.parse("camera numa=0 a file");
+        Demand other = Demand.parse("display numa=1");
+        HeapException refusal = assertThrows(
+                HeapRefusedException.class,
+                () -> broker.plan(REQUEST.withDemands(first, Demand.parse("camera numa=0 the driver"), other)));
+        DemandConflict conflict = refusal.conflict().orElseThrow();
+        assertEquals(List.of(first, other), conflict.demands());
+        assertEquals(List.of("far"), conflict.servingWithout(first));
+    }
+
+    @Test
+    void a_demand_with_the_value_any_demands_nothing() {
+        HeapBroker broker = broker(List.of(heap("plain", Map.of(HeapProperties.EXPORT_READONLY, false))));
+        AllocationPlan plan = broker.plan(REQUEST.withDemands(
+                Demand.parse("display readonly=any"),
+                Demand.parse("display protected=any"),
+                Demand.parse("display mappable=any")));
+        assertEquals(List.of("plain"), plan.heaps());
+        plan.allocate().close();
     }
 
     @Test

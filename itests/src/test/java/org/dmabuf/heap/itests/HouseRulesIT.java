@@ -35,6 +35,7 @@ import org.junit.Test;
  */
 public class HouseRulesIT {
     private static final Path BUNDLES = Path.of(System.getProperty("gateway"), "bundles");
+    private static final Path OPTIONAL = Path.of(System.getProperty("gateway"), "optional");
     private static final String API = "org.dmabuf.heap";
     private static final String SPI = API + ".spi";
     private static final String CONSTRAINT = API + ".constraint";
@@ -43,17 +44,21 @@ public class HouseRulesIT {
     private static final Pattern CLAUSE = Pattern.compile("(?:^|,)([a-zA-Z][\\w.]*)((?:;(?:[^\",;]|\"[^\"]*\")*)*)");
 
     /** Each bundle, with the packages of this project that it may import. */
-    private static final Map<String, Set<String>> MAY_IMPORT = Map.of(
-            "heap-api.jar", Set.of(API, CONSTRAINT), // its own, so that the framework may choose one shared copy
-            "heap-linux.jar", Set.of(API, CONSTRAINT, SPI), // outcomes of probes become demands
-            "heap-broker.jar",
-                    and(CONSTRAINT, andRooms("adopted", "component", "fd", "headroom", "holder", "syscall", "text")),
-            "heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text"),
-            "heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
-            "heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
-            "heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall"),
-            "heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text")),
-            "heap-gateway.jar", andRooms("component", "text"));
+    private static final Map<String, Set<String>> MAY_IMPORT = Map.ofEntries(
+            Map.entry("heap-api.jar", Set.of(API, CONSTRAINT)), // its own, so that the framework may choose one copy
+            Map.entry("heap-linux.jar", Set.of(API, CONSTRAINT, SPI)), // outcomes of probes become demands
+            Map.entry(
+                    "heap-broker.jar",
+                    and(CONSTRAINT, andRooms("adopted", "component", "fd", "headroom", "holder", "syscall", "text"))),
+            Map.entry("heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text")),
+            Map.entry("heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
+            Map.entry("heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
+            Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
+            Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text"))),
+            Map.entry("heap-gateway.jar", andRooms("component", "text")),
+            Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
+            Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
+            Map.entry("device-drm.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))));
 
     /** Packages of heap-linux that are exported only for the broker: an import must have {@code scope=broker}. */
     private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "holder");
@@ -172,10 +177,12 @@ public class HouseRulesIT {
     }
 
     private static Set<Path> ourBundles() throws IOException {
-        try (Stream<Path> files = Files.list(BUNDLES)) {
-            return new TreeSet<>(
-                    files.filter(file -> file.getFileName().toString().startsWith("heap-"))
-                            .toList());
+        try (Stream<Path> bundles = Files.list(BUNDLES);
+                Stream<Path> optional = Files.list(OPTIONAL)) {
+            Set<Path> ours = new TreeSet<>(optional.toList());
+            bundles.filter(file -> file.getFileName().toString().startsWith("heap-"))
+                    .forEach(ours::add);
+            return ours;
         }
     }
 

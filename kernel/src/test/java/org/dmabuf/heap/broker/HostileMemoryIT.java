@@ -34,6 +34,7 @@ import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,7 +54,7 @@ class HostileMemoryIT {
     private static MemorySource open(String heap) {
         return switch (heap) {
             case "udmabuf" -> UdmabufSource.open(heap, Syscalls.linux(), Headroom.machine());
-            case "region" -> region(4096, RegionLayout.Exports.UDMABUF, 4 * MIB);
+            case "region" -> region(Bytes.PAGE, RegionLayout.Exports.UDMABUF, 4 * MIB);
             default -> throw new IllegalArgumentException(heap);
         };
     }

@@ -35,6 +35,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
@@ -61,7 +62,7 @@ import org.osgi.framework.ServiceRegistration;
  */
 class CmaIT {
     private static final long MIB = 1 << 20;
-    private static final int PAGE = 4096;
+    private static final int PAGE = (int) Bytes.PAGE;
     /** CONFIG_CMA_ALIGNMENT of the kernel that kernel/linux-cma builds: the default of 2^8 pages. */
     private static final int MOST_ALIGNED = 256;
 

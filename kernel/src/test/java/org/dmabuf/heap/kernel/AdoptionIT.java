@@ -8,6 +8,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.adopted.AdoptedMemory;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.Test;
 
 /** Tests of the adoption of the kernel's own dma-bufs by a process that receives their descriptors. */
@@ -17,7 +18,7 @@ class AdoptionIT {
     private static final int MFD_ALLOW_SEALING = 0x2;
     private static final int F_ADD_SEALS = 1033;
     private static final int F_SEAL_SHRINK = 0x2;
-    private static final int SIZE = 3 * 4096;
+    private static final int SIZE = 3 * (int) Bytes.PAGE;
 
     private final Syscalls syscalls = Syscalls.linux();
 

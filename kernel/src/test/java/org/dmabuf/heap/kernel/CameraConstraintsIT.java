@@ -59,11 +59,11 @@ import org.osgi.framework.ServiceRegistration;
  * a guest with memory above 4 GiB the kernel copies for the second camera, otherwise it refuses.
  */
 class CameraConstraintsIT {
-    private static final String ANY_MEMORY = "/dev/video0";
-    private static final String ONE_RUN = "/dev/video1";
+    static final String ANY_MEMORY = "/dev/video0";
+    static final String ONE_RUN = "/dev/video1";
     private static final String PLANES = "/dev/video2";
     private static final Path COUNTER = Path.of("/sys/kernel/debug/swiotlb/io_tlb_used");
-    private static final Path HUGE_PAGES = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+    static final Path HUGE_PAGES = Path.of("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
 
     // linux/videodev2.h
     private static final long VIDIOC_G_FMT = 0xc0d05604L;
@@ -74,7 +74,7 @@ class CameraConstraintsIT {
     private static final long VIDIOC_STREAMOFF = 0x40045613L;
     private static final int CAPTURE = 1;
     private static final int MMAP = 1;
-    private static final int DMABUF = 4;
+    static final int DMABUF = 4;
 
     @TempDir
     private Path folder;
@@ -178,7 +178,8 @@ class CameraConstraintsIT {
 
     @Test
     void a_camera_that_needs_one_run_gets_it_after_the_probe() {
-        Assumptions.assumeFalse(Files.exists(COUNTER), "the kernel copies in this guest; kernel/run -m 2560 -c ...");
+        Assumptions.assumeFalse(
+                Files.exists(COUNTER), "skipped: the kernel copies in this guest; kernel/run -m 2560 -c ...");
         assertEquals(3, plan(ONE_RUN).heaps().size());
         Map<String, ProbeOutcome> outcomes = probe(ONE_RUN);
         assertEquals(ProbeOutcome.refused("PREPARE_BUF", Errno.EFAULT.number()), outcomes.get("system"));
@@ -195,7 +196,7 @@ class CameraConstraintsIT {
 
     @Test
     void a_copy_of_the_kernel_excludes_the_heap() {
-        Assumptions.assumeTrue(Files.exists(COUNTER), "the kernel refuses in this guest instead");
+        Assumptions.assumeTrue(Files.exists(COUNTER), "skipped: the kernel refuses in this guest instead");
         Map<String, ProbeOutcome> outcomes = probe(ONE_RUN);
         long frame = plan(ANY_MEMORY).size();
         assertEquals(Result.BOUNCED, outcomes.get("system").result());
@@ -228,7 +229,7 @@ class CameraConstraintsIT {
         devices.begin(ONE_RUN).orElseThrow().close();
     }
 
-    private static byte[] format(String device) {
+    static byte[] format(String device) {
         try (DeviceFile file = DeviceFile.open(device);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment format = arena.allocate(208, 8);
@@ -238,7 +239,7 @@ class CameraConstraintsIT {
         }
     }
 
-    private static int request(DeviceFile device, int count, int memory) {
+    static int request(DeviceFile device, int count, int memory) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment request = arena.allocate(20, 8);
             request.set(JAVA_INT, 0, count);

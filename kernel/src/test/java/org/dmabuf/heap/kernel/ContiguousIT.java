@@ -24,6 +24,7 @@ import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.PhysicalRun;
 import org.dmabuf.heap.linux.source.ContiguousSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.HeapContract;
@@ -107,7 +108,7 @@ class ContiguousIT {
                     buffers.add(buffer);
                     MemorySegment mapping = buffer.map(Access.READ_WRITE);
                     long first = Frames.of(mapping)[0];
-                    assertEquals(0, first % (PhysicalRun.BYTES / 4096));
+                    assertEquals(0, first % (PhysicalRun.BYTES / Bytes.PAGE));
                     assertOneRun(mapping);
                     assertEquals(-1, mapping.mismatch(MemorySegment.ofArray(new byte[(int) PhysicalRun.BYTES])));
                     mapping.fill((byte) 0x5a);
@@ -125,7 +126,7 @@ class ContiguousIT {
 
     private static void assertOneRun(MemorySegment mapping) throws IOException {
         long[] frames = Frames.of(mapping);
-        assertEquals(PhysicalRun.BYTES / 4096, frames.length);
+        assertEquals(PhysicalRun.BYTES / Bytes.PAGE, frames.length);
         for (int page = 0; page < frames.length; page++) {
             assertEquals(frames[0] + page, frames[page], "page " + page);
         }
@@ -146,12 +147,12 @@ class ContiguousIT {
             Files.writeString(limit, "1");
             try {
                 assertEquals(0L, source.properties().get(HeapProperties.SIZE_MAX));
-                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(4096)));
+                assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(Bytes.PAGE)));
             } finally {
                 Files.writeString(limit, before);
             }
             assertEquals(PhysicalRun.BYTES, source.properties().get(HeapProperties.SIZE_MAX));
-            source.allocate(HeapRequest.of(4096)).release();
+            source.allocate(HeapRequest.of(Bytes.PAGE)).release();
         }
     }
 
@@ -162,12 +163,13 @@ class ContiguousIT {
             List<HeapBuffer> buffers = new ArrayList<>();
             try {
                 for (long i = 0; i < free; i++) {
-                    buffers.add(source.allocate(HeapRequest.of(4096)));
+                    buffers.add(source.allocate(HeapRequest.of(Bytes.PAGE)));
                     assertEquals(
                             (free - i - 1) * PhysicalRun.BYTES,
                             source.usage().free().orElseThrow());
                 }
-                HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(4096)));
+                HeapException refusal =
+                        assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(Bytes.PAGE)));
                 assertEquals(Errno.ENOMEM, refusal.errno());
                 assertTrue(
                         refusal.getMessage().contains("2097152 bytes take 1 huge page of 2 MiB, and 0 of "),

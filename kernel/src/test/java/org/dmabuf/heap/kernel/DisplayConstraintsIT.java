@@ -23,6 +23,7 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.DeviceProbe.Trial;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -130,7 +131,7 @@ class DisplayConstraintsIT {
         String card = card("cirrus");
         int server;
         try (Trial trial = devices.begin(card).orElseThrow()) {
-            assertEquals(4096, trial.size());
+            assertEquals(Bytes.PAGE, trial.size());
             server = Syscalls.linux().open(card, O_RDWR);
             assertEquals(0, Syscalls.linux().ioctl(server, DRM_IOCTL_DROP_MASTER, 0), "it became the master");
             assertEquals(0, Syscalls.linux().ioctl(server, DRM_IOCTL_SET_MASTER, 0));

@@ -21,6 +21,7 @@ import org.dmabuf.heap.linux.source.DmaHeapSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.AfterEach;
@@ -37,7 +38,7 @@ class DmaHeapIT {
     private static final int O_RDWR = 0x2;
     private static final int O_ACCMODE = 0x3;
     private static final int O_CLOEXEC = 0x80000;
-    private static final int PAGE = 4096;
+    private static final int PAGE = (int) Bytes.PAGE;
 
     private final Syscalls syscalls = Syscalls.linux();
     private final OwnedFd node = OwnedFd.of(syscalls.open(Devices.SYSTEM_HEAP.toString(), O_CLOEXEC), syscalls::close);
@@ -92,9 +93,9 @@ class DmaHeapIT {
         assertEquals(before, openFiles());
     }
 
-    /** The second length has all bits set: rounded up to whole pages, it becomes 0. */
+    /** The negative lengths become 0 when they are rounded up to whole pages of any size. */
     @ParameterizedTest
-    @ValueSource(longs = {0, -1, 1L - PAGE})
+    @ValueSource(longs = {0, -1, -4095})
     void a_length_of_no_pages_is_refused(long length) {
         assertEquals(-Errno.EINVAL.number(), allocate(length, O_RDWR | O_CLOEXEC, 0));
     }

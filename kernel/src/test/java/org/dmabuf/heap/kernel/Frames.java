@@ -8,10 +8,11 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /** Numbers of the physical frames behind a mapping, which the kernel shows to root. */
 final class Frames {
-    private static final int PAGE = 4096;
+    private static final int PAGE = (int) Bytes.PAGE;
     /** Bits of an entry of the pagemap; bit 63 is set for a page that is present. */
     private static final long NUMBER = (1L << 55) - 1;
 

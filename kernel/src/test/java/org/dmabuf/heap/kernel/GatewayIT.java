@@ -56,7 +56,7 @@ class GatewayIT {
     }
 
     /** {@return sizes of the kernel's buffers of a name, whatever process holds them} */
-    private static List<String> kernelsBuffers(String name) throws IOException {
+    static List<String> kernelsBuffers(String name) throws IOException {
         return Files.readAllLines(BUFFERS).stream()
                 .map(line -> line.split("\t"))
                 .filter(columns -> columns.length == 7 && columns[6].equals(name))

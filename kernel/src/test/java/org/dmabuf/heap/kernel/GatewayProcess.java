@@ -87,6 +87,11 @@ final class GatewayProcess implements AutoCloseable {
         in.println(line);
     }
 
+    /** {@return the number of the process, which is the gateway's JVM} */
+    long pid() {
+        return process.pid();
+    }
+
     /** Kills the process by SIGKILL; another one can be started from the same home. */
     void kill() throws InterruptedException {
         process.destroyForcibly().waitFor();

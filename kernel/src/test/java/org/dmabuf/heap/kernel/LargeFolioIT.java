@@ -23,6 +23,7 @@ import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.UdmabufSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
@@ -135,7 +136,7 @@ class LargeFolioIT {
             }
             assertTrue(large < size, buffers.size() + " buffers in large folios of fragmented memory");
             MemorySegment mapping = buffers.getLast().map(Access.READ);
-            for (long at = 0; at < size; at += 4096) {
+            for (long at = 0; at < size; at += Bytes.PAGE) {
                 assertEquals(0, mapping.get(ValueLayout.JAVA_LONG, at));
             }
         } finally {
@@ -165,7 +166,7 @@ class LargeFolioIT {
                 for (int i = 0; i < count; i++) {
                     list.set(ValueLayout.JAVA_INT, 8 + 24L * i, memfd);
                     list.set(ValueLayout.JAVA_LONG, 16 + 24L * i, from + i * FOLIO / 4); // offset
-                    list.set(ValueLayout.JAVA_LONG, 24 + 24L * i, 4096); // size
+                    list.set(ValueLayout.JAVA_LONG, 24 + 24L * i, Bytes.PAGE); // size
                 }
                 int dmaBuf = syscalls.ioctl(device, UDMABUF_CREATE_LIST, list.address());
                 assertTrue(dmaBuf >= 0, () -> Errno.of(-dmaBuf).toString());

@@ -117,7 +117,8 @@ class RegionIT {
             assertFalse(source.properties().containsKey(HeapProperties.CONTIGUOUS));
             List<HeapBuffer> buffers = new ArrayList<>();
             try {
-                for (long size : new long[] {4096, 12 << 10, HUGE / 2 + 4096, HUGE - 4096, HUGE, FRAME, 4096}) {
+                long page = Bytes.PAGE;
+                for (long size : new long[] {page, 3 * page, HUGE / 2 + page, HUGE - page, HUGE, FRAME, page}) {
                     HeapBuffer buffer = source.allocate(HeapRequest.of(size));
                     buffers.add(buffer);
                     assertPhysicalRuns(buffer.map(Access.READ), pageSize);
@@ -132,7 +133,7 @@ class RegionIT {
     private static void assertPhysicalRuns(MemorySegment mapping, long run) throws IOException {
         long[] frames = Frames.of(mapping);
         for (int page = 1; page < frames.length; page++) {
-            if (page * 4096L % run != 0) {
+            if (page * Bytes.PAGE % run != 0) {
                 assertEquals(frames[page - 1] + 1, frames[page], "page " + page + " of " + frames.length);
             }
         }
@@ -176,7 +177,7 @@ class RegionIT {
 
             all = source.allocate(HeapRequest.of(GIANT).withExport(ExportMode.NONE));
             assertPhysicalRuns(all.map(Access.READ), GIANT);
-            assertEquals(0, Frames.of(all.map(Access.READ))[0] % (GIANT / 4096));
+            assertEquals(0, Frames.of(all.map(Access.READ))[0] % (GIANT / Bytes.PAGE));
         }
         all.release(); // after the close: zeroing 1 GiB takes this machine seconds, and the memory is not used again
     }
@@ -193,8 +194,9 @@ class RegionIT {
                 try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate(HEAP, middle.descriptor())) {
                     Mappings mmap = new Mappings(Syscalls.linux());
                     view = mmap.map(fd, FRAME, Access.READ_WRITE, peer);
+                    long tooMuch = FRAME + Bytes.PAGE;
                     HeapException tooLong =
-                            assertThrows(HeapException.class, () -> mmap.map(fd, FRAME + 4096, Access.READ, peer));
+                            assertThrows(HeapException.class, () -> mmap.map(fd, tooMuch, Access.READ, peer));
                     assertEquals(Errno.EINVAL, tooLong.errno());
                 }
                 assertFilled(2, view);

@@ -15,6 +15,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Mappings;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +30,7 @@ class UdmabufIT {
     private static final int F_ADD_SEALS = 1033;
     private static final int F_SEAL_SHRINK = 0x2;
     private static final int UDMABUF_FLAGS_CLOEXEC = 1;
-    private static final int PAGE = 4096;
+    private static final int PAGE = (int) Bytes.PAGE;
     private static final int HUGE_PAGE = 2 << 20;
 
     private final Syscalls syscalls = Syscalls.linux();

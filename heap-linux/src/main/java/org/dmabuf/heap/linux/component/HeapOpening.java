@@ -39,6 +39,11 @@ final class HeapOpening implements AutoCloseable {
     private Runnable listingEnd = () -> {};
 
     private Thread thread;
+    /** Why the heap waits; null when it does not wait. */
+    private String shortage;
+    /** Why the last change of the configuration was refused; empty if it was not. */
+    private String refusal = "";
+
     /** Error of the last listing. After the thread has started, only the thread uses it. */
     private Errno lack;
 
@@ -94,9 +99,23 @@ final class HeapOpening implements AutoCloseable {
         return failed;
     }
 
-    private synchronized void tryLater(HeapException shortage) {
-        lack = shortage.errno();
-        listingEnd = listing.apply(settings.unavailable(shortage.reason(), true));
+    /**
+     * Adds the refusal of a changed configuration to the reason of a heap that waits. Otherwise the list would show
+     * only the shortage, which the change was meant to end. A heap that serves is not changed.
+     *
+     * @param reason of the refusal; empty to remove it
+     */
+    void refuseChange(String reason) {
+        synchronized (this) {
+            refusal = reason;
+        }
+        relist();
+    }
+
+    private synchronized void tryLater(HeapException cause) {
+        lack = cause.errno();
+        shortage = cause.reason();
+        listingEnd = listing.apply(settings.unavailable(shortage, true));
         boolean started = false;
         try {
             // The thread inherits nothing, because the caller may have the class loader of a vendor.
@@ -106,7 +125,7 @@ final class HeapOpening implements AutoCloseable {
                     .inheritInheritableThreadLocals(false)
                     .unstarted(this::tryAgain);
             thread.setContextClassLoader(null);
-            log(shortage);
+            log(cause);
             thread.start(); // last: an exception after it would leave an opened heap that is never withdrawn
             started = true;
         } finally {
@@ -125,25 +144,45 @@ final class HeapOpening implements AutoCloseable {
                 TimeUnit.NANOSECONDS.toSeconds(LONGEST_PAUSE_NANOS));
     }
 
-    /** Lists and logs the shortage, if its error differs from that of the last attempt. */
-    private void relist(HeapException shortage) {
-        if (shortage.errno() == lack) {
+    /** Lists and logs a shortage, if its error differs from that of the last attempt. */
+    private void relist(HeapException cause) {
+        if (cause.errno() == lack) {
             return; // the figures in the message differ at each attempt, so messages are not compared
         }
-        Runnable next;
+        synchronized (this) {
+            shortage = cause.reason();
+        }
         try {
-            next = listing.apply(settings.unavailable(shortage.reason(), true));
+            relist();
         } catch (OutOfMemoryError e) {
             return; // the next attempt lists it
         }
-        lack = shortage.errno();
-        Runnable ended;
-        synchronized (this) {
-            ended = closed ? next : listingEnd;
-            listingEnd = closed ? listingEnd : next;
+        lack = cause.errno();
+        log(cause);
+    }
+
+    /** Lists the present reason, and repeats that if another thread has changed it meanwhile. */
+    private void relist() {
+        String listed = null;
+        for (String now = reason(); now != null && !now.equals(listed); now = reason()) {
+            Runnable next = listing.apply(settings.unavailable(now, true));
+            Runnable ended;
+            synchronized (this) {
+                boolean waits = reason() != null;
+                ended = waits ? listingEnd : next;
+                listingEnd = waits ? next : listingEnd;
+            }
+            end(ended);
+            listed = now;
         }
-        end(ended);
-        log(shortage);
+    }
+
+    /** {@return why the heap waits, or null when it does not wait} */
+    private synchronized String reason() {
+        if (closed || shortage == null || refusal.isEmpty()) {
+            return closed ? null : shortage;
+        }
+        return shortage + ". The new configuration is refused: " + refusal;
     }
 
     private void tryAgain() {
@@ -162,6 +201,7 @@ final class HeapOpening implements AutoCloseable {
         synchronized (this) {
             end = listingEnd;
             listingEnd = () -> {};
+            shortage = null;
         }
         end(end);
     }

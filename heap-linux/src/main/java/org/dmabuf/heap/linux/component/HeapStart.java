@@ -140,15 +140,20 @@ public final class HeapStart implements AutoCloseable {
         HeapOpening before;
         HeapSettings settingsBefore;
         Supplier<Runnable> sourceBefore;
+        boolean same;
         synchronized (this) {
-            boolean same = inForce != null && !opening.isFailed() && inForce.equalsConfigured(settings);
-            if (closed || same) {
+            if (closed) {
                 return;
             }
             boolean served = opening != null && !opening.isFailed();
             settingsBefore = served ? inForce : null;
             sourceBefore = served ? this.source : null;
-            before = take();
+            same = settingsBefore != null && settingsBefore.equalsConfigured(settings);
+            before = same ? opening : take();
+        }
+        if (same) {
+            before.refuseChange("");
+            return;
         }
         end(before);
         Supplier<Runnable> sourceNow = () -> announcer.announce(source.apply(read), announcement);
@@ -178,9 +183,11 @@ public final class HeapStart implements AutoCloseable {
             }
             serves = opening != null && !opening.isFailed();
             heap = serves ? inForce.heap() : settings.heap();
-            before = serves ? null : take();
+            before = serves ? opening : take();
         }
-        if (!serves) {
+        if (serves) {
+            before.refuseChange(reason);
+        } else {
             end(before);
             keep(HeapOpening.refused(settings, listing, reason), settings, null);
         }

@@ -9,6 +9,7 @@ import java.lang.ref.Reference;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.DeviceNode;
+import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.libc.Libc;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 
@@ -97,6 +98,19 @@ public final class DeviceFile implements AutoCloseable {
         } finally {
             node.leave();
             Reference.reachabilityFence(argument); // the call has only its address
+        }
+    }
+
+    /**
+     * Requires that an ioctl succeeded.
+     *
+     * @param call name of the ioctl, for the message
+     * @param result of {@link #ioctl}
+     * @throws HeapException for a negative result, with the kernel's error number, the path, and the remedy
+     */
+    public void require(String call, int result) {
+        if (result < 0) {
+            throw KernelError.of("", call + " of " + node.path(), result);
         }
     }
 

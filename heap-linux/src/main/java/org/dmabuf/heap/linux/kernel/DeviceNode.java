@@ -100,6 +100,11 @@ public final class DeviceNode implements AutoCloseable {
         return heap.isEmpty() ? HeapException.of(errno, reason) : HeapException.of(errno, heap, reason);
     }
 
+    /** {@return the path by which it was opened} */
+    public String path() {
+        return path;
+    }
+
     /**
      * Begins a call. After it returns, the caller must call {@link #leave} once.
      *

@@ -95,6 +95,8 @@ public final class KernelError {
             device = heapDeviceRemedy(call, errno);
         } else if (call.startsWith("open of /dev/")) {
             device = otherDeviceRemedy(errno);
+        } else if (call.contains(" of /dev/")) {
+            device = ioctlRemedy(errno);
         }
         if (!device.isEmpty()) {
             return device;
@@ -141,6 +143,15 @@ public final class KernelError {
             case ENOENT, ENODEV, ENXIO -> "; connect the device, load its driver, and give a container its node";
             case EACCES, EPERM -> "; give the node to a group that this process is in, by a udev rule";
             case EBUSY -> "; end the process that has the device open";
+            default -> "";
+        };
+    }
+
+    private static String ioctlRemedy(Errno errno) {
+        return switch (errno) {
+            case EBUSY -> "; end the program that uses the device, and repeat the command";
+            case ENODEV -> "; connect the device again";
+            case ENOTTY -> "; its driver lacks this call, so the device cannot be asked";
             default -> "";
         };
     }

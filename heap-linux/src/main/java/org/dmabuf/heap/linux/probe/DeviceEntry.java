@@ -21,12 +21,6 @@ import org.dmabuf.heap.linux.kernel.ProcFile;
  * It is a snapshot, and reading it does not open the device.
  */
 public final class DeviceEntry {
-    private static final int FILE_TYPE = 0xF000;
-    private static final int CHARACTER_DEVICE = 0x2000;
-    private static final int LOW_BYTE = 0xFF;
-    private static final int MAJOR_BITS = 0xFFF;
-    private static final int MAJOR_SHIFT = 8;
-    private static final int MINOR_SHIFT = 12;
     private static final int FINGERPRINT_BYTES = 8;
 
     private final String node;
@@ -56,11 +50,11 @@ public final class DeviceEntry {
             if (!Files.exists(file)) {
                 return Optional.empty();
             }
-            if (((int) Files.getAttribute(file, "unix:mode") & FILE_TYPE) != CHARACTER_DEVICE) {
+            Optional<DeviceNumber> number = DeviceNumber.of(file).filter(any -> !any.isBlock());
+            if (number.isEmpty()) {
                 return Optional.empty();
             }
-            long number = ((Number) Files.getAttribute(file, "unix:rdev")).longValue();
-            Path entry = root.resolve("sys/dev/char/" + text(number));
+            Path entry = root.resolve("sys/dev/" + number.get());
             String release = read(root.resolve("proc/sys/kernel/osrelease"));
             return Files.exists(entry)
                     ? Optional.of(new DeviceEntry(file.toRealPath().toString(), entry.toRealPath(), release))
@@ -70,11 +64,6 @@ public final class DeviceEntry {
         } catch (IOException e) {
             throw HeapException.of(Errno.EIO, "reading the entry of device " + device + " in sysfs failed: " + e);
         }
-    }
-
-    /** {@return the number of a device as the kernel writes it, {@code MAJOR:MINOR}} */
-    private static String text(long device) {
-        return (device >>> MAJOR_SHIFT & MAJOR_BITS) + ":" + (device & LOW_BYTE | device >>> MINOR_SHIFT & ~LOW_BYTE);
     }
 
     /** {@return the path of the device file without symbolic links} */

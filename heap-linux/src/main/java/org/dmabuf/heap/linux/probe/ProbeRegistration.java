@@ -13,15 +13,12 @@ import org.osgi.framework.ServiceRegistration;
  * Registration of an object that probes devices and reports the outcomes as demands. A property of the service changes
  * with the demands, so that the broker asks again. Any thread may call any method.
  */
-public final class ProbeRegistration {
+final class ProbeRegistration {
     private static final String CHANGES = "outcomes.changes";
 
     private final AtomicLong changes = new AtomicLong();
     /** Null before the registration has returned. Other threads can use the service earlier. */
     private volatile ServiceRegistration<?> registration;
-
-    /** Makes an object without a service. */
-    public ProbeRegistration() {}
 
     /**
      * Registers the services. It is called once.
@@ -30,7 +27,7 @@ public final class ProbeRegistration {
      * @param service the object
      * @param <S> both types of the service
      */
-    public <S extends DeviceDemands & DeviceProbe> void register(BundleContext context, S service) {
+    <S extends DeviceDemands & DeviceProbe> void register(BundleContext context, S service) {
         String[] types = {DeviceDemands.class.getName(), DeviceProbe.class.getName()};
         long before = changes.get();
         registration = context.registerService(types, service, properties(before));
@@ -46,7 +43,7 @@ public final class ProbeRegistration {
     }
 
     /** Announces that the demands have changed. */
-    public void announce() {
+    void announce() {
         long number = changes.incrementAndGet();
         ServiceRegistration<?> registered = registration;
         if (registered != null) {
@@ -59,7 +56,7 @@ public final class ProbeRegistration {
     }
 
     /** Ends the services. */
-    public void unregister() {
+    void unregister() {
         registration.unregister();
     }
 }

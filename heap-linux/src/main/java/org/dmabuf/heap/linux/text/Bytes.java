@@ -61,7 +61,7 @@ public final class Bytes {
      */
     public static String text(long bytes) {
         if (bytes < 1024) {
-            return bytes + " bytes";
+            return bytes + (bytes == 1 ? " byte" : " bytes");
         }
         int unit = (63 - Long.numberOfLeadingZeros(bytes)) / 10 - 1;
         double value = bytes / Math.pow(1024, unit + 1);

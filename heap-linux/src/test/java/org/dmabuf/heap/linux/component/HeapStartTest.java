@@ -145,8 +145,14 @@ class HeapStartTest {
         configure("heap.id = 5");
         configure("heap.id = abc");
         assertEquals(1, listed.size());
-        assertEquals("512 MiB do not fit", listed.getFirst().get("heap.reason"));
+        assertEquals(
+                "512 MiB do not fit. The new configuration is refused: invalid heap.id = abc in"
+                        + " etc/org.example.acme.cfg, line 1: expected a whole number from 0 to 63, or -1 for none",
+                listed.getFirst().get("heap.reason"));
         assertEquals(true, listed.getFirst().get("heap.retried"));
+        configure("heap.id = 5");
+        assertEquals(1, listed.size());
+        assertEquals("512 MiB do not fit", listed.getFirst().get("heap.reason"), "after the correction");
         refusal = null;
         configure("heap.id = 6");
         assertEquals(List.of("open acme 6"), steps);

@@ -51,6 +51,16 @@ class DeviceFileTest {
     }
 
     @Test
+    void a_required_ioctl_that_fails_names_the_call_and_the_device() {
+        try (DeviceFile device = DeviceFile.open("/dev/null")) {
+            device.require("TIOCGPTN", 0);
+            HeapException failure = assertThrows(HeapException.class, () -> device.require("TIOCGPTN", -7));
+            assertEquals("TIOCGPTN of /dev/null failed: error 7", failure.getMessage());
+            assertEquals(7, failure.number());
+        }
+    }
+
+    @Test
     void a_segment_shorter_than_the_kernel_writes_is_refused() {
         try (DeviceFile device = DeviceFile.open(PTMX);
                 Arena arena = Arena.ofConfined()) {

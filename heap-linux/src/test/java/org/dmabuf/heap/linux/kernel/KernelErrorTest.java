@@ -48,7 +48,11 @@ class KernelErrorTest {
         "open(/dev/udmabuf), ENOENT, modprobe udmabuf",
         "open(/dev/udmabuf), EPERM, 60-dmaheap.rules",
         "ioctl(UDMABUF_CREATE), EINVAL, /sys/module/udmabuf/parameters/size_limit_mb",
-        "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOTTY, its node is not a heap of the kernel"
+        "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOTTY, its node is not a heap of the kernel",
+        "open of /dev/video0, EBUSY, end the process that has the device open",
+        "VIDIOC_REQBUFS of /dev/video0, EBUSY, end the program that uses the device",
+        "VIDIOC_REQBUFS of /dev/video0, ENODEV, connect the device again",
+        "VIDIOC_REQBUFS of /dev/video0, ENOTTY, its driver lacks this call"
     })
     void a_limit_that_can_be_raised_is_named(String call, Errno errno, String remedy) {
         String message = KernelError.of("camera", 4096, call, -errno.number()).getMessage();
