@@ -279,7 +279,7 @@ static void write_map(const char *path, const char *format, unsigned id) {
     close(map);
 }
 
-#define REMEDY "start it as root with --user, or make the nodes once: a line 'c! %s 0666 - - - 1:3' in /etc/tmpfiles.d"
+#define REMEDY "start it as root with --user, or make the nodes once: a line 'c %s 0666 - - - 1:3' in /etc/tmpfiles.d"
 
 static void enter_namespace(const char *missing) {
     uid_t uid = geteuid();
