@@ -74,7 +74,8 @@ enum Abi {
 
         @Override
         int check(MemorySegment struct) {
-            return checkLength(length(struct));
+            int length = checkLength(length(struct));
+            return length != -Errno.EINVAL.number() && mask(struct) == 0 ? -Errno.ENODEV.number() : length;
         }
 
         @Override
@@ -125,7 +126,6 @@ enum Abi {
     static final int DMA_HEAP_ALLOC = 0x4800;
 
     static final int ION_QUERY = 0xC018_4908;
-    static final int O_RDONLY = 0;
     static final int O_RDWR = 2;
     static final int O_ACCMODE = 3;
     static final int O_CLOEXEC = 0x80000;

@@ -40,11 +40,12 @@ final class GatewayConnection implements AutoCloseable {
     /**
      * Makes a request, and waits for its reply.
      *
-     * @throws GatewayRefusal if the gateway refuses the request
+     * @return the reply, which can be a failure
      * @throws FdSocketException if the connection is broken, or the gateway does not reply in time
-     * @throws MalformedPacketException if the gateway does not keep to the protocol
+     * @throws MalformedPacketException if the gateway does not keep to the protocol, or has closed the connection
+     * @throws IllegalStateException after {@link #close}
      */
-    Answer exchange(Request request) throws GatewayRefusal {
+    Answer exchange(Request request) {
         long number = ++serial;
         socket.send(request.encode(number, space));
         ReceivedPacket packet = request.operation() == Operation.ALLOCATE
@@ -59,12 +60,9 @@ final class GatewayConnection implements AutoCloseable {
             if (packet.isCut() || PacketHeader.of(bytes).serial() != number) {
                 throw new MalformedPacketException(Errno.EPROTO, "the gateway has sent no reply to this request");
             }
-            Reply reply = Reply.decode(request.operation(), bytes);
-            if (reply instanceof Reply.Failure failure) {
-                throw new GatewayRefusal(failure.status(), failure.sentence());
-            }
+            Answer answer = new Answer(Reply.decode(request.operation(), bytes), packet.descriptor());
             handedOver = true;
-            return new Answer(reply, packet.descriptor());
+            return answer;
         } finally {
             if (!handedOver) {
                 packet.close();

@@ -83,12 +83,15 @@ final class GatewaySession implements AutoCloseable {
         while (true) {
             GatewayConnection kept = idle.pollLast();
             try {
-                return kept == null ? exchange(connect(), request) : exchange(kept, request);
-            } catch (FdSocketException | MalformedPacketException e) {
+                GatewayConnection connection = kept == null ? connect() : kept;
+                GatewayConnection.Answer answer = busy(connection, request);
+                keep(connection);
+                return successful(answer);
+            } catch (FdSocketException | MalformedPacketException | IllegalStateException e) {
                 requirePatience(e, begin);
-                if (kept == null) {
+                if (kept == null) { // a kept connection can be one to an earlier gateway
                     LockSupport.parkNanos(this, PAUSE_NANOS);
-                } // a kept connection can be one to an earlier gateway
+                }
             }
         }
     }
@@ -103,44 +106,47 @@ final class GatewaySession implements AutoCloseable {
         }
     }
 
+    private static GatewayConnection.Answer successful(GatewayConnection.Answer answer) throws GatewayRefusal {
+        if (answer.reply() instanceof Reply.Failure failure) {
+            answer.descriptor().ifPresent(OwnedFd::close);
+            throw new GatewayRefusal(failure.status(), failure.sentence());
+        }
+        return answer;
+    }
+
     private GatewayConnection connect() throws GatewayRefusal {
         PacketSocket socket = gateway.connect();
-        GatewayConnection connection = null;
+        boolean welcome = false;
         try {
-            connection = new GatewayConnection(socket);
-            Request hello = new Request.Hello(
-                    PacketHeader.VERSION,
-                    PacketHeader.VERSION,
-                    true,
-                    client.pid(),
-                    client.id().kind(),
-                    client.id().name(),
-                    client.origin());
-            busy(connection, hello);
+            GatewayConnection connection = new GatewayConnection(socket);
+            successful(busy(connection, hello()));
+            welcome = true;
             return connection;
         } finally {
-            if (connection == null) {
+            if (!welcome) {
                 socket.close();
             }
         }
     }
 
-    private GatewayConnection.Answer exchange(GatewayConnection connection, Request request) throws GatewayRefusal {
-        GatewayConnection.Answer answer = busy(connection, request);
-        idle.addLast(connection);
-        if (closed) {
-            closeIdle();
-        }
-        return answer;
+    private Request hello() {
+        return new Request.Hello(
+                PacketHeader.VERSION,
+                PacketHeader.VERSION,
+                true,
+                client.pid(),
+                client.id().kind(),
+                client.id().name(),
+                client.origin());
     }
 
     /** Makes a request on a connection that {@link #close} can find, and closes the connection if that fails. */
-    private GatewayConnection.Answer busy(GatewayConnection connection, Request request) throws GatewayRefusal {
+    private GatewayConnection.Answer busy(GatewayConnection connection, Request request) {
         boolean usable = false;
         busy.add(connection);
         try {
             if (closed) {
-                throw new GatewayRefusal(-Errno.ENODEV.number(), "the client has ended");
+                throw new IllegalStateException("the client has ended");
             }
             GatewayConnection.Answer answer = connection.exchange(request);
             usable = true;
@@ -150,6 +156,13 @@ final class GatewaySession implements AutoCloseable {
             if (!usable) {
                 connection.close();
             }
+        }
+    }
+
+    private void keep(GatewayConnection connection) {
+        idle.addLast(connection);
+        if (closed) {
+            closeIdle();
         }
     }
 

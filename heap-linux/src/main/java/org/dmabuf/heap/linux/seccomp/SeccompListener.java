@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -54,11 +55,9 @@ public final class SeccompListener implements AutoCloseable {
     private final OwnedFd listener;
     private final MemorySegment polled = Arena.ofAuto().allocate(2 * POLLFD_BYTES, 8);
 
-    private SeccompListener(Syscalls syscalls, OwnedFd listener, StopSignal stop) {
+    private SeccompListener(Syscalls syscalls, OwnedFd listener) {
         this.syscalls = syscalls;
         this.listener = listener;
-        poll(0, listener.fd());
-        poll(1, stop.fd());
     }
 
     private void poll(int index, int fd) {
@@ -67,31 +66,28 @@ public final class SeccompListener implements AutoCloseable {
     }
 
     /**
-     * Takes ownership of a listener's descriptor. On Linux 6.6 and later, a client and the receiving thread then wake
-     * each other on one processor.
+     * Takes a listener's descriptor over from its owner. On Linux 6.6 and later, a client and the receiving thread then
+     * wake each other on one processor.
      *
-     * @param listener from seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER)
+     * @param descriptor from seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER), which is detached
      * @param stop ends {@link #receive}; the caller closes it after this listener
      * @return the listener
-     * @throws IllegalArgumentException for a descriptor of another file, which is closed
+     * @throws IllegalArgumentException for a descriptor of another file, which the caller keeps
      */
-    public static SeccompListener of(OwnedFd listener, StopSignal stop) {
-        return of(Syscalls.linux(), listener, stop);
+    public static SeccompListener of(OwnedFd descriptor, StopSignal stop) {
+        return of(Syscalls.linux(), descriptor, stop);
     }
 
-    static SeccompListener of(Syscalls syscalls, OwnedFd listener, StopSignal stop) {
-        SeccompListener made = null;
-        try {
-            requireListener(listener);
-            made = new SeccompListener(syscalls, listener, stop);
-            // Earlier kernels return EINVAL and stay slower.
-            syscalls.ioctl(listener.fd(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-            return made;
-        } finally {
-            if (made == null) {
-                listener.close();
-            }
-        }
+    static SeccompListener of(Syscalls syscalls, OwnedFd descriptor, StopSignal stop) {
+        requireListener(descriptor);
+        OwnedFd owner = OwnedFd.awaiting(syscalls::close, Optional.empty());
+        SeccompListener made = new SeccompListener(syscalls, owner);
+        made.poll(1, stop.fd()); // before the descriptor is taken over, because a closed signal throws
+        owner.own(descriptor.detach());
+        made.poll(0, owner.fd());
+        // Earlier kernels return EINVAL and stay slower.
+        syscalls.ioctl(owner.fd(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+        return made;
     }
 
     /** A file of another kind could block in an ioctl, or give one of the numbers another meaning. */

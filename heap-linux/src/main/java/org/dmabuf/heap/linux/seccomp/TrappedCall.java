@@ -125,9 +125,18 @@ public final class TrappedCall {
         return notification.get(JAVA_LONG, ARGUMENTS + 8L * index);
     }
 
-    /** Takes over the call that another object holds. */
-    public void copy(TrappedCall other) {
-        notification.copyFrom(other.notification);
+    /** {@return the call that this object holds, for {@link #load}} */
+    public byte[] save() {
+        return notification.toArray(JAVA_BYTE);
+    }
+
+    /**
+     * Takes a call over from another object.
+     *
+     * @param saved result of {@link #save}
+     */
+    public void load(byte[] saved) {
+        notification.copyFrom(MemorySegment.ofArray(saved));
     }
 
     /**
