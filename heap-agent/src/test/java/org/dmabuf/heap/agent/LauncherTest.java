@@ -12,11 +12,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Tests of dmaheap-run with a stub of the agent, and with the programs of src/test/c. */
+/** Tests of dmaheap-run with an agent, the gateway of the tests, and the programs of src/test/c. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LauncherTest {
     private static final String NODE = "/dev/dma_heap/dmaheap-run-test";
@@ -52,8 +57,8 @@ class LauncherTest {
 
     private boolean root;
     private Path launcher;
-    private Path socket;
-    private StubAgent agent;
+    private FakeGateway gateway;
+    private Agent agent;
 
     @BeforeAll
     void build_the_programs_and_start_the_agent() throws Exception {
@@ -65,19 +70,50 @@ class LauncherTest {
         build.success();
         assertFalse(isCi() && build.err().contains("skipped"), build.err());
         launcher = folder.resolve("dmaheap-run-" + run(List.of("uname", "-m")).out().strip());
-        socket = folder.resolve("socket");
-        agent = new StubAgent(socket, NODE + "=dma-heap", ION + "=ion", SIMPLE + "=simple");
+        gateway = new FakeGateway(folder.resolve("gateway"));
+        agent = agent(
+                "run",
+                new Node(NODE, Abi.DMA_HEAP, "system"),
+                new Node(ION, Abi.ION, ""),
+                new Node(SIMPLE, Abi.SIMPLE, "cma"));
+    }
+
+    private Agent agent(String socket, Node... nodes) throws Exception {
+        AgentSettings settings = new AgentSettings(
+                folder.resolve("gateway"),
+                Duration.ofSeconds(5),
+                Duration.ofSeconds(30),
+                Optional.of(folder.resolve(socket)),
+                "*",
+                Optional.empty(),
+                0,
+                100,
+                100,
+                4,
+                Stream.of(nodes).collect(Collectors.toMap(Node::path, node -> node)));
+        return Agent.start(settings, UserDatabase.local());
     }
 
     @BeforeEach
-    void forget_the_lines_of_earlier_tests() {
-        agent.rest();
+    void forget_the_clients_of_earlier_tests() {
+        gateway.hellos.clear();
+    }
+
+    @AfterEach
+    void the_launcher_keeps_no_listener() throws InterruptedException {
+        for (int i = 0; i < 2000 && agent.clients() > 0; i++) {
+            Thread.sleep(10);
+        }
+        assertEquals(0, agent.clients());
     }
 
     @AfterAll
-    void stop_the_agent() {
+    void stop_the_agent_and_the_gateway() throws InterruptedException {
         if (agent != null) {
             agent.close();
+        }
+        if (gateway != null) {
+            gateway.close();
         }
     }
 
@@ -100,8 +136,7 @@ class LauncherTest {
     void programs_that_know_only_the_kernel_get_memory_and_its_errors(List<Object> program) throws Exception {
         Path file = folder.resolve((String) program.get(1));
         assumeTrue(Files.exists(file), "skipped: src/test/c/build did not build it");
-        String tooLarge = Integer.toString(StubAgent.LIMIT + 1);
-        String out = as((User) program.get(0), "--", file.toString(), (String) program.get(2), tooLarge)
+        String out = as((User) program.get(0), "--", file.toString(), (String) program.get(2))
                 .success();
         assertTrue(out.endsWith("0 rows differ\n") || out.equals("0 of 400 buffers failed\n"), out);
     }
@@ -136,27 +171,26 @@ class LauncherTest {
     }
 
     @Test
-    void a_user_s_program_has_no_privileges_and_the_agent_sees_the_user() throws Exception {
+    void the_program_of_a_user_has_no_privileges_and_is_a_client_with_its_number() throws Exception {
         String id = root ? ORDINARY : run(List.of("id", "-u")).success().strip();
         String status = as(User.ORDINARY, "cat", "/proc/self/status").success();
         assertTrue(status.contains("CapPrm:\t0000000000000000\nCapEff:\t0000000000000000"), status);
         assertTrue(status.contains("NoNewPrivs:\t1"), status);
-        assertTrue(agent.line().startsWith("1 uid=" + id + " "));
-        String attach = agent.line();
-        assertTrue(attach.startsWith("2 uid=" + id + " "), attach);
-        assertTrue(attach.endsWith(NODE + " device " + ION + " device " + SIMPLE + " device"), attach);
-        assertEquals("end", agent.line(), "the launcher keeps no listener");
+        as(User.ORDINARY, folder.resolve("go-client.dynamic").toString(), NODE).success();
+        assertEquals(List.of("uid:" + id), clients());
     }
 
     @Test
     void root_drops_its_privileges_before_it_attaches() throws Exception {
         needRoot();
-        String status = as(User.ROOT, "--user", "1234:5678", "cat", "/proc/self/status").success();
+        String status = as(User.ROOT, "--user", "1234:5678", "cat", "/proc/self/status")
+                .success();
         assertTrue(status.contains("Uid:\t1234\t1234\t1234\t1234\nGid:\t5678\t5678\t5678\t5678"), status);
         assertTrue(status.contains("Groups:\t \n"), status);
         assertTrue(status.contains("CapPrm:\t0000000000000000"), status);
-        assertTrue(agent.line().startsWith("1 uid=0 "));
-        assertTrue(agent.line().startsWith("2 uid=1234 gid=5678 "));
+        as(User.ROOT, "--user", "1234:5678", folder.resolve("simple-client.static").toString(), SIMPLE)
+                .success();
+        assertEquals(List.of("uid:1234"), clients());
     }
 
     @Test
@@ -177,10 +211,11 @@ class LauncherTest {
 
     @Test
     void nodes_that_are_the_null_device_already_need_no_namespace() throws Exception {
-        Path other = folder.resolve("null");
-        try (StubAgent _ = new StubAgent(other, "/dev/null=dma-heap")) {
+        try (Agent _ = agent("null", new Node("/dev/null", Abi.DMA_HEAP, "system"))) {
             String own = run(List.of("readlink", "/proc/self/ns/mnt")).success();
-            assertEquals(own, launch(User.ORDINARY, other, "readlink", "/proc/self/ns/mnt").success());
+            assertEquals(
+                    own,
+                    launch(User.ORDINARY, "null", "readlink", "/proc/self/ns/mnt").success());
             assertNotEquals(own, as(User.ORDINARY, "readlink", "/proc/self/ns/mnt").success());
         }
     }
@@ -189,7 +224,7 @@ class LauncherTest {
     void without_user_namespaces_the_error_has_the_remedies() throws Exception {
         needRoot();
         String limit = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -sys_admin "
-                + "--inh-caps -sys_admin " + launcher + " --socket " + socket + " true";
+                + "--inh-caps -sys_admin " + launcher + " --socket " + folder.resolve("run") + " true";
         Result refusal = run(List.of("unshare", "--user", "--map-root-user", "sh", "-c", limit));
         assertEquals(125, refusal.status(), refusal::toString);
         assertEquals(
@@ -213,14 +248,14 @@ class LauncherTest {
     @Test
     void a_second_listener_is_refused() throws Exception {
         Result refusal =
-                as(User.ORDINARY, launcher.toString(), "--socket", socket.toString(), "--", "true");
+                as(User.ORDINARY, launcher.toString(), "--socket", folder.resolve("run").toString(), "--", "true");
         assertEquals(125, refusal.status());
         assertTrue(refusal.err().contains("this process has one of a container's runtime or of another dmaheap-run"));
     }
 
     @Test
     void without_an_agent_the_program_does_not_start() throws Exception {
-        Result refusal = launch(User.ORDINARY, folder.resolve("absent"), "echo", "started");
+        Result refusal = launch(User.ORDINARY, "absent", "echo", "started");
         assertEquals(125, refusal.status());
         assertEquals("", refusal.out());
         assertEquals(
@@ -233,10 +268,8 @@ class LauncherTest {
     @Test
     void nodes_outside_of_dev_are_refused() throws Exception {
         for (String path : List.of("/etc/passwd", "/dev/../etc/passwd", "/dev/a//b", "/dev/", "/dev/a/.", "/dev/a/..")) {
-            Path other = Files.createTempFile(folder, "agent", "");
-            Files.delete(other);
-            try (StubAgent _ = new StubAgent(other, path + "=ion")) {
-                Result refusal = launch(User.ORDINARY, other, "true");
+            try (Agent _ = agent("outside", new Node(path, Abi.ION, ""))) {
+                Result refusal = launch(User.ORDINARY, "outside", "true");
                 assertEquals(125, refusal.status());
                 assertEquals(
                         "dmaheap-run: invalid node " + path + " of the agent: expected a path in /dev without . and"
@@ -270,19 +303,26 @@ class LauncherTest {
     }
 
     private Result as(User user, String... arguments) throws Exception {
-        return launch(user, socket, arguments);
+        return launch(user, "run", arguments);
     }
 
-    private Result launch(User user, Path agentSocket, String... arguments) throws Exception {
+    private Result launch(User user, String socket, String... arguments) throws Exception {
         List<String> command = new ArrayList<>();
         if (user == User.ROOT) {
             needRoot();
         } else if (root) {
             command.addAll(List.of("setpriv", "--reuid", ORDINARY, "--regid", ORDINARY, "--clear-groups"));
         }
-        command.addAll(List.of(launcher.toString(), "--socket", agentSocket.toString()));
+        command.addAll(List.of(launcher.toString(), "--socket", folder.resolve(socket).toString()));
         command.addAll(List.of(arguments));
         return run(command);
+    }
+
+    private List<String> clients() {
+        return gateway.hellos.stream()
+                .map(hello -> hello.kind() + ":" + hello.name())
+                .distinct()
+                .toList();
     }
 
     private void needRoot() {
