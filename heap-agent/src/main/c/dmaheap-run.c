@@ -409,6 +409,7 @@ static void make_node(const char *node) {
 
 static void make_nodes(char *nodes[], size_t count) {
     bool entered = false;
+    mode_t mask = umask(022);
     for (size_t i = 0; i < count; i++) {
         struct stat status;
         if (lstat(nodes[i], &status) == 0 && is_null(&status)) {
@@ -420,6 +421,7 @@ static void make_nodes(char *nodes[], size_t count) {
         }
         make_node(nodes[i]);
     }
+    umask(mask);
 }
 
 static void drop_privileges(const struct account *account) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ion-client NODE [LENGTH]: a program for /dev/ion of Linux 4.12 and later. An allocation of LENGTH bytes must fail with
-// ENOMEM.
+// ion-client NODE [LENGTH]: a program for /dev/ion of Linux 4.12 and later. An allocation of LENGTH bytes must fail
+// with ENOMEM.
 #include "rows.h"
 
 struct allocation {
@@ -41,7 +41,8 @@ static int ask(int node, struct query query) {
 }
 
 int main(int count, char **arguments) {
-    _Static_assert(ALLOCATE == 0xC0184900 && QUERY == 0xC0184908 && sizeof(struct heap) == 52, "the documented numbers");
+    _Static_assert(ALLOCATE == 0xC0184900 && QUERY == 0xC0184908, "the documented numbers");
+    _Static_assert(sizeof(struct heap) == 52, "the documented size");
     if (count < 2) {
         fprintf(stderr, "expected NODE [LENGTH]\n");
         return 2;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// simple-client NODE [LENGTH]: a program for /dev/cmaN of the simple allocator. An allocation of LENGTH bytes must fail.
+// simple-client NODE [LENGTH]: a program for /dev/cmaN of the simple allocator. An allocation of LENGTH bytes must
+// fail.
 #include "rows.h"
 
 struct allocation {

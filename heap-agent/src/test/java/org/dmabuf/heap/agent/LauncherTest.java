@@ -194,6 +194,25 @@ class LauncherTest {
     }
 
     @Test
+    void ambient_capabilities_make_the_nodes_and_do_not_reach_the_program() throws Exception {
+        needRoot();
+        String program = "cat /proc/self/uid_map /proc/self/status";
+        String setpriv = "exec setpriv --reuid 1234 --regid 1234 --clear-groups --inh-caps +sys_admin --ambient-caps"
+                + " +sys_admin " + launcher + " --socket " + folder.resolve("run") + " " + program;
+        String out = run(List.of("sh", "-c", setpriv)).success();
+        assertTrue(out.strip().startsWith("0          0 4294967295"), out);
+        assertTrue(out.contains("CapInh:\t0000000000000000\nCapPrm:\t0000000000000000"), out);
+    }
+
+    @Test
+    void a_strict_mask_of_the_caller_does_not_hide_the_nodes() throws Exception {
+        needRoot();
+        String program = "umask 077; exec " + launcher + " --socket " + folder.resolve("run")
+                + " --user 1234:5678 sh -c 'umask; exec 3< " + NODE + "'";
+        assertEquals("0077\n", run(List.of("sh", "-c", program)).success());
+    }
+
+    @Test
     void a_user_of_the_system_has_the_groups_of_its_entry() throws Exception {
         needRoot();
         String groups = as(User.ROOT, "--user", "daemon", "id").success();
@@ -248,7 +267,7 @@ class LauncherTest {
     @Test
     void a_second_listener_is_refused() throws Exception {
         Result refusal =
-                as(User.ORDINARY, launcher.toString(), "--socket", folder.resolve("run").toString(), "--", "true");
+                as(User.ORDINARY, launcher.toString(), "--socket", folder.resolve("run").toString(), "true");
         assertEquals(125, refusal.status());
         assertTrue(refusal.err().contains("this process has one of a container's runtime or of another dmaheap-run"));
     }
@@ -267,7 +286,7 @@ class LauncherTest {
 
     @Test
     void nodes_outside_of_dev_are_refused() throws Exception {
-        for (String path : List.of("/etc/passwd", "/dev/../etc/passwd", "/dev/a//b", "/dev/", "/dev/a/.", "/dev/a/..")) {
+        for (String path : List.of("/etc/passwd", "/dev/../etc/a", "/dev/a//b", "/dev/", "/dev/a/.", "/dev/a/..")) {
             try (Agent _ = agent("outside", new Node(path, Abi.ION, ""))) {
                 Result refusal = launch(User.ORDINARY, "outside", "true");
                 assertEquals(125, refusal.status());
