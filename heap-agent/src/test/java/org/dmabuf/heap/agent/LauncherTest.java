@@ -213,6 +213,14 @@ class LauncherTest {
     }
 
     @Test
+    void mounts_do_not_reach_a_host_with_shared_mounts() throws Exception {
+        needRoot();
+        String program = launcher + " --socket " + folder.resolve("run") + " test -e " + NODE + " && ! test -e " + NODE;
+        run(List.of("unshare", "--mount", "--propagation", "shared", "sh", "-c", program))
+                .success();
+    }
+
+    @Test
     void a_user_of_the_system_has_the_groups_of_its_entry() throws Exception {
         needRoot();
         String groups = as(User.ROOT, "--user", "daemon", "id").success();
