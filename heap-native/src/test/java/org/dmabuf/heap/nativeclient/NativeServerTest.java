@@ -7,140 +7,38 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.BufferRecord;
-import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
-import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.Await;
-import org.dmabuf.heap.broker.BrokerParts;
-import org.dmabuf.heap.broker.FakeBundle;
 import org.dmabuf.heap.broker.FakeHeap;
 import org.dmabuf.heap.broker.FakeMemory;
 import org.dmabuf.heap.linux.socket.FdSocketException;
-import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.nativeclient.protocol.Operation;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.dmabuf.heap.nativeclient.protocol.Request;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of the server with a real broker, real memory and real sockets, in one process. */
-class NativeServerTest {
-    private static final String[] NONE = {};
-    private static final int PAGE = 4096;
-    private static final long PID = ProcessHandle.current().pid();
-
-    @TempDir
-    Path folder;
-
-    private final BrokerParts broker = new BrokerParts();
-    private final FakeBundle bundle = new FakeBundle("org.dmabuf.heap.native").registering();
-    private final Map<String, DmaBuf> published = new HashMap<>();
-    private final CountDownLatch hang = new CountDownLatch(1);
-    private Path path;
-    private String user;
-    private ClientId self;
-    private NativeServer server;
-
-    @BeforeEach
-    void serve() throws IOException {
-        path = folder.resolve("native.socket");
-        user = "uid:" + Integer.toUnsignedString(UserDatabase.ownUser());
-        self = ClientId.of("uid", Integer.toUnsignedString(UserDatabase.ownUser()));
-        broker.memfd("system");
-        rules(NONE, "org.dmabuf.heap.native");
-        server = NativeServer.start(
-                settings(Map.of("allow", "system=" + user + " hanging=" + user)),
-                broker(),
-                broker.monitor(),
-                publications());
-    }
-
-    @AfterEach
-    void nothing_is_left() throws IOException {
-        hang.countDown();
-        server.close();
-        assertFalse(Files.exists(path));
-        broker.clients.stopAll();
-        published.values().forEach(DmaBuf::close);
-        Await.until("all memory is back", () -> broker.monitor().buffers().isEmpty());
-        broker.close();
-        Await.until("no thread of the server is left", () -> Thread.getAllStackTraces().keySet().stream()
-                .noneMatch(thread -> thread.getName().startsWith("dmaheap-native")));
-        try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
-            assertEquals(0, open.filter(fd -> target(fd).startsWith("/memfd:")).count());
-        }
-    }
-
-    private static String target(Path fd) {
-        try {
-            return Files.readSymbolicLink(fd).toString();
-        } catch (IOException e) {
-            return "";
-        }
-    }
-
-    private HeapBroker broker() {
-        return broker.clients.getService(bundle.bundle(), null);
-    }
-
-    private void rules(String[] quota, String... views) {
-        broker.ledger.apply(BrokerParts.rules(NONE, quota, NONE, NONE, views));
-    }
-
-    private Publications publications() {
-        return new Publications() {
-            @Override
-            public List<Reply.PublishedEntry> list() {
-                return published.keySet().stream()
-                        .sorted()
-                        .map(name -> new Reply.PublishedEntry(name, PAGE, "system"))
-                        .toList();
-            }
-
-            @Override
-            public Optional<DmaBuf> open(String name, boolean write) {
-                return Optional.ofNullable(published.get(name)).map(DmaBuf::newReference);
-            }
-        };
-    }
-
-    private NativeSettings settings(Map<String, String> configured) throws IOException {
-        Map<String, String> all = new HashMap<>(configured);
-        all.putIfAbsent("path", path.toString());
-        return MadeUpConfig.settings(all);
-    }
-
-    private void apply(Map<String, String> configured) throws IOException {
-        NativeSettings settings = settings(configured);
-        assertEquals(server.place(), settings.place());
-        server.apply(settings);
-    }
-
+/** Tests of the server with programs that build their packets themselves. */
+class NativeServerTest extends ServedTest {
     @Test
     void a_program_gets_memory_that_it_can_map_and_is_charged_until_it_closes_it() throws Exception {
         try (Program program = new Program(path)) {
