@@ -6,23 +6,25 @@ import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
-import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
 import org.dmabuf.heap.linux.socket.ReceivedPacket;
+import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.nativeclient.protocol.MalformedPacketException;
 import org.dmabuf.heap.nativeclient.protocol.Operation;
 import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.dmabuf.heap.nativeclient.protocol.Request;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Connection of one program, which its own thread serves: request by request, in their order. A request that waits
  * therefore delays only its own connection.
  */
 final class ClientConnection implements Runnable {
-    private static final QuietLog LOG = new QuietLog(ClientConnection.class);
+    private static final Logger LOG = LoggerFactory.getLogger(ClientConnection.class);
 
     private final PacketSocket socket;
     private final PeerCredentials peer;
@@ -68,9 +70,9 @@ final class ClientConnection implements Runnable {
                 // the next request
             }
         } catch (FdSocketException e) {
-            LOG.info("{}: disconnected, because {}", peer.toString(), e.getMessage());
+            LOG.info("{}: disconnected, because {}", peer, e.getMessage());
         } catch (IllegalStateException e) { // closed by the server
-            LOG.debug("{}: disconnected, because {}", peer.toString(), e.getMessage());
+            LOG.debug("{}: disconnected, because {}", peer, e.getMessage());
         } finally {
             Thread.interrupted(); // a late interrupt must not cut the release of the view short
             try {
@@ -94,7 +96,7 @@ final class ClientConnection implements Runnable {
             try {
                 header = header(received, packet);
             } catch (MalformedPacketException e) {
-                refusals.add(peer.toString(), e.getMessage());
+                refusals.add(peer, e.getMessage());
                 socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(0, 0, space));
                 return false; // it is no client of this protocol
             }
@@ -136,7 +138,7 @@ final class ClientConnection implements Runnable {
             return failure(e.errno().number(), e.getMessage());
         } catch (HeapException e) {
             if (e.errno() == Errno.EACCES) {
-                refusals.add(peer.toString(), e.getMessage());
+                refusals.add(peer, e.getMessage());
             }
             return failure(e.number(), e.getMessage());
         } catch (IllegalArgumentException e) {
@@ -144,7 +146,7 @@ final class ClientConnection implements Runnable {
         } catch (IllegalStateException e) { // the view or the publication has ended
             return failure(Errno.ENODEV.number(), e.getMessage());
         } catch (RuntimeException e) {
-            LOG.error("a request of {} failed; report that", peer.toString(), e);
+            LOG.error("a request of {} failed; report that", peer, e);
             return failure(Errno.EIO.number(), "the request failed: " + e + "; see the log of the gateway");
         }
     }
@@ -172,12 +174,12 @@ final class ClientConnection implements Runnable {
         if (hello.agent()) {
             LOG.info(
                     "client {}, process {} of {}, is served through {}",
-                    id.toString(),
+                    id,
                     Integer.toUnsignedString(pid),
-                    hello.origin().isEmpty() ? "an unknown origin" : hello.origin(),
-                    peer.toString());
+                    hello.origin().isEmpty() ? "an unknown origin" : Printable.of(hello.origin()),
+                    peer);
         } else {
-            LOG.debug("client {} connected: {}", id.toString(), peer.toString());
+            LOG.debug("client {} connected: {}", id, peer);
         }
         return new Reply.Welcome(PacketHeader.VERSION, id.toString());
     }
@@ -214,7 +216,7 @@ final class ClientConnection implements Runnable {
             if (e.errno() != Errno.EACCES) {
                 throw e;
             }
-            refusals.add(peer.toString(), e.getMessage());
+            refusals.add(peer, e.getMessage());
             socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(header.operation(), header.serial(), space));
         }
     }

@@ -11,7 +11,6 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapMonitor;
-import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
@@ -19,13 +18,15 @@ import org.dmabuf.heap.linux.socket.PeerCredentials;
 import org.dmabuf.heap.nativeclient.protocol.Operation;
 import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Server of the socket. One thread accepts connections, and looks a few times a second for programs that left during a
  * request. Each connection has a thread of its own.
  */
 final class NativeServer implements AutoCloseable {
-    private static final QuietLog LOG = new QuietLog(NativeServer.class);
+    private static final Logger LOG = LoggerFactory.getLogger(NativeServer.class);
 
     private static final Duration LOOK = Duration.ofMillis(250);
     /** A program that does not read its replies for this long is disconnected. */
@@ -141,7 +142,7 @@ final class NativeServer implements AutoCloseable {
             try {
                 slots.take(user);
             } catch (HeapException e) {
-                refusals.add(peer.toString(), e.getMessage());
+                refusals.add(peer, e.getMessage());
                 refuse(socket, e);
                 return;
             }
