@@ -286,6 +286,6 @@ class AttachmentTest {
                 client.destroyForcibly().waitFor();
             }
         }
-        assertEquals(count, fixture.gateway().hellos.size());
+        assertEquals(count, fixture.gateway().requests.size());
     }
 }
