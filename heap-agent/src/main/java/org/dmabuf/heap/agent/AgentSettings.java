@@ -44,7 +44,7 @@ record AgentSettings(
 
     private static final String NODE = "node.";
     private static final Map<String, String> DEFAULTS = Map.of(
-            "gateway.socket", "/run/dmaheap-gateway/native",
+            "gateway.socket", "/run/dmaheap-gateway/native.socket",
             "gateway.wait", "5",
             "gateway.timeout", "30",
             "run.socket", "",
