@@ -85,7 +85,8 @@ record AgentSettings(
         }
 
         InvalidSetting invalid(String name, String expected) {
-            return new InvalidSetting("invalid " + name + " = " + text(name) + " in " + file + ": expected " + expected);
+            return new InvalidSetting(
+                    "invalid " + name + " = " + text(name) + " in " + file + ": expected " + expected);
         }
     }
 

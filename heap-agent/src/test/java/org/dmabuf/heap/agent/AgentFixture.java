@@ -24,7 +24,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.socket.UserDatabase;
 
 /** Agent of a test, with nodes in a folder, the gateway of the test, and C programs as clients. */
-final class AgentFixture implements AutoCloseable {
+final class AgentFixture {
     static final long PATIENCE_MILLIS = 60_000;
     static final List<String> NODES = List.of("system", "ion", "simple");
 
@@ -144,12 +144,11 @@ final class AgentFixture implements AutoCloseable {
     }
 
     /** Stops everything, and fails if a thread or a descriptor is left. */
-    @Override
-    public void close() throws Exception {
+    void stop() throws Exception {
         await("the clients end", () -> agent.clients() == 0);
         agent.close();
         if (gateway != null) {
-            gateway.close();
+            gateway.stop();
         }
         await("threads end", () -> threads().isEmpty());
         await("descriptors are closed", () -> descriptors() <= descriptorsBefore);

@@ -51,7 +51,7 @@ class AgentTest {
 
     @AfterEach
     void nothing_is_left() throws Exception {
-        fixture.close();
+        fixture.stop();
     }
 
     @Test
@@ -299,7 +299,7 @@ class AgentTest {
             await("the client is attached", () -> fixture.agent().clients() == 1);
             fixture.startGateway();
             assertEquals("descriptor=1", output.readLine());
-            fixture.gateway().close();
+            fixture.gateway().stop();
             fixture.startGateway();
             enter(input);
             assertEquals("descriptor again=1", output.readLine());

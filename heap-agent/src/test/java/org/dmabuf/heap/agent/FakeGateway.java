@@ -29,7 +29,7 @@ import org.dmabuf.heap.nativeclient.protocol.Request;
  * Gateway of the tests: the server's side of the protocol, with real memfds. Heap {@code system} has the id 0, heap
  * {@code cma} the id 4 and heap {@code wide} the id 40. Sizes of 1 MiB and more wait for the latch.
  */
-final class FakeGateway implements AutoCloseable {
+final class FakeGateway {
     static final long PAGE = 4096;
     /** Statuses for masks from bit 8 on. */
     static final List<Errno> STATUSES = List.of(
@@ -116,7 +116,8 @@ final class FakeGateway implements AutoCloseable {
 
     /** Two heaps in a part, so that the agent has to ask again. */
     private static Reply list(int first) {
-        List<Reply.Heap> heaps = List.of(heap("system", "system", 1), heap("cma", "cma", 16), heap("wide", "x", 1L << 40));
+        List<Reply.Heap> heaps =
+                List.of(heap("system", "system", 1), heap("cma", "cma", 16), heap("wide", "x", 1L << 40));
         return new Reply.HeapList(3, heaps.subList(first, Math.min(first + 2, 3)));
     }
 
@@ -157,8 +158,7 @@ final class FakeGateway implements AutoCloseable {
     }
 
     /** Ends as a killed gateway: all connections break. */
-    @Override
-    public void close() throws InterruptedException {
+    void stop() throws InterruptedException {
         closed = true;
         listener.close();
         threads.getFirst().join();
