@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -58,7 +59,7 @@ final class AgentFixture {
         if (agent != null) {
             agent.close();
         }
-        agent = Agent.start(settings(wait, listeners), UserDatabase.local());
+        agent = Agent.start(settings(wait, listeners));
     }
 
     private AgentSettings settings(Duration wait, int listeners) throws IOException {
@@ -72,7 +73,8 @@ final class AgentFixture {
                 wait,
                 Duration.ofSeconds(30),
                 Optional.of(folder.resolve("run")),
-                "*",
+                true,
+                OptionalInt.empty(),
                 Optional.of(folder.resolve("oci")),
                 UserDatabase.ownUser(),
                 listeners,

@@ -244,6 +244,14 @@ class AgentTest {
     }
 
     @Test
+    void allocations_wait_their_turn_if_the_gateway_limits_the_connections() throws Exception {
+        fixture.startGateway();
+        fixture.gateway().mostConnections = 2;
+        assertEquals(List.of("failures=0"), fixture.run("threads"));
+        assertTrue(fixture.gateway().refused.get() > 0, "connections above the limit");
+    }
+
+    @Test
     void killed_processes_leave_nothing_and_others_are_served() throws Exception {
         fixture.startGateway();
         assertEquals(List.of("afterwards=1"), fixture.run("killed"));

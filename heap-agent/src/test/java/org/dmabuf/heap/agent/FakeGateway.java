@@ -47,6 +47,10 @@ final class FakeGateway {
     final List<Request.Hello> hellos = new CopyOnWriteArrayList<>();
     final List<Request.Allocate> requests = new CopyOnWriteArrayList<>();
     final AtomicInteger waiting = new AtomicInteger();
+    /** Further connections get EBUSY. */
+    volatile int mostConnections = Integer.MAX_VALUE;
+    /** Connections that got it. */
+    final AtomicInteger refused = new AtomicInteger();
 
     private final FdListener listener;
     private final Memfd memfds = new Memfd(Syscalls.linux());
@@ -69,11 +73,25 @@ final class FakeGateway {
         while (!closed) {
             try {
                 PacketSocket connection = listener.acceptPackets(LONG, LONG, _ -> true);
+                if (connections.size() >= mostConnections) {
+                    refuse(connection);
+                    continue;
+                }
                 connections.add(connection);
                 threads.add(Thread.ofPlatform().start(() -> serve(connection)));
             } catch (FdSocketException | IllegalStateException e) {
                 // closed
             }
+        }
+    }
+
+    /** As the gateway does it: a reply to HELLO, with the serial number 0. */
+    private void refuse(PacketSocket connection) {
+        refused.incrementAndGet();
+        try (connection;
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment space = arena.allocate(PacketHeader.LONGEST_PACKET, 8);
+            connection.send(Reply.Failure.of(Errno.EBUSY, "too many connections").encode(1, 0, space));
         }
     }
 
