@@ -35,7 +35,7 @@ final class ConnectionPool {
         return true;
     }
 
-    /** {@return a connection, which the caller returns or closes; null if there is none} */
+    /** {@return a connection, which the caller returns or closes; null if the pool is empty} */
     synchronized GatewayConnection take() {
         return idle.pollLast();
     }

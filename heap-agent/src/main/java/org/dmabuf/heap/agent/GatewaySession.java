@@ -17,8 +17,8 @@ import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.dmabuf.heap.nativeclient.protocol.Request;
 
 /**
- * Requests to the gateway for one listener. Each request has a connection of its own meanwhile, so that no request waits
- * for another. A request outlives a restart of the gateway, and waits for a gateway that does not listen.
+ * Requests to the gateway for one listener. Each request has a connection of its own meanwhile, so that no request
+ * waits for another. A request outlives a restart of the gateway, and waits for a gateway that does not listen.
  *
  * <p>Any thread may call any method.
  */
