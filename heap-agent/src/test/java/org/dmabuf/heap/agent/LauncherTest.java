@@ -16,10 +16,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -78,20 +78,21 @@ class LauncherTest {
                 new Node(SIMPLE, Abi.SIMPLE, "cma"));
     }
 
-    private Agent agent(String socket, Node... nodes) throws Exception {
+    private Agent agent(String socket, Node... nodes) {
         AgentSettings settings = new AgentSettings(
                 folder.resolve("gateway"),
                 Duration.ofSeconds(5),
                 Duration.ofSeconds(30),
                 Optional.of(folder.resolve(socket)),
-                "*",
+                true,
+                OptionalInt.empty(),
                 Optional.empty(),
                 0,
                 100,
                 100,
                 4,
                 Stream.of(nodes).collect(Collectors.toMap(Node::path, node -> node)));
-        return Agent.start(settings, UserDatabase.local());
+        return Agent.start(settings);
     }
 
     @BeforeEach
@@ -113,7 +114,7 @@ class LauncherTest {
             agent.close();
         }
         if (gateway != null) {
-            gateway.close();
+            gateway.stop();
         }
     }
 
