@@ -55,6 +55,7 @@ public class HouseRulesIT {
             Map.entry("heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
             Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
             Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text"))),
+            Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
             Map.entry("heap-gateway.jar", andRooms("component", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
@@ -154,6 +155,7 @@ public class HouseRulesIT {
     public void every_jar_of_this_project_contains_its_licence() throws IOException {
         Set<Path> jars = ourBundles();
         jars.add(Path.of(System.getProperty("gateway"), "lib", "launcher.jar"));
+        jars.add(Path.of(System.getProperty("gateway"), "lib", "agent.jar"));
         jars.add(Path.of(System.getProperty("drop.ins"), "heap-tck.jar"));
         byte[] licence = Files.readAllBytes(Path.of(System.getProperty("contract"), "..", "LICENSE"));
         for (Path file : jars) {

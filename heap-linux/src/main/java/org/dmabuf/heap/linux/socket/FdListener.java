@@ -4,6 +4,8 @@ package org.dmabuf.heap.linux.socket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.OptionalInt;
+import java.util.function.IntFunction;
+import java.util.function.IntSupplier;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -65,7 +67,7 @@ public final class FdListener implements AutoCloseable {
      * @throws FdSocketException {@link Errno#EPERM} for a group that this process is not in, else as {@link #bind}
      */
     public static FdListener bindForGroup(Path path, int group) {
-        return bind(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.of(group), GROUP_TOO);
+        return bindPackets(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.of(group), GROUP_TOO);
     }
 
     /**
@@ -77,20 +79,40 @@ public final class FdListener implements AutoCloseable {
      * @throws FdSocketException as {@link #bind}
      */
     public static FdListener bindForAll(Path path) {
-        return bind(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.empty(), ALL);
+        return bindPackets(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.empty(), ALL);
+    }
+
+    /**
+     * Listens as {@link #bind} does, for a stream of bytes (SOCK_STREAM), as container runtimes send it. Only
+     * {@link #acceptPackets} serves it: each receipt returns a piece of the stream, and the descriptors that were sent
+     * with the first byte of the piece.
+     *
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
+     * @return a listener, which the caller closes to stop listening and to remove the file
+     * @throws FdSocketException as {@link #bind}
+     */
+    public static FdListener bindStream(Path path) {
+        SocketCalls sockets = SocketCalls.linux();
+        return bind(Syscalls.linux(), sockets, path, OptionalInt.empty(), OWNER_ONLY, sockets::streamSocket);
     }
 
     static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path) {
-        return bind(syscalls, sockets, path, OptionalInt.empty(), OWNER_ONLY);
+        return bindPackets(syscalls, sockets, path, OptionalInt.empty(), OWNER_ONLY);
     }
 
-    private static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
+    private static FdListener bindPackets(
+            Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
+        return bind(syscalls, sockets, path, group, mode, sockets::socket);
+    }
+
+    private static FdListener bind(
+            Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode, IntSupplier type) {
         SocketFile file = SocketFile.open(syscalls, sockets, path);
         OwnedFd socket = null;
         boolean bound = false;
         FdListener made = null;
         try {
-            socket = FdSocket.open(syscalls, sockets);
+            socket = OwnedFd.of(FdSocket.require("socket", type.getAsInt(), ""), syscalls::close);
             // On Linux the file gets the mode of the socket, so that it is never accessible to others.
             FdSocket.require("fchmod", sockets.fchmod(socket.fd(), OWNER_ONLY), "");
             bound = true; // an exception can follow the kernel's bind
@@ -127,6 +149,26 @@ public final class FdListener implements AutoCloseable {
      * @throws IllegalStateException when the listener was closed before
      */
     public FdSocket accept(Duration timeout, Predicate<PeerCredentials> allowed) {
+        return accept(timeout, allowed, connection -> FdSocket.accepted(syscalls, sockets, connection, timeout));
+    }
+
+    /**
+     * Waits for a permitted process, as {@link #accept} does, and returns a socket for packets.
+     *
+     * @param timeout timeout of the wait
+     * @param sending timeout of sending on the connection; receiving has no limit
+     * @param allowed returns whether a peer is permitted
+     * @return a connection, which the caller closes
+     * @throws FdSocketException as {@link #accept}
+     * @throws IllegalStateException when the listener was closed before
+     */
+    public PacketSocket acceptPackets(Duration timeout, Duration sending, Predicate<PeerCredentials> allowed) {
+        return accept(timeout, allowed, connection -> PacketSocket.accepted(syscalls, sockets, connection, sending));
+    }
+
+    /** @param owning makes an object for a connection, and closes the connection if that fails */
+    private <S extends Connection> S accept(
+            Duration timeout, Predicate<PeerCredentials> allowed, IntFunction<S> owning) {
         long deadline = System.nanoTime() + timeout.toNanos();
         PeerCredentials refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
@@ -139,10 +181,9 @@ public final class FdListener implements AutoCloseable {
             if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
                 continue;
             }
-            FdSocket peer = FdSocket.owning(syscalls, sockets, FdSocket.require("accept", connection, ""));
+            S peer = owning.apply(FdSocket.require("accept", connection, ""));
             boolean accepted = false;
             try {
-                peer.timeout(timeout);
                 PeerCredentials who = peer.peer();
                 accepted = allowed.test(who);
                 if (accepted) {
