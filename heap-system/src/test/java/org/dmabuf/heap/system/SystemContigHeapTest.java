@@ -229,7 +229,7 @@ class SystemContigHeapTest {
     void a_missing_device_is_the_reason_that_there_is_no_heap() {
         devices.without(DEVICE, Errno.ENOENT);
         start("large-folio");
-        assertTrue(announced.refusal().startsWith("open(/dev/udmabuf) failed: "), announced::refusal);
+        assertTrue(announced.waiting().startsWith("open(/dev/udmabuf) failed: "), announced::waiting);
     }
 
     @Test

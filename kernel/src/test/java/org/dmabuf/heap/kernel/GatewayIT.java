@@ -89,9 +89,9 @@ class GatewayIT {
         configureNode("org.example.node-lost.cfg", "node = lost\nheap.id = 8\n");
         drop();
         gateway.await("dmaheap:list", "camera +node +dma-heap +yes +serving .*");
-        gateway.awaitLog(".*opening heap 'lost' failed and is not repeated: open\\(/dev/dma_heap/lost\\) failed: .*"
+        gateway.awaitLog(".*heap 'lost' is not announced yet: open\\(/dev/dma_heap/lost\\) failed: .*"
                 + "; take a kernel that has this heap.*");
-        gateway.await("dmaheap:list", "lost .* failed .*");
+        gateway.await("dmaheap:list", "lost .* waiting .*");
         gateway.run("dmaheap:alloc -h camera -r '(heap.dmabuf=true)' -n frame 64K");
         gateway.await("dmaheap:buffers", "frame +64 KiB +camera +dma-heap +yes .*");
         assertEquals(List.of("00065536"), kernelsBuffers("frame"));
@@ -124,9 +124,9 @@ class GatewayIT {
         gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
         assertLogged(".*heap 'system' takes its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
-        gateway.awaitLog(".*opening heap 'camera' failed and is not repeated: open\\(/dev/dma_heap/system\\) failed: .*"
+        gateway.awaitLog(".*heap 'camera' is not announced yet: open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has .*");
-        gateway.await("dmaheap:list", "camera .* failed .*");
+        gateway.await("dmaheap:list", "camera .* waiting .*");
         gateway.end();
     }
 
