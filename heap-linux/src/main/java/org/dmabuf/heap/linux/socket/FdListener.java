@@ -139,7 +139,7 @@ public final class FdListener implements AutoCloseable {
             if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
                 continue;
             }
-            FdSocket peer = FdSocket.owning(syscalls, sockets, FdSocket.require("accept", connection, ""));
+            FdSocket peer = FdSocket.owning(syscalls, sockets, FdSocket.require("accept4", connection, ""));
             boolean accepted = false;
             try {
                 peer.timeout(timeout);
