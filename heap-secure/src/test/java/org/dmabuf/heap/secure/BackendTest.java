@@ -122,9 +122,8 @@ class BackendTest {
                 .withdraw();
         assertEquals(
                 List.of("info [heap '{}' only emulates protected memory, since {}, secure,"
-                        + " open(/dev/dma_heap/protected,secure-video) failed: permission denied; give the node to a"
-                        + " group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it to"
-                        + " dmaheap]"),
+                        + " open(/dev/dma_heap/protected,secure-video) failed: permission denied; give this process"
+                        + " access by an ACL, as the gateway's udev rule 60-dmaheap.rules does]"),
                 logged);
     }
 

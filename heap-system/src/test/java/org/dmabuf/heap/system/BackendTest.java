@@ -100,9 +100,9 @@ class BackendTest {
         assertEquals(
                 List.of("info [heap '{}' takes its memory from {}, main, memfd, since open(/dev/dma_heap/system)"
                         + " failed:"
-                        + " permission denied; give the node to a group that this process is in: the gateway's udev"
-                        + " rule 60-dmaheap.rules gives it to dmaheap; and open(/dev/udmabuf) failed: no such file or"
-                        + " directory; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF]"),
+                        + " permission denied; give this process access by an ACL, as the gateway's udev rule"
+                        + " 60-dmaheap.rules does; and open(/dev/udmabuf) failed: no such file or directory; take a"
+                        + " kernel that has CONFIG_UDMABUF=y, and give a container the node (--device=/dev/udmabuf)]"),
                 logged);
     }
 

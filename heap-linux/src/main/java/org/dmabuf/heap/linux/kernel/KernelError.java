@@ -203,10 +203,12 @@ public final class KernelError {
                                 + ", and " + container;
             case EPERM -> "; " + container + ", or a unit the access (DeviceAllow=" + node + " rw)";
             case EACCES ->
-                ofHeap
-                        ? "; give the node to a group that this process is in: the gateway's udev rule"
-                                + " 60-dmaheap.rules gives it to dmaheap"
-                        : "; give the node to a group that this process is in, by a udev rule";
+                "; "
+                        + new NodeAccess(Path.of(node))
+                                .remedy(
+                                        ofHeap
+                                                ? "an ACL, as the gateway's udev rule 60-dmaheap.rules does"
+                                                : "an ACL (setfacl in a udev rule)");
             case EBUSY -> ofHeap ? "" : "; end the process that has the device open";
             default -> "";
         };

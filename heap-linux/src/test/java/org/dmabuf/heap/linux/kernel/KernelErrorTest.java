@@ -73,7 +73,7 @@ class KernelErrorTest {
         "open(/dev/udmabuf), EACCES, 60-dmaheap.rules",
         "open(/dev/udmabuf), EPERM, --device=/dev/udmabuf",
         "open of /dev/video0, ENOENT, --device=/dev/video0",
-        "open of /dev/video0, EACCES, by a udev rule",
+        "open of /dev/video0, EACCES, an ACL (setfacl in a udev rule)",
         "open of /dev/video0, EPERM, DeviceAllow=/dev/video0 rw",
         "open of /dev/video0, EBUSY, end the process",
         "ioctl(UDMABUF_CREATE), EINVAL, /sys/module/udmabuf/parameters/size_limit_mb",
