@@ -144,7 +144,7 @@ class BackendTest {
                         + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); use a"
                         + " kernel and a TEE that have one, or name it by nodes in org.dmabuf.heap.secure; and "),
                 line);
-        assertTrue(line.contains(" refused a buffer of 4 KiB: "), line);
+        assertTrue(line.contains(" refused a buffer of " + Bytes.text(Bytes.PAGE) + ": "), line);
         assertFalse(line.contains("heap 'secure': "), line);
     }
 
@@ -153,7 +153,8 @@ class BackendTest {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
         kernel.fail("mmap", Errno.EPERM);
         start(kernel, Map.of("backend", "memfd_secret"));
-        assertTrue(announced.refusal().contains(" refused a buffer of 4 KiB: "), announced.refusal());
+        String refused = " refused a buffer of " + Bytes.text(Bytes.PAGE) + ": ";
+        assertTrue(announced.refusal().contains(refused), announced.refusal());
         assertEquals(List.of(), logged);
     }
 

@@ -116,6 +116,24 @@ class GatewayIT {
     }
 
     @Test
+    void a_permission_that_comes_later_is_used_without_a_restart_and_buffers_stay() throws Exception {
+        GatewayProcess.run("chown", "-R", NOBODY + ":" + NOBODY, folder.toString());
+        gateway.start("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups");
+        gateway.await("dmaheap:list", "system +system +memfd +no +serving .*");
+        gateway.run("dmaheap:alloc -h system -n frame 64K");
+        try {
+            GatewayProcess.run("chmod", "666", "/dev/dma_heap/system");
+            gateway.await("dmaheap:list", "system +system +dma-heap +yes +serving .*");
+            gateway.awaitLog(".*heap 'system': back end dma-heap works now; the heap is opened anew.*");
+            gateway.await("dmaheap:buffers", "frame +64 KiB +system +memfd +no .*");
+            gateway.run("dmaheap:free frame");
+        } finally {
+            GatewayProcess.run("chmod", "600", "/dev/dma_heap/system");
+        }
+        gateway.end();
+    }
+
+    @Test
     void without_the_kernels_heaps_the_gateway_uses_udmabuf_and_a_vendors_heap_reports_the_missing_device()
             throws Exception {
         configureNode("org.example.node.cfg", "node = system\nheap.name = camera\n");
