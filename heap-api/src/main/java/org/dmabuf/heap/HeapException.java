@@ -94,7 +94,8 @@ public class HeapException extends RuntimeException {
      * @param number the kernel's positive error number
      * @param heap the heap's name, empty for a failure that concerns no heap
      * @param reason one sentence with size and remedy, without the heap's name
-     * @return the exception to throw; its {@link #errno()} is {@link Errno#EIO} for a number that is not listed
+     * @return the exception to throw; its {@link #errno()} is {@link Errno#EIO} for a number that Linux does
+     *     not define
      */
     public static HeapException ofNumber(int number, Optional<String> heap, String reason) {
         return make(Errno.of(number), number, heap.orElse(null), reason, null, List.of());
@@ -147,7 +148,7 @@ public class HeapException extends RuntimeException {
         return errno;
     }
 
-    /** {@return the kernel's error number, also one that {@link Errno} does not list} */
+    /** {@return the kernel's error number, also one that Linux does not define} */
     public int number() {
         return number;
     }

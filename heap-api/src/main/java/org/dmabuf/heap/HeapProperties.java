@@ -19,7 +19,8 @@ package org.dmabuf.heap;
  *     other processes can map them, but devices cannot import them
  * <tr><td>{@code heap.contiguous}<td>Boolean<td>false<td>a buffer of any size is one physical run
  * <tr><td>{@code heap.contiguous.max}<td>Long<td>4096<td>bytes of physically contiguous memory: a buffer up to this
- *     size is one physical run; a larger one has runs of multiples of it
+ *     size is one physical run; a larger one has runs of multiples of it. The default is the smallest page of any
+ *     machine; a heap announces the page of its own machine
  * <tr><td>{@code heap.cached}<td>Boolean<td>true<td>CPU accesses go through the caches
  * <tr><td>{@code heap.protected}<td>Boolean<td>false<td>the hardware keeps the CPU out
  * <tr><td>{@code heap.mappable}<td>Boolean<td>true<td>{@link DmaBuf#map} works
@@ -29,7 +30,8 @@ package org.dmabuf.heap;
  *     has an {@code allow} entry for that client
  * <tr><td>{@code heap.quota}<td>Long<td>none<td>limit in bytes of the memory that is charged to the heap, unless the
  *     broker's {@code quota.heap} sets another; with 0 no client can allocate
- * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>largest alignment in bytes that a request may have
+ * <tr><td>{@code heap.alignment}<td>Long<td>4096<td>largest alignment in bytes that a request may have; as for
+ *     {@code heap.contiguous.max}, commonly the page of the machine
  * <tr><td>{@code heap.dma.bits}<td>Integer<td>none<td>number of address bits: all physical addresses are below 2 to
  *     this power
  * <tr><td>{@code heap.address.min}, {@code heap.address.max}<td>Long<td>none<td>lowest and highest physical address of

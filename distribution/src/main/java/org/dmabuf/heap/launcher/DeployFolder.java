@@ -16,7 +16,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -52,6 +54,7 @@ final class DeployFolder implements AutoCloseable {
     private final Path folder;
     private final Path scratch;
     private final Reports reports;
+    private final StrayEntries strays;
     private final Map<Path, DroppedJar> known = new ConcurrentSkipListMap<>();
     private final CountDownLatch tried = new CountDownLatch(1);
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -79,6 +82,7 @@ final class DeployFolder implements AutoCloseable {
         this.folder = folder;
         this.scratch = scratch;
         this.reports = reports;
+        this.strays = new StrayEntries(reports);
     }
 
     /**
@@ -234,9 +238,12 @@ final class DeployFolder implements AutoCloseable {
 
     private Optional<Map<Path, FileStamp>> list() {
         Map<Path, FileStamp> files = new TreeMap<>();
-        try (DirectoryStream<Path> jars = Files.newDirectoryStream(folder, "[!.]*.jar")) {
-            for (Path jar : jars) {
-                addStamp(jar, files);
+        Set<Path> others = new TreeSet<>();
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder, "[!.]*")) {
+            for (Path entry : entries) {
+                if (!StrayEntries.isJar(entry) || !addStamp(entry, files)) {
+                    others.add(entry);
+                }
             }
         } catch (NoSuchFileException e) {
             return Optional.of(Map.of()); // a missing folder counts as empty
@@ -246,14 +253,18 @@ final class DeployFolder implements AutoCloseable {
             return complain("listing " + folder + " failed, its bundles stay as they are: " + Sentence.of(e));
         }
         lastProblem = "";
+        strays.see(others);
         return Optional.of(files);
     }
 
-    private void addStamp(Path jar, Map<Path, FileStamp> files) throws IOException {
+    /** {@return false for a jar that was removed meanwhile, and for a link without a target} */
+    private boolean addStamp(Path jar, Map<Path, FileStamp> files) throws IOException {
         try {
             files.put(jar, FileStamp.of(jar));
+            return true;
         } catch (NoSuchFileException e) {
-            reports.debug(jar + " was removed while the folder was listed", e);
+            reports.debug(jar + " was not found while the folder was listed", e);
+            return false;
         }
     }
 

@@ -250,7 +250,11 @@ final class DroppedJar {
             if (flaw.isPresent()) {
                 if (!flaw.get().maybeUnfinished() || isSettled(now, seen)) {
                     handled = now;
-                    reports.problem(name + refused(flaw.get().sentence()));
+                    if (now.regular()) {
+                        reports.problem(name + refused(flaw.get().sentence()));
+                    } else {
+                        report(refused(flaw.get().sentence())); // a folder changes with each of its files
+                    }
                 }
                 return;
             }

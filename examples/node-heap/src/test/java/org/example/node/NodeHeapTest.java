@@ -52,13 +52,13 @@ class NodeHeapTest {
     /**
      * Starts a heap. It must be listed with a reason instead of being announced, and must disappear when it is stopped.
      */
-    private Map<String, Object> listed(String node, String name) {
+    private Map<String, Object> listed(String node, String name, boolean retried) {
         NodeHeap heap = new NodeHeap(context, config(node, name), Map.of("service.pid", NodeHeap.PID + "~front"));
         assertEquals(Set.of(UnavailableHeap.class), registered.keySet());
         Map<String, Object> listed = Map.copyOf(registered.get(UnavailableHeap.class));
         heap.withdraw();
         assertEquals(Map.of(), registered);
-        assertEquals(false, listed.get(UnavailableHeap.RETRIED));
+        assertEquals(retried, listed.get(UnavailableHeap.RETRIED));
         assertEquals("org.example.node~front", listed.get(UnavailableHeap.PID));
         return listed;
     }
@@ -94,7 +94,7 @@ class NodeHeapTest {
 
     @Test
     void a_node_that_is_not_there_is_listed_with_its_path_and_what_to_do() {
-        Map<String, Object> listed = listed("no-such-node", "camera");
+        Map<String, Object> listed = listed("no-such-node", "camera", true);
         assertEquals("camera", listed.get(HeapProperties.NAME));
         assertEquals(
                 "open(/dev/dma_heap/no-such-node) failed: " + Errno.ENOENT.meaning()
@@ -104,19 +104,19 @@ class NodeHeapTest {
 
     @Test
     void without_a_name_the_heap_is_called_as_its_node() {
-        assertEquals("no-such-node", listed("no-such-node", "").get(HeapProperties.NAME));
+        assertEquals("no-such-node", listed("no-such-node", "", true).get(HeapProperties.NAME));
     }
 
     @Test
     void a_heap_that_is_not_configured_is_listed_with_the_setting_that_it_lacks() {
-        Map<String, Object> listed = listed("", "");
+        Map<String, Object> listed = listed("", "", false);
         assertEquals("front", listed.get(HeapProperties.NAME));
         assertEquals("missing node in org.example.node~front: " + EXPECTED, listed.get(UnavailableHeap.REASON));
     }
 
     @Test
     void a_path_is_no_node() {
-        String reason = listed("../null", "camera").get(UnavailableHeap.REASON).toString();
+        String reason = listed("../null", "camera", false).get(UnavailableHeap.REASON).toString();
         assertTrue(reason.startsWith("invalid node = ../null in org.example.node~front: "), reason);
     }
 }

@@ -87,20 +87,22 @@ public final class CarveoutHeap {
         /** {@return bytes of the region's pages} */
         @AttributeDefinition(
                 name = "Page size",
-                description = "Size of the region's pages: 4K, or 2M or 1G for huge pages that are reserved")
+                description = "Size of the region's pages. If empty, ordinary pages; otherwise a size of huge pages"
+                        + " that are reserved, such as 2M or 1G")
         String page_size() default "";
 
-        /** {@return the bytes to which sizes are rounded up, as in ION's chunk heap; empty for pages of 4 KiB} */
+        /** {@return the bytes to which sizes are rounded up, as in ION's chunk heap; empty for ordinary pages} */
         @AttributeDefinition(
                 name = "Chunk size",
-                description = "Sizes are rounded up to it, as in ION's chunk heap: a power of two. If empty, 4K")
+                description = "Sizes are rounded up to it, as in ION's chunk heap: a power of two. If empty, an"
+                        + " ordinary page")
         String chunk_size() default "";
 
         /** {@return the unit of the region's allocator, in bytes} */
         @AttributeDefinition(
                 name = "Granule",
                 description = "Unit of the region's allocator, a power of two; a granule takes 16 bytes of Java's heap."
-                        + " If empty, 4K")
+                        + " If empty, an ordinary page")
         String granule() default "";
 
         /** {@return the most bytes of the region that may be in use at a time; empty for all of it} */

@@ -149,19 +149,21 @@ class CmaHeapTest {
 
     @Test
     void a_node_that_is_required_and_missing_is_named() {
-        start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap"));
+        CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap"));
         assertEquals(
                 "/dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved default-pool); use a"
                         + " kernel with CONFIG_DMABUF_HEAPS_CMA and reserved memory (cma= at boot), or name its node"
                         + " by nodes in org.dmabuf.heap.cma",
-                announced.refusal());
+                announced.waiting());
+        heap.withdraw();
     }
 
     @Test
     void a_node_without_permission_is_reported() {
-        start(kernel(Errno.EACCES), Map.of("backend", "dma-heap"));
-        assertTrue(announced.refusal().contains("open(/dev/dma_heap/reserved) failed"), announced.refusal());
-        assertTrue(announced.refusal().contains("60-dmaheap.rules"), announced.refusal());
+        CmaHeap heap = start(kernel(Errno.EACCES), Map.of("backend", "dma-heap"));
+        assertTrue(announced.waiting().contains("open(/dev/dma_heap/reserved) failed"), announced.waiting());
+        assertTrue(announced.waiting().contains("60-dmaheap.rules"), announced.waiting());
+        heap.withdraw();
     }
 
     /** The memory may be held by peers of an earlier gateway, and returns when they end. */

@@ -151,7 +151,7 @@ public final class SecureHeap {
             BackEnds.Choice choice = plan.backEnds().choose(config.backend());
             if (choice.isNone()) {
                 log.warn("heap '{}' is not announced, since {}", heap, choice.passedOver());
-                return OpenedHeap.none();
+                return choice.openedOrNone();
             }
             return choice.opened()
                     .with(HeapProperties.PEERS, plan.peers())

@@ -122,9 +122,8 @@ class BackendTest {
                 .withdraw();
         assertEquals(
                 List.of("info [heap '{}' only emulates protected memory, since {}, secure,"
-                        + " open(/dev/dma_heap/protected,secure-video) failed: permission denied; give the node to a"
-                        + " group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it to"
-                        + " dmaheap]"),
+                        + " open(/dev/dma_heap/protected,secure-video) failed: permission denied; give this process"
+                        + " access by an ACL, as the gateway's udev rule 60-dmaheap.rules does]"),
                 logged);
     }
 
@@ -145,7 +144,7 @@ class BackendTest {
                         + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); use a"
                         + " kernel and a TEE that have one, or name it by nodes in org.dmabuf.heap.secure; and "),
                 line);
-        assertTrue(line.contains(" refused a buffer of 4 KiB: "), line);
+        assertTrue(line.contains(" refused a buffer of " + Bytes.text(Bytes.PAGE) + ": "), line);
         assertFalse(line.contains("heap 'secure': "), line);
     }
 
@@ -154,14 +153,14 @@ class BackendTest {
         FaultySyscalls kernel = new FaultySyscalls(kernel(true, Errno.ENOENT));
         kernel.fail("mmap", Errno.EPERM);
         start(kernel, Map.of("backend", "memfd_secret"));
-        assertTrue(announced.refusal().contains(" refused a buffer of 4 KiB: "), announced.refusal());
+        String refused = " refused a buffer of " + Bytes.text(Bytes.PAGE) + ": ";
+        assertTrue(announced.refusal().contains(refused), announced.refusal());
         assertEquals(List.of(), logged);
     }
 
     @Test
     void a_heap_that_the_cpu_can_map_is_not_used_as_protected() {
-        start(kernel(false, Errno.ENOENT, "system"), Map.of("backend", "dma-heap", "nodes", new String[] {"none  system"
-        }));
+        start(kernel(false, Errno.ENOENT, "system"), Map.of("backend", "dma-heap", "nodes", new String[] {"system"}));
         assertEquals(
                 "the CPU can map memory of /dev/dma_heap/system, which therefore protects nothing; name a protected"
                         + " heap by nodes in org.dmabuf.heap.secure",
@@ -171,7 +170,7 @@ class BackendTest {
     @Test
     void only_the_configured_back_end_is_used_or_refused() {
         SecureHeap none = start(kernel(true, Errno.ENOENT), Map.of("backend", "dma-heap"));
-        assertTrue(announced.refusal().startsWith("/dev/dma_heap/ has no protected heap ("), announced.refusal());
+        assertTrue(announced.waiting().startsWith("/dev/dma_heap/ has no protected heap ("), announced.waiting());
         none.withdraw();
 
         SecretMemory.assumeThatTheKernelHasIt();

@@ -188,7 +188,7 @@ final class HandOver {
                 return FdSocket.connect(socket, PIECE);
             } catch (FdSocketException e) {
                 if (!NOT_YET.contains(e.errno())) {
-                    throw new CommandFailure(e.getMessage() + remedy(e.errno()), e);
+                    throw new CommandFailure(e.getMessage(), e);
                 }
                 if (stopped || System.nanoTime() - deadline > 0) {
                     throw new CommandFailure(
@@ -197,15 +197,6 @@ final class HandOver {
             }
             Thread.sleep(PAUSE_MILLIS);
         }
-    }
-
-    private static String remedy(Errno errno) {
-        return switch (errno) {
-            case EPROTOTYPE -> "; the process listens on a socket of another type; use SOCK_SEQPACKET";
-            case ENAMETOOLONG -> "; a socket's path has at most 107 bytes";
-            case EACCES -> "; this user is not permitted to write to that file or to enter its folder";
-            default -> "";
-        };
     }
 
     /** {@return the rest of a wait, at least the shortest possible wait} */

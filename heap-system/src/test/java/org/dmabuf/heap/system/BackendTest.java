@@ -5,11 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
@@ -97,9 +100,9 @@ class BackendTest {
         assertEquals(
                 List.of("info [heap '{}' takes its memory from {}, main, memfd, since open(/dev/dma_heap/system)"
                         + " failed:"
-                        + " permission denied; give the node to a group that this process is in: the gateway's udev"
-                        + " rule 60-dmaheap.rules gives it to dmaheap; and open(/dev/udmabuf) failed: no such file or"
-                        + " directory; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF]"),
+                        + " permission denied; give this process access by an ACL, as the gateway's udev rule"
+                        + " 60-dmaheap.rules does; and open(/dev/udmabuf) failed: no such file or directory; take a"
+                        + " kernel that has CONFIG_UDMABUF=y, and give a container the node (--device=/dev/udmabuf)]"),
                 logged);
     }
 
@@ -147,11 +150,32 @@ class BackendTest {
 
     @ParameterizedTest
     @CsvSource({"dma-heap, " + NODE + ", ENOENT", "udmabuf, " + DEVICE + ", EACCES"})
-    void a_configured_back_end_that_is_missing_fails_with_the_reason(String backend, String path, Errno errno) {
+    void a_configured_back_end_that_is_missing_is_waited_for_with_the_reason(String backend, String path, Errno errno) {
         devices.without(path, errno);
-        start(backend);
+        SystemHeap started = start(backend);
         String expected = "open(" + path + ") failed: " + errno.meaning() + "; ";
-        assertTrue(announced.refusal().startsWith(expected), announced.refusal());
+        assertTrue(announced.waiting().startsWith(expected), announced.waiting());
+        devices.with(path);
+        assertEquals(backend, announced.awaited().properties().get("heap.backend"));
+        started.withdraw();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ENOENT, " + DEVICE + ", udmabuf", "EACCES, " + NODE + ", dma-heap"})
+    void auto_changes_to_a_device_that_comes_later_and_its_buffers_stay_valid(
+            Errno errno, String path, String backend) {
+        devices.without(NODE, errno).without(DEVICE, errno);
+        SystemHeap started = start("auto");
+        HeapBuffer buffer = announced.heaps().getFirst().exporter().allocate(HeapRequest.of(1));
+        MemorySegment mapping = buffer.map(Access.READ_WRITE);
+        mapping.set(ValueLayout.JAVA_BYTE, 0, (byte) 7);
+        devices.with(path);
+        announced.awaited(heap -> heap.properties().get("heap.backend").equals(backend));
+        assertEquals(1, announced.heaps().size());
+        assertEquals(7, mapping.get(ValueLayout.JAVA_BYTE, 0));
+        buffer.unmap(mapping);
+        buffer.release();
+        started.withdraw();
     }
 
     @ParameterizedTest

@@ -5,9 +5,9 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -29,7 +29,7 @@ final class DmaBufKernel {
     final List<String> names = Collections.synchronizedList(new ArrayList<>());
 
     private final Syscalls linux = Syscalls.linux();
-    private final Map<String, Errno> refused = new HashMap<>();
+    private final Map<String, Errno> refused = new ConcurrentHashMap<>();
 
     final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
             DmaBufKernel.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
@@ -59,6 +59,11 @@ final class DmaBufKernel {
     DmaBufKernel without(String path, Errno why) {
         refused.put(path, why);
         return this;
+    }
+
+    /** Lets the open of a device succeed again. */
+    void with(String path) {
+        refused.remove(path);
     }
 
     private int open(String path, int flags) {

@@ -22,6 +22,7 @@ import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.PhysicalRun;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
@@ -104,7 +105,7 @@ class SystemContigHeapTest {
         assertEquals(RUN, properties.get("heap.contiguous.max"));
         assertEquals(RUN, properties.get("heap.size.max"));
         assertEquals(RUN, properties.get("heap.size.granule"));
-        assertEquals(4096L, properties.get("heap.sg.entry"));
+        assertEquals(Bytes.PAGE, properties.get("heap.sg.entry"));
         assertEquals(false, properties.get("heap.export.readonly"));
         for (long size : new long[] {1, 64 << 10, RUN}) {
             HeapBuffer buffer = exporter.allocate(HeapRequest.of(size));
@@ -158,7 +159,7 @@ class SystemContigHeapTest {
         Syscalls splitter = (Syscalls) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
                     if (splitting[0] && method.getName().equals("udmabufCreate")) {
-                        assertEquals(0, kernel.fallocate((int) a[1], PUNCH_HOLE_KEEP_SIZE, 4096, 4096));
+                        assertEquals(0, kernel.fallocate((int) a[1], PUNCH_HOLE_KEEP_SIZE, Bytes.PAGE, Bytes.PAGE));
                     }
                     return method.invoke(kernel, a);
                 });
@@ -229,7 +230,7 @@ class SystemContigHeapTest {
     void a_missing_device_is_the_reason_that_there_is_no_heap() {
         devices.without(DEVICE, Errno.ENOENT);
         start("large-folio");
-        assertTrue(announced.refusal().startsWith("open(/dev/udmabuf) failed: "), announced::refusal);
+        assertTrue(announced.waiting().startsWith("open(/dev/udmabuf) failed: "), announced::waiting);
     }
 
     @Test

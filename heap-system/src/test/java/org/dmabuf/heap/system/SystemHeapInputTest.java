@@ -138,7 +138,7 @@ class SystemHeapInputTest {
         try (OwnedFd again = reopened(buffer)) {
             assertEquals(
                     -Errno.EPERM.number(),
-                    kernel.fallocate(again.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+                    kernel.fallocate(again.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, Bytes.PAGE));
         }
         buffer.release();
     }

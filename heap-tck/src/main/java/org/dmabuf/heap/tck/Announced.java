@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.Bundle;
@@ -134,11 +135,22 @@ public final class Announced {
      * @throws java.util.NoSuchElementException when no heap was registered in that time
      */
     public Heap awaited() {
+        return awaited(_ -> true);
+    }
+
+    /**
+     * Waits for a heap, for at most a minute.
+     *
+     * @param wanted whether it is the heap to wait for
+     * @return the first such heap that is registered now
+     * @throws java.util.NoSuchElementException when no such heap was registered in that time
+     */
+    public Heap awaited(Predicate<Heap> wanted) {
         long deadline = System.nanoTime() + PATIENCE_NANOS;
-        while (heaps.isEmpty() && System.nanoTime() - deadline < 0) {
+        while (heaps.stream().noneMatch(wanted) && System.nanoTime() - deadline < 0) {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
         }
-        return heaps.getFirst();
+        return heaps.stream().filter(wanted).findFirst().orElseThrow();
     }
 
     /**

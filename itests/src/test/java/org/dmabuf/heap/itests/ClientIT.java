@@ -17,6 +17,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -67,7 +68,7 @@ public class ClientIT {
         HeapBroker second = client.getBundleContext().getService(service);
         assertSame(first, second);
         assertNotSame("another bundle has another view", first, framework.broker());
-        assertEquals(4096, mappedBytes(buffer));
+        assertEquals(Bytes.PAGE, mappedBytes(buffer));
     }
 
     @Test
@@ -110,7 +111,7 @@ public class ClientIT {
     @Test
     public void when_the_broker_stops_every_reference_is_closed_and_a_new_broker_starts_clean() throws Exception {
         HeapBroker broker = Framework.broker(client.getBundleContext());
-        DmaBuf buffer = broker.allocate(AllocationRequest.of(4096));
+        DmaBuf buffer = broker.allocate(AllocationRequest.of(Bytes.PAGE));
         Arena arena = Arena.ofShared();
         MemorySegment segment = buffer.map(Access.READ_WRITE, arena);
 
@@ -126,7 +127,7 @@ public class ClientIT {
 
         framework.bundle(Framework.BROKER).start();
         Framework.broker(client.getBundleContext())
-                .allocate(AllocationRequest.of(4096))
+                .allocate(AllocationRequest.of(Bytes.PAGE))
                 .close();
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Rule;
@@ -70,7 +71,7 @@ public class ConfigurationIT {
         assertEquals(gateway.log(), 0, count("heap 'live' has left"));
 
         write(name, "# larger", "exports = memfd", "size = 2M");
-        gateway.awaitLog("heap 'live' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'live' has 2 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         gateway.await("dmaheap:list", "live +.* serving .*");
         gateway.run("dmaheap:alloc -h live -n large 1536K");
         gateway.run("dmaheap:free held");
@@ -83,9 +84,9 @@ public class ConfigurationIT {
     public void a_change_of_a_links_target_takes_effect() throws Exception {
         Path target = Files.writeString(folder.newFile().toPath(), "size = 1M\nexports = memfd\n");
         Files.createSymbolicLink(file("org.dmabuf.heap.carveout-linked.cfg"), target);
-        gateway.awaitLog("heap 'linked' has 1 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'linked' has 1 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         Files.writeString(target, "size = 2M\nexports = memfd\n");
-        gateway.awaitLog("heap 'linked' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'linked' has 2 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         gateway.endScript();
     }
 
@@ -95,9 +96,9 @@ public class ConfigurationIT {
         swapConfigMap("..1", "size = 1M\nexports = memfd\n");
         Files.createSymbolicLink(
                 file("org.dmabuf.heap.carveout-mapped.cfg"), Path.of("..data", "org.dmabuf.heap.carveout-mapped.cfg"));
-        gateway.awaitLog("heap 'mapped' has 1 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'mapped' has 1 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         swapConfigMap("..2", "size = 2M\nexports = memfd\n");
-        gateway.awaitLog("heap 'mapped' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'mapped' has 2 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         swapConfigMap("..3", "size = 2 of M\nexports = memfd\n");
         gateway.awaitLog("heap 'mapped' stays as it is: invalid size = 2 of M in"
                 + " etc/org.dmabuf.heap.carveout-mapped.cfg, line 1: expected bytes, or a number with K, M, G or T:"
@@ -117,9 +118,9 @@ public class ConfigurationIT {
     public void a_change_through_another_name_of_the_file_takes_effect() throws Exception {
         Path other = Files.writeString(folder.newFile().toPath(), "size = 1M\nexports = memfd\n");
         Files.createLink(file("org.dmabuf.heap.carveout-bound.cfg"), other);
-        gateway.awaitLog("heap 'bound' has 1 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'bound' has 1 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         Files.writeString(other, "size = 2M\nexports = memfd\n");
-        gateway.awaitLog("heap 'bound' has 2 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'bound' has 2 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         gateway.endScript();
     }
 
@@ -128,7 +129,7 @@ public class ConfigurationIT {
         String plain = "org.dmabuf.heap.carveout-twice.cfg";
         String typed = "org.dmabuf.heap.carveout-twice.config";
         write(plain, "size = 1M", "exports = memfd");
-        gateway.awaitLog("heap 'twice' has 1 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'twice' has 1 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         write(typed, "size=\"2M\"", "exports=\"memfd\"");
         gateway.awaitLog(
                 "invalid name " + typed + " in etc: expected one file for a PID, but " + plain + " has the same");
@@ -147,7 +148,7 @@ public class ConfigurationIT {
         String heap = "org.dmabuf.heap.carveout-live.cfg";
         String broker = "org.dmabuf.heap.broker.cfg";
         write(heap, "size = 1M", "exports = memfd");
-        gateway.awaitLog("heap 'live' has 1 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'live' has 1 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
         write(broker, "quota.heap = live=256K");
         Framework.await(true, () -> gateway.run("dmaheap:usage").contains("256 KiB"));
 

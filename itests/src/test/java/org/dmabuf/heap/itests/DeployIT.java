@@ -132,6 +132,25 @@ public class DeployIT {
         gateway.endScript();
     }
 
+    @Test
+    public void entries_that_cannot_run_are_reported_once() throws Exception {
+        Files.copy(vendor, gateway.dropped("HEAP.JAR"));
+        Files.copy(vendor, Files.createDirectory(gateway.dropped("vendor")).resolve("heap.jar"));
+        Files.createDirectory(gateway.dropped("folder.jar"));
+        Files.createSymbolicLink(gateway.dropped("link.jar"), gateway.dropped("nothing"));
+        gateway.awaitLog("HEAP.JAR does not run, since its name does not end in .jar; rename it");
+        gateway.awaitLog("vendor is a folder, and its jars do not run; move them to the folder above");
+        gateway.awaitLog("folder.jar is not installed: it is not a regular file; drop a bundle, or remove it");
+        gateway.awaitLog("link.jar does not run, since it is a link to ");
+        Files.copy(vendor, gateway.dropped("folder.jar").resolve("heap.jar"));
+        Files.copy(vendor, gateway.dropped("zz.jar"));
+        gateway.await("dmaheap:list", "acme" + SERVING);
+        for (String entry : List.of("HEAP.JAR", "vendor is", "folder.jar", "link.jar")) {
+            assertEquals(gateway.log(), 1, gateway.warnings(entry).size());
+        }
+        gateway.endScript();
+    }
+
     /** {@return a position in the compressed data of a class, because not each byte of a header is checked} */
     private static int positionInClass(byte[] jar) {
         String name = "AcmeHeap.class";

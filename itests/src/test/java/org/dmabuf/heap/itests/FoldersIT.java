@@ -13,6 +13,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Rule;
@@ -50,7 +51,7 @@ public class FoldersIT {
         assertTrue(gateway.log(), gateway.log().contains("\nINFO org.dmabuf.heap.gateway - the gateway is up"));
         gateway.awaitLog("heap 'acme' of bundle org.example.acme.heap serves");
         Files.writeString(etc.resolve("org.dmabuf.heap.carveout-camera.cfg"), "size = 1M\nexports = memfd\n");
-        gateway.awaitLog("heap 'camera' has 1 MiB on pages of 4 KiB, and exports memfd");
+        gateway.awaitLog("heap 'camera' has 1 MiB on pages of " + Bytes.text(Bytes.PAGE) + ", and exports memfd");
 
         Map<String, String> environment = Map.of("DMAHEAP_ETC", etc.toString(), "DMAHEAP_RUN", run.toString());
         UnpackedGateway.Ended status = gateway.runToEnd(environment, "status");

@@ -28,6 +28,7 @@ import org.dmabuf.heap.HeapShortageException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PublishedBuffer;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -49,7 +50,7 @@ public class ForeignClientIT {
     private static final String SERVER = "org.example.server";
     private static final ClientId USER = ClientId.of("uid", "1000");
     private static final ClientId OTHER = ClientId.of("uid", "1001");
-    private static final AllocationRequest PAGE = AllocationRequest.of(4096).withHeaps("system");
+    private static final AllocationRequest PAGE = AllocationRequest.of(Bytes.PAGE).withHeaps("system");
 
     @Inject
     private BundleContext context;
@@ -141,7 +142,7 @@ public class ForeignClientIT {
             UsageRecord charged = usage(USER).orElseThrow();
             assertEquals("uid:1000", charged.client().orElseThrow().toString());
             assertEquals(1, charged.liveBuffers());
-            assertEquals(4096, charged.liveBytes());
+            assertEquals(Bytes.PAGE, charged.liveBytes());
             assertEquals(1, charged.allocations());
             ClientId own = ClientId.ofBundle(SERVER, server.getLocation());
             assertEquals(1, usage(own).orElseThrow().liveBuffers());
@@ -180,7 +181,7 @@ public class ForeignClientIT {
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertTrue(
                     refusal.getMessage(),
-                    refusal.getMessage().contains("4 KiB for client uid:1000 does not fit")
+                    refusal.getMessage().contains(Bytes.text(Bytes.PAGE) + " for client uid:1000 does not fit")
                             && refusal.getMessage().contains("raise quota.client in " + Framework.BROKER));
             assertEquals(8192, usage(USER).orElseThrow().limit().orElseThrow());
             assertEquals(

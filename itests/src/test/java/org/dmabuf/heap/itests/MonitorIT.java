@@ -14,6 +14,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -88,14 +89,14 @@ public class MonitorIT {
         assertEquals(65_536, heap(second).peakBytes());
         assertEquals(65_536, client(second, client).peakBytes());
 
-        try (DmaBuf _ = broker.allocate(AllocationRequest.of(4096).withHeaps("system"))) {
-            assertEquals(4096, heap(first).peakBytes());
+        try (DmaBuf _ = broker.allocate(AllocationRequest.of(Bytes.PAGE).withHeaps("system"))) {
+            assertEquals(Bytes.PAGE, heap(first).peakBytes());
             assertEquals(65_536, heap(second).peakBytes());
             second.resetPeaks();
-            assertEquals("the present charge", 4096, heap(second).peakBytes());
+            assertEquals("the present charge", Bytes.PAGE, heap(second).peakBytes());
         }
-        assertEquals(4096, heap(first).peakBytes());
-        assertEquals(4096, heap(second).peakBytes());
+        assertEquals(Bytes.PAGE, heap(first).peakBytes());
+        assertEquals(Bytes.PAGE, heap(second).peakBytes());
     }
 
     @Test

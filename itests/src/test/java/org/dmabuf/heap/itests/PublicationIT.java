@@ -20,6 +20,7 @@ import org.dmabuf.heap.HeapRefusedException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.Publication;
 import org.dmabuf.heap.PublishedBuffer;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Test;
@@ -39,7 +40,7 @@ import org.osgi.framework.ServiceReference;
 @ExamReactorStrategy(PerClass.class)
 public class PublicationIT {
     private static final AllocationRequest FRAME =
-            AllocationRequest.of(4096).withHeaps("system").withName("frame 7");
+            AllocationRequest.of(Bytes.PAGE).withHeaps("system").withName("frame 7");
 
     @Inject
     private BundleContext context;
@@ -74,12 +75,12 @@ public class PublicationIT {
     public void a_consumer_finds_a_buffer_by_name_and_reads_it_and_a_write_is_refused() {
         publish(FRAME, Access.READ);
         ServiceReference<PublishedBuffer> service = published().getFirst();
-        assertEquals(4096L, service.getProperty("dmabuf.size"));
+        assertEquals(Bytes.PAGE, service.getProperty("dmabuf.size"));
         assertEquals("READ", service.getProperty("dmabuf.access"));
         assertEquals("system", service.getProperty("heap.name"));
         PublishedBuffer offer = offer();
         assertEquals("frame", offer.name());
-        assertEquals(4096, offer.size());
+        assertEquals(Bytes.PAGE, offer.size());
         assertEquals(Access.READ, offer.access());
 
         try (DmaBuf got = offer.open();

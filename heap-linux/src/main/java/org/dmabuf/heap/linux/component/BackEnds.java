@@ -2,10 +2,12 @@
 package org.dmabuf.heap.linux.component;
 
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -16,13 +18,20 @@ import org.dmabuf.heap.linux.source.DmaHeapSource;
 /**
  * Chooser of a heap's back end from a list, best first. The setting {@code backend} names one back end, or
  * {@value #AUTO} for the first that the machine permits. A {@link Errno#isTransient shortage} ends the search without a
- * choice, because it does not show that the machine lacks a back end.
+ * choice, because it does not show that the machine lacks a back end. {@link HeapStart} looks again for a better back
+ * end that was absent or forbidden, and changes to it without a restart.
  *
  * <p>One thread at a time uses an object.
  */
 public final class BackEnds {
     /** Value of the setting for the first back end that the machine permits. */
     public static final String AUTO = "auto";
+
+    /**
+     * Errors of what the machine may get while heaps serve: a node, a driver, huge pages, or a permission. EPERM is not
+     * among them, because it comes from the sandbox of the process, which stays as it is.
+     */
+    private static final Set<Errno> LACKS = EnumSet.of(Errno.ENOENT, Errno.ENODEV, Errno.ENXIO, Errno.EACCES);
 
     private final HeapSettings settings;
     private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
@@ -57,13 +66,41 @@ public final class BackEnds {
      * @throws HeapException when the word names no back end, the machine lacks a prerequisite, or a resource is short
      */
     public Choice choose(String word) {
-        List<HeapException> passedOver = new ArrayList<>();
-        if (word.equals(AUTO)) {
-            Choice best = first(openers.keySet(), one -> choice(one, passedOver), passedOver);
-            return best == null ? new Choice(AUTO, OpenedHeap.none(), passedOver) : best;
+        if (!word.equals(AUTO)) {
+            requireWord(word);
+            return new Choice(word, openers.get(word).get(), List.of());
         }
-        requireWord(word);
-        return choice(word, passedOver);
+        List<HeapException> passedOver = new ArrayList<>();
+        List<String> absent = new ArrayList<>();
+        for (String one : openers.keySet()) {
+            try {
+                return new Choice(one, openers.get(one).get().withBetter(() -> working(absent)), passedOver);
+            } catch (HeapException e) {
+                passOver(e, passedOver);
+                if (mayCome(e)) {
+                    absent.add(one);
+                }
+            }
+        }
+        return new Choice(AUTO, OpenedHeap.none().withBetter(() -> working(absent)), passedOver);
+    }
+
+    /** {@return whether the cause may end while the heap serves: a node comes, or its permission changes} */
+    static boolean mayCome(HeapException refusal) {
+        return LACKS.contains(refusal.errno());
+    }
+
+    /** {@return the first of the back ends that opens now; it is closed again} */
+    private Optional<String> working(List<String> words) {
+        for (String word : words) {
+            try {
+                openers.get(word).get().close();
+                return Optional.of(word);
+            } catch (RuntimeException e) {
+                // It is still missing, a resource is short, or a vendor's code fails; the next look is in 10 s.
+            }
+        }
+        return Optional.empty();
     }
 
     /**
@@ -86,10 +123,6 @@ public final class BackEnds {
         return String.join(", ", words) + " or " + last;
     }
 
-    private Choice choice(String word, List<HeapException> passedOver) {
-        return new Choice(word, openers.get(word).get(), passedOver);
-    }
-
     /**
      * Opens the first of the kernel's heaps that works. The exception has one common reason for all absent nodes,
      * because most kernels have none of them, and a separate reason for each other node.
@@ -109,15 +142,18 @@ public final class BackEnds {
             String kind,
             String remedy) {
         List<HeapException> refusals = new ArrayList<>();
-        OpenedHeap opened = first(nodes, opener, refusals);
-        if (opened != null) {
-            return opened;
+        for (String node : nodes) {
+            try {
+                return opener.apply(node);
+            } catch (HeapException e) {
+                passOver(e, refusals);
+            }
         }
         String others = reasons(refusals.stream()
                 .filter(refusal -> refusal.errno() != Errno.ENOENT)
                 .toList());
         throw HeapException.of(
-                refusals.isEmpty() ? Errno.ENOENT : refusals.getLast().errno(),
+                errno(refusals),
                 settings.heap(),
                 ""
                         + (others.isEmpty()
@@ -126,19 +162,19 @@ public final class BackEnds {
                                 : others));
     }
 
-    /** {@return the first back end that opened, or null; not an Optional, because there may be no memory for one} */
-    private static <T> T first(Collection<String> names, Function<String, T> opener, List<HeapException> refusals) {
-        for (String name : names) {
-            try {
-                return opener.apply(name);
-            } catch (HeapException e) {
-                if (e.errno().isTransient()) {
-                    throw e;
-                }
-                refusals.add(e);
-            }
+    /** {@return the error of the last node that may come, otherwise of the last one} */
+    private static Errno errno(List<HeapException> refusals) {
+        return refusals.stream()
+                .reduce((one, next) -> mayCome(one) && !mayCome(next) ? one : next)
+                .map(HeapException::errno)
+                .orElse(Errno.ENOENT);
+    }
+
+    private static void passOver(HeapException refusal, List<HeapException> refusals) {
+        if (refusal.errno().isTransient()) {
+            throw refusal;
         }
-        return null;
+        refusals.add(refusal);
     }
 
     private static String reasons(List<HeapException> refusals) {
@@ -170,6 +206,11 @@ public final class BackEnds {
         /** {@return why each better back end was not chosen, with the remedies; empty for the best back end} */
         public String passedOver() {
             return reasons(passedOver);
+        }
+
+        /** {@return the memory, without a source if the machine permits no back end yet} */
+        public OpenedHeap openedOrNone() {
+            return opened;
         }
 
         /**

@@ -8,9 +8,10 @@ import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
 
 /**
- * Watch over facts that change while heaps serve: memory that is added to the machine, and udmabuf's limit, which an
- * operator sets. The kernel announces neither to a process without privileges, so a thread reads them again from time
- * to time. Until then, a plan for devices can use the former facts.
+ * Watch over facts that change while heaps serve: memory that is added to the machine, udmabuf's limit, which an
+ * operator sets, and better back ends, whose device or permission may come later. The kernel announces the first two to
+ * no process without privileges, so a thread reads all of them again from time to time. Until then, a plan for devices
+ * can use the former facts.
  */
 final class FactsWatch {
     /** The watch over all heaps of this process. */

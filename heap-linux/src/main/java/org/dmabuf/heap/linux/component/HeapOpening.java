@@ -12,9 +12,10 @@ import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * Opening of one heap with valid settings. If a resource is short, the shortage may end: an operator raises a limit, a
- * process exits, or huge pages are added. A daemon thread {@code dmaheap-start-NAME} then repeats the opening, after 1
- * s at first and every 10 s later. The log reports the shortage and its end once.
+ * Opening of one heap with valid settings. If a resource is short or a device is missing, the cause may end: an operator
+ * raises a limit or permits a node, a process exits, huge pages are added, or a driver is loaded. A daemon thread
+ * {@code dmaheap-start-NAME} then repeats the opening, after 1 s at first and every 10 s later. The log reports the
+ * cause and its end once.
  *
  * <p>While the heap waits or cannot be opened, an {@link UnavailableHeap} is registered, from which the broker lists
  * the heap with the reason.
@@ -58,19 +59,23 @@ final class HeapOpening implements AutoCloseable {
     }
 
     /**
-     * Opens a heap now, or later if a resource is short.
+     * Opens a heap now, or later if a resource is short or a device is missing.
      *
      * @param listing registers the service {@link UnavailableHeap} with the given properties, and returns an action
      *     that unregisters it
      * @param opening allocates the heap's memory, registers the heap, and returns an action that withdraws it
+     * @param awaitDevice whether a missing or forbidden device is waited for; false if the caller has another heap
      */
     static HeapOpening begin(
-            HeapSettings settings, Function<Map<String, Object>, Runnable> listing, Supplier<Runnable> opening) {
+            HeapSettings settings,
+            Function<Map<String, Object>, Runnable> listing,
+            Supplier<Runnable> opening,
+            boolean awaitDevice) {
         HeapOpening heap = new HeapOpening(settings, listing, opening);
         try {
             heap.withdrawal = opening.get();
         } catch (HeapException e) {
-            if (e.errno().isTransient()) {
+            if (e.errno().isTransient() || awaitDevice && BackEnds.mayCome(e)) {
                 heap.tryLater(e);
             } else {
                 heap.giveUp(e);
@@ -110,6 +115,11 @@ final class HeapOpening implements AutoCloseable {
             refusal = reason;
         }
         relist();
+    }
+
+    /** {@return whether the heap serves} */
+    synchronized boolean isOpen() {
+        return withdrawal != null;
     }
 
     private synchronized void tryLater(HeapException cause) {
@@ -223,7 +233,7 @@ final class HeapOpening implements AutoCloseable {
             try {
                 opened = opening.get();
             } catch (HeapException e) {
-                if (!e.errno().isTransient()) {
+                if (!e.errno().isTransient() && !BackEnds.mayCome(e)) {
                     return !giveUp(e);
                 }
                 relist(e);

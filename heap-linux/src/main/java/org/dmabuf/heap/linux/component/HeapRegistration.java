@@ -61,7 +61,7 @@ final class HeapRegistration {
                 if (made != null) {
                     watch.remove(made.renewal);
                 }
-                opened.source().close();
+                opened.close();
             }
         }
     }

@@ -3,6 +3,8 @@ package org.dmabuf.heap.linux.component;
 
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
@@ -11,9 +13,10 @@ import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
 
 /**
- * Start of one heap, and its reconfiguration while the gateway runs. If a resource is short, a daemon thread
- * {@code dmaheap-start-NAME} repeats the start, after 1 s at first and every 10 s later. While the heap waits or cannot
- * start, an {@link UnavailableHeap} is registered, from which the broker lists the heap with the reason.
+ * Start of one heap, and its reconfiguration while the gateway runs. If a resource is short or a device is missing, a
+ * daemon thread {@code dmaheap-start-NAME} repeats the start, after 1 s at first and every 10 s later. While the heap
+ * waits or cannot start, an {@link UnavailableHeap} is registered, from which the broker lists the heap with the
+ * reason.
  *
  * <p>A component has one HeapStart and passes its configuration to {@code configure} on activation and on each change.
  * A mistake in an edited file thus leaves the heap unchanged:
@@ -47,6 +50,10 @@ public final class HeapStart implements AutoCloseable {
 
     private final Function<Map<String, Object>, Runnable> listing;
     private final Announcer announcer;
+    private final FactsWatch watch;
+    private final Runnable look = this::look;
+    /** Held during a change of the heap, so that a look does not meet a new configuration. */
+    private final Semaphore changing = new Semaphore(1);
 
     // Guarded by this.
     /** Null before the first configuration and during a change. */
@@ -54,8 +61,9 @@ public final class HeapStart implements AutoCloseable {
     /** Settings with which the heap was opened; null without a heap. */
     private HeapSettings inForce;
     /** Opens the heap with those settings; null without a heap. */
-    private Supplier<Runnable> source;
+    private Source source;
 
+    private boolean watched;
     private boolean closed;
 
     /** Registers a heap and returns an action that withdraws it. */
@@ -63,9 +71,10 @@ public final class HeapStart implements AutoCloseable {
         Runnable announce(OpenedHeap opened, Map<String, Object> announcement);
     }
 
-    HeapStart(Function<Map<String, Object>, Runnable> listing, Announcer announcer) {
+    HeapStart(Function<Map<String, Object>, Runnable> listing, Announcer announcer, FactsWatch watch) {
         this.listing = Objects.requireNonNull(listing);
         this.announcer = Objects.requireNonNull(announcer);
+        this.watch = watch;
     }
 
     /**
@@ -78,7 +87,8 @@ public final class HeapStart implements AutoCloseable {
     public static HeapStart of(BundleContext context) {
         return new HeapStart(
                 properties -> HeapRegistration.unavailable(context, properties),
-                (opened, announcement) -> new HeapRegistration(context, announcement).register(opened));
+                (opened, announcement) -> new HeapRegistration(context, announcement).register(opened),
+                FactsWatch.MACHINE);
     }
 
     /**
@@ -116,15 +126,29 @@ public final class HeapStart implements AutoCloseable {
      * effect. Other settings withdraw the heap and open it anew. If that fails for another reason than a shortage, the
      * heap is opened again with the previous settings.
      *
+     * <p>A device that is missing or forbidden is waited for like a resource that is short, unless the heap serves with
+     * the previous settings. When a better back end of {@link BackEnds} works later, the heap is withdrawn and opened
+     * anew; its buffers stay valid.
+     *
      * @param settings name, type, id and priority
      * @param reading reads and checks the heap's other settings. It allocates no memory, and throws the exception of
      *     {@link Settings#wrong} for an invalid one
      * @param source allocates the heap's memory. If it throws, it must hold nothing. It may be called again on the
      *     daemon thread, until {@link #close} or the next configuration. The call is repeated after a HeapException of
-     *     a {@link org.dmabuf.heap.Errno#isTransient shortage}; any other exception is logged and listed
+     *     a {@link org.dmabuf.heap.Errno#isTransient shortage}, and of a device that is missing or forbidden (ENOENT,
+     *     ENODEV, ENXIO, EACCES); any other exception is logged and listed
      * @param <P> type of the settings that were read
      */
     public <P> void configure(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {
+        changing.acquireUninterruptibly();
+        try {
+            read(settings, reading, source);
+        } finally {
+            changing.release();
+        }
+    }
+
+    private <P> void read(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {
         Map<String, Object> announcement;
         P read;
         try {
@@ -137,17 +161,27 @@ public final class HeapStart implements AutoCloseable {
             refuse(settings, e.toString(), e);
             return;
         }
+        change(settings, new Source(() -> source.apply(read), announcement));
+    }
+
+    private void change(HeapSettings settings, Source sourceNow) {
         HeapOpening before;
         HeapSettings settingsBefore;
-        Supplier<Runnable> sourceBefore;
+        Source sourceBefore;
+        boolean served;
         boolean same;
         synchronized (this) {
             if (closed) {
                 return;
             }
-            boolean served = opening != null && !opening.isFailed();
-            settingsBefore = served ? inForce : null;
-            sourceBefore = served ? this.source : null;
+            if (!watched) {
+                watch.add(look);
+                watched = true;
+            }
+            served = opening != null && opening.isOpen();
+            boolean usable = opening != null && !opening.isFailed();
+            settingsBefore = usable ? inForce : null;
+            sourceBefore = usable ? source : null;
             same = settingsBefore != null && settingsBefore.equalsConfigured(settings);
             before = same ? opening : take();
         }
@@ -156,8 +190,7 @@ public final class HeapStart implements AutoCloseable {
             return;
         }
         end(before);
-        Supplier<Runnable> sourceNow = () -> announcer.announce(source.apply(read), announcement);
-        HeapOpening next = HeapOpening.begin(settings, listing, sourceNow);
+        HeapOpening next = HeapOpening.begin(settings, listing, sourceNow, !served);
         if (next.isFailed() && settingsBefore != null) {
             next.close();
             LOG.warn(
@@ -169,8 +202,46 @@ public final class HeapStart implements AutoCloseable {
         }
     }
 
-    private void open(HeapSettings settings, Supplier<Runnable> source) {
-        keep(HeapOpening.begin(settings, listing, source), settings, source);
+    private void open(HeapSettings settings, Source source) {
+        keep(HeapOpening.begin(settings, listing, source, true), settings, source);
+    }
+
+    /** Opens the heap anew when a better back end works. The thread of the watch calls it. */
+    private void look() {
+        if (!changing.tryAcquire()) {
+            return; // a new configuration chooses a back end
+        }
+        try {
+            Source now;
+            synchronized (this) {
+                now = opening != null && opening.isOpen() ? source : null;
+            }
+            if (now != null) {
+                now.better().ifPresent(this::improve);
+            }
+        } finally {
+            changing.release();
+        }
+    }
+
+    private void improve(String backEnd) {
+        HeapSettings settings;
+        Source from;
+        HeapOpening before;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            settings = inForce;
+            from = source;
+            before = take();
+        }
+        LOG.info(
+                "heap '{}': back end {} works now; the heap is opened anew, and its buffers stay valid",
+                settings.heap(),
+                backEnd);
+        end(before);
+        open(settings, from);
     }
 
     private void refuse(HeapSettings settings, String reason, RuntimeException bug) {
@@ -208,7 +279,7 @@ public final class HeapStart implements AutoCloseable {
         return taken;
     }
 
-    private void keep(HeapOpening next, HeapSettings settings, Supplier<Runnable> from) {
+    private void keep(HeapOpening next, HeapSettings settings, Source from) {
         boolean failed = next.isFailed();
         boolean kept;
         synchronized (this) {
@@ -238,6 +309,30 @@ public final class HeapStart implements AutoCloseable {
             closed = true;
             last = take();
         }
+        watch.remove(look);
         end(last);
+    }
+
+    /** Memory of one configuration, opened and announced. */
+    private final class Source implements Supplier<Runnable> {
+        private final Supplier<OpenedHeap> memory;
+        private final Map<String, Object> announcement;
+        /** Null before the first opening. */
+        private volatile OpenedHeap opened;
+
+        Source(Supplier<OpenedHeap> memory, Map<String, Object> announcement) {
+            this.memory = memory;
+            this.announcement = announcement;
+        }
+
+        @Override
+        public Runnable get() {
+            opened = memory.get();
+            return announcer.announce(opened, announcement);
+        }
+
+        Optional<String> better() {
+            return opened.better();
+        }
     }
 }

@@ -3,6 +3,8 @@ package org.dmabuf.heap.linux.component;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.dmabuf.heap.linux.source.MemorySource;
 
@@ -10,16 +12,19 @@ import org.dmabuf.heap.linux.source.MemorySource;
  * Memory that a heap has opened, with service properties in addition to {@link MemorySource#properties()}. Immutable.
  */
 public final class OpenedHeap {
-    private static final OpenedHeap NONE = new OpenedHeap(null, Map.of());
+    private static final OpenedHeap NONE = new OpenedHeap(null, Map.of(), Optional::empty);
 
     /** Null without memory. */
     private final MemorySource source;
 
     private final Map<String, Object> known;
+    /** Returns the name of a better back end that works now. */
+    private final Supplier<Optional<String>> better;
 
-    private OpenedHeap(MemorySource source, Map<String, Object> known) {
+    private OpenedHeap(MemorySource source, Map<String, Object> known, Supplier<Optional<String>> better) {
         this.source = source;
         this.known = known;
+        this.better = better;
     }
 
     /**
@@ -32,7 +37,7 @@ public final class OpenedHeap {
     public static OpenedHeap of(MemorySource source) {
         OpenedHeap opened = null;
         try {
-            opened = new OpenedHeap(source, Map.of());
+            opened = new OpenedHeap(source, Map.of(), Optional::empty);
             return opened;
         } finally {
             if (opened == null) {
@@ -61,11 +66,11 @@ public final class OpenedHeap {
         try {
             Map<String, Object> more = new HashMap<>(known);
             more.put(property, value);
-            richer = new OpenedHeap(source, more);
+            richer = new OpenedHeap(source, more, better);
             return richer;
         } finally {
-            if (richer == null && source != null) {
-                source.close();
+            if (richer == null) {
+                close();
             }
         }
     }
@@ -79,12 +84,36 @@ public final class OpenedHeap {
     public OpenedHeap then(UnaryOperator<MemorySource> step) {
         OpenedHeap next = null;
         try {
-            next = new OpenedHeap(step.apply(source), known); // made before the step, after which nothing may fail
+            next = new OpenedHeap(step.apply(source), known, better); // made before the step, after which nothing may fail
             return next;
         } finally {
-            if (next == null && source != null) {
-                source.close();
+            if (next == null) {
+                close();
             }
+        }
+    }
+
+    /** {@return this memory with a search for a better back end, which any thread may run while the heap serves} */
+    OpenedHeap withBetter(Supplier<Optional<String>> search) {
+        OpenedHeap next = null;
+        try {
+            next = new OpenedHeap(source, known, search);
+            return next;
+        } finally {
+            if (next == null) {
+                close();
+            }
+        }
+    }
+
+    /** {@return the name of a better back end that works now} */
+    Optional<String> better() {
+        return better.get();
+    }
+
+    void close() {
+        if (source != null) {
+            source.close();
         }
     }
 

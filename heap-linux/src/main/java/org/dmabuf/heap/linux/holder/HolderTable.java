@@ -105,7 +105,7 @@ final class HolderTable {
             throw new IllegalStateException("the holder tracker is closed");
         }
         if (!wake.isOpen()) { // opened here, because a failure when a watch waits would come too late
-            require(heap, size, "eventfd", wake.open());
+            require(heap, size, "eventfd2", wake.open());
         }
         TrackedFile file = fileOf(heap, size, fd);
         boolean added = false;

@@ -1,13 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.kernel;
 
+import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /** Conversion of the kernel's error numbers to exceptions with cause and remedy. */
 public final class KernelError {
+    /** Open of a device node: of one that heaps use, or of any other. */
+    private static final Pattern DEVICE = Pattern.compile("open(\\(| of )(/dev/[^)]*)\\)?");
+    /** Name of a system call, with which each message begins. */
+    private static final Pattern NAME = Pattern.compile("[a-z_0-9]+");
+    /**
+     * Calls for which every process has permission, on memory of its own. All kernels that run Java have them, so only a
+     * sandbox refuses them.
+     */
+    private static final Set<String> UNPRIVILEGED = Set.of(
+            "accept4",
+            "eventfd2",
+            "fallocate",
+            "flock",
+            "fstatfs",
+            "getsockopt",
+            "inotify_add_watch",
+            "inotify_init1",
+            "listen",
+            "lseek",
+            "madvise",
+            "memfd_create",
+            "pipe2",
+            "recvmsg",
+            "sendmsg",
+            "setsockopt",
+            "socket",
+            "statx");
+
+    private static final ShortageCause SHORTAGE = new ShortageCause(Path.of("/proc"));
+
     private KernelError() {}
 
     /**
@@ -72,7 +106,7 @@ public final class KernelError {
      * @return cause and remedy
      */
     public static String text(String call, int result) {
-        return call + " failed: " + cause(call, result);
+        return call + " failed: " + cause(call, 0, result);
     }
 
     /**
@@ -80,26 +114,25 @@ public final class KernelError {
      * memory during a shortage.
      */
     private static String refused(long size, String call, int result) {
-        return String.join("", call, " refused a buffer of ", Bytes.text(size), ": ", cause(call, result));
+        return String.join("", call, " refused a buffer of ", Bytes.text(size), ": ", cause(call, size, result));
     }
 
-    private static String cause(String call, int result) {
+    private static String cause(String call, long size, int result) {
         Errno kernel = Errno.of(-result);
-        String what = kernel == Errno.EIO && result != -Errno.EIO.number() ? "error " + -result : kernel.meaning();
-        return what + remedy(call, kernel);
+        String what = kernel.number() == -result ? kernel.meaning() : "error " + -result;
+        return what + remedy(call, size, kernel);
     }
 
-    private static String remedy(String call, Errno errno) {
-        String device = "";
-        if (call.startsWith("open(/dev/")) {
-            device = heapDeviceRemedy(call, errno);
-        } else if (call.startsWith("open of /dev/")) {
-            device = otherDeviceRemedy(errno);
+    private static String remedy(String call, long size, Errno errno) {
+        Matcher device = DEVICE.matcher(call);
+        String ofDevice = "";
+        if (device.matches()) {
+            ofDevice = deviceRemedy(device.group(2), device.group(1).equals("("), errno);
         } else if (call.contains(" of /dev/")) {
-            device = ioctlRemedy(errno);
+            ofDevice = ioctlRemedy(errno);
         }
-        if (!device.isEmpty()) {
-            return device;
+        if (!ofDevice.isEmpty()) {
+            return ofDevice;
         }
         if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all stand for the limit
             return "; raise the process's limit of locked memory by that size (LimitMEMLOCK= in a unit, ulimit -l), or"
@@ -113,11 +146,22 @@ public final class KernelError {
             case ENFILE -> "; close files in other processes, or raise fs.file-max";
             case ENOMEM ->
                 call.equals("mmap")
-                        ? "; end arenas that are no longer needed, or raise vm.max_map_count"
-                        : "; ask for less, or close buffers";
+                        ? "; " + SHORTAGE.remedyForMapping(size)
+                        : "; " + SHORTAGE.remedyForMemory();
+            case EFBIG ->
+                "; raise the process's limit of file sizes, which applies to memfds (LimitFSIZE= in a unit, ulimit -f)";
+            case ENOBUFS -> "; the kernel is short of memory: repeat the call later";
+            case ETOOMANYREFS ->
+                "; the peer must receive the descriptors that are under way, or raise this process's limit of"
+                        + " descriptors (LimitNOFILE= in a unit, ulimit -n)";
+            case EAFNOSUPPORT ->
+                "; a sandbox refuses Unix sockets: permit AF_UNIX in RestrictAddressFamilies= of the unit";
+            case EPROTOTYPE -> "; the process listens on a socket of another type; use SOCK_SEQPACKET";
+            case EROFS, ENOTDIR, ELOOP -> "; give another path";
+            case ENAMETOOLONG -> call.startsWith("connect") ? "; a socket's path has at most 107 bytes" : "";
             case ENOSPC ->
                 switch (call) {
-                    case "fallocate" -> "; ask for less, or close buffers";
+                    case "fallocate" -> "; " + SHORTAGE.remedyForMemory();
                     case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
                     default -> "";
                 };
@@ -126,8 +170,7 @@ public final class KernelError {
                         ? "; raise the process's limit of locked memory (LimitMEMLOCK= in a unit, ulimit -l), or end"
                                 + " arenas"
                         : "";
-            case EPERM -> call.startsWith("mmap") || call.startsWith("fcntl") ? "; a seal forbids it" : "";
-            case ENOSYS -> "; this kernel is too old";
+            case EPERM, EACCES, ENOSYS -> permissionRemedy(call, errno);
             case EINVAL ->
                 call.equals(DmaBufDevices.UDMABUF_CREATE)
                         ? "; its limit for one buffer is in " + DmaBufDevices.UDMABUF_SIZE_LIMIT
@@ -138,13 +181,18 @@ public final class KernelError {
         };
     }
 
-    private static String otherDeviceRemedy(Errno errno) {
-        return switch (errno) {
-            case ENOENT, ENODEV, ENXIO -> "; connect the device, load its driver, and give a container its node";
-            case EACCES, EPERM -> "; give the node to a group that this process is in, by a udev rule";
-            case EBUSY -> "; end the process that has the device open";
-            default -> "";
-        };
+    private static String permissionRemedy(String call, Errno errno) {
+        Matcher name = NAME.matcher(call);
+        if (name.lookingAt() && (errno == Errno.ENOSYS || UNPRIVILEGED.contains(name.group()))) {
+            return "; a sandbox refuses this system call: permit " + name.group() + " in SystemCallFilter= of the unit,"
+                    + " or in the container's seccomp profile";
+        }
+        if (errno == Errno.EPERM && (call.startsWith("mmap") || call.startsWith("fcntl"))) {
+            return "; a seal forbids it";
+        }
+        return errno == Errno.EACCES && call.startsWith("connect")
+                ? "; this user is not permitted to write to that file or to enter its folder"
+                : "";
     }
 
     private static String ioctlRemedy(Errno errno) {
@@ -156,15 +204,26 @@ public final class KernelError {
         };
     }
 
-    private static String heapDeviceRemedy(String call, Errno errno) {
+    private static String deviceRemedy(String node, boolean ofHeap, Errno errno) {
+        String container = "give a container the node (--device=" + node + ")";
         return switch (errno) {
             case ENOENT, ENODEV, ENXIO ->
-                call.contains(DmaBufDevices.UDMABUF)
-                        ? "; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF"
-                        : "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node";
-            case EACCES, EPERM ->
-                "; give the node to a group that this process is in: the gateway's udev rule 60-dmaheap.rules gives it"
-                        + " to dmaheap";
+                !ofHeap
+                        ? "; connect the device, load its driver, and " + container
+                        : "; take a kernel that has "
+                                + (node.equals(DmaBufDevices.UDMABUF)
+                                        ? "CONFIG_UDMABUF=y"
+                                        : "this heap (CONFIG_DMABUF_HEAPS)")
+                                + ", and " + container;
+            case EPERM -> "; " + container + ", or a unit the access (DeviceAllow=" + node + " rw)";
+            case EACCES ->
+                "; "
+                        + new NodeAccess(Path.of(node))
+                                .remedy(
+                                        ofHeap
+                                                ? "an ACL, as the gateway's udev rule 60-dmaheap.rules does"
+                                                : "an ACL (setfacl in a udev rule)");
+            case EBUSY -> ofHeap ? "" : "; end the process that has the device open";
             default -> "";
         };
     }

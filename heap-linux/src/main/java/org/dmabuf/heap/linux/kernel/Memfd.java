@@ -126,8 +126,7 @@ public final class Memfd {
         }
         if (result < 0) {
             syscalls.close(fd);
-            Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
-            throw KernelError.of(errno, heap, size, call, result);
+            throw KernelError.of(errno(result), heap, size, call, result);
         }
         return fd;
     }
@@ -163,13 +162,18 @@ public final class Memfd {
         return fd;
     }
 
+    /** Returns ENOMEM for a limit of memfds, because another heap may be able to serve the request. */
+    private static Errno errno(int result) {
+        Errno errno = Errno.of(-result);
+        return errno == Errno.ENOSPC || errno == Errno.EFBIG ? Errno.ENOMEM : errno;
+    }
+
     private void allocate(String heap, int fd, long size) {
         for (long done = 0; done < size; ) {
             long piece = Pieces.next(heap, done, size);
             int result = fallocate(fd, 0, done, piece);
             if (result < 0) {
-                Errno errno = result == -Errno.ENOSPC.number() ? Errno.ENOMEM : Errno.of(-result);
-                throw KernelError.of(errno, heap, size, "fallocate", result);
+                throw KernelError.of(errno(result), heap, size, "fallocate", result);
             }
             done += piece;
         }

@@ -132,15 +132,20 @@ public final class Mmap {
     }
 
     /**
-     * Returns whether the kernel cannot fill page tables, because it is too old or the memory is not a file's. Each
-     * access then faults and fills its own entry.
+     * Returns whether the kernel cannot fill page tables: it is too old, the memory is not a file's, or a sandbox
+     * refuses the call. Each access then faults and fills its own entry.
      */
     private static boolean isUnable(int result) {
-        return result == -Errno.EINVAL.number();
+        return switch (Errno.of(-result)) {
+            case EINVAL, EPERM, EACCES, ENOSYS -> true;
+            default -> false;
+        };
     }
 
     private static HeapException notPopulated(String heap, long size, int result) {
-        return KernelError.of(heap, size, "madvise(MADV_POPULATE)", result);
+        // An access would raise SIGBUS. The cause is a page that the machine does not promise (strict overcommit).
+        int cause = result == -Errno.EFAULT.number() ? -Errno.ENOMEM.number() : result;
+        return KernelError.of(heap, size, "madvise(MADV_POPULATE)", cause);
     }
 
     private int populate(MemorySegment mapping, Access access) {

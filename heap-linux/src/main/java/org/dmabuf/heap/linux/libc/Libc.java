@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.libc;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -46,6 +47,21 @@ public final class Libc {
      */
     public static MethodHandle linkVariadic(String function, int fixed, FunctionDescriptor type) {
         return downcall(function, type, ERRNO_OPTION, Linker.Option.firstVariadicArg(fixed));
+    }
+
+    /**
+     * {@return a handle of syscall(2), for a system call that some C library has no function for, such as musl before
+     * 1.2.5; its second argument is the number as a long}
+     *
+     * @param type of the system call, whose result is a long
+     */
+    public static MethodHandle linkSystemCall(FunctionDescriptor type) {
+        return linkVariadic("syscall", 1, type.insertArgumentLayouts(0, JAVA_LONG));
+    }
+
+    /** {@return the number of a system call on this processor, for one that is not the same on all} */
+    public static long systemCall(long x86, long others) {
+        return System.getProperty("os.arch").equals("amd64") ? x86 : others;
     }
 
     /** {@return a handle without the block, for a function that does not set errno} */

@@ -22,7 +22,7 @@ final class CgroupId {
     private static final long INFO_BYTES = 64; // u64 mask, u64 cgroupid, and numbers that are not used here
 
     private static final MethodHandle SYSCALL =
-            Libc.linkVariadic("syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT));
+            Libc.linkSystemCall(FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_INT));
 
     private CgroupId() {}
 

@@ -6,10 +6,12 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /** Pools of the machine's huge pages, one for each page size. An administrator fills them, best at boot. */
@@ -131,8 +133,12 @@ public final class HugePages {
                 + Bytes.text(pageSize).replaceAll("[ i]", "") + ".max of this process's cgroup is below";
     }
 
-    private static boolean isDefault(long pageSize) {
-        return pageSize == 2L << 20; // on x86-64, and on arm64 and riscv64 with pages of 4 KiB
+    /** {@return whether vm.nr_hugepages sets the pool: the default size is 32 MiB on arm64 with pages of 16 KiB} */
+    private boolean isDefault(long pageSize) {
+        Pattern line = Pattern.compile("^Hugepagesize: *" + (pageSize >> 10) + " kB$", Pattern.MULTILINE);
+        return ProcFile.read(proc.resolve("meminfo"))
+                .filter(text -> line.matcher(text).find())
+                .isPresent();
     }
 
     private String sizes() {

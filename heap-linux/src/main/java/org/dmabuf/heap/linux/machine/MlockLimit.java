@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.linux.kernel.ProcFile;
+import org.dmabuf.heap.linux.kernel.ProcessLimit;
 
 /**
  * Limit of memory that this process locks against swapping (RLIMIT_MEMLOCK), with the share that one heap has used. The
@@ -61,8 +62,7 @@ public final class MlockLimit {
                 && (Long.parseUnsignedLong(capabilities, 16) >> CAP_IPC_LOCK & 1) == 1) {
             return UNLIMITED;
         }
-        String soft = field(limits, "Max locked memory");
-        return soft.isEmpty() || soft.equals("unlimited") ? UNLIMITED : Long.parseLong(soft);
+        return ProcessLimit.LOCKED_MEMORY.of(limits).orElse(UNLIMITED);
     }
 
     /** Returns the first word after a label at the start of a line, empty without such a line. */

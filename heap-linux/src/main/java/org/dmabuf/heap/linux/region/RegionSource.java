@@ -26,7 +26,7 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  * to the machine meanwhile, where other processes can take it; on huge pages the memory is held twice. Such buffers are
  * always on ordinary pages, and the source announces its properties accordingly.
  *
- * <p>On pages of 4 KiB the region is locked in memory if the process may lock as much; see {@link #swappable}. Before
+ * <p>On ordinary pages the region is locked in memory if the process may lock as much; see {@link #swappable}. Before
  * Linux 6.11 a holder can keep pages of a dma-buf without being detected. On such a kernel an exported range gets new
  * pages before it is reused, and no dma-buf is made of huge pages.
  *

@@ -89,7 +89,7 @@ final class ReservedRegion extends Region {
                         Errno.ENOTSUP,
                         heap,
                         "a holder of a dma-buf of huge pages could keep them in a pipe and read the next"
-                                + " buffer in its range; use Linux 6.11 or later, or pages of 4 KiB");
+                                + " buffer in its range; use Linux 6.11 or later, or ordinary pages");
             }
             lending = lends;
             run = layout.pageSize();

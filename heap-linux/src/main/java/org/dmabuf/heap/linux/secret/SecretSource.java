@@ -33,6 +33,7 @@ import org.dmabuf.heap.spi.HeapRequest;
  */
 public final class SecretSource implements MemorySource {
     private static final String ZEROS = "/dev/zero";
+    private static final String SANDBOX = " in SystemCallFilter= of the unit, or in the container's seccomp profile";
 
     private final String heap;
     private final Syscalls syscalls;
@@ -216,11 +217,10 @@ public final class SecretSource implements MemorySource {
     private HeapException notGiven(long size, int result) {
         String remedy = switch (Errno.of(-result)) {
             case ENOSYS ->
-                "this kernel is older than 5.14 or has it disabled; use 5.14 or later, which before 6.5 needs"
-                        + " secretmem.enable=1 on the kernel's command line";
-            case EPERM, EACCES ->
-                "a filter of system calls forbids it; allow memfd_secret in the container's seccomp profile or"
-                        + " in SystemCallFilter= of the unit";
+                "this kernel is older than 5.14 or has it disabled, or a sandbox refuses it; use 5.14 or later, which"
+                        + " before 6.5 needs secretmem.enable=1 on the kernel's command line, and permit memfd_secret"
+                        + SANDBOX;
+            case EPERM, EACCES -> "a sandbox refuses it; permit memfd_secret" + SANDBOX;
             default -> "";
         };
         HeapException refusal = KernelError.of(heap, size, "memfd_secret", result);

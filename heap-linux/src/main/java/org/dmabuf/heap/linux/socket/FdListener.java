@@ -181,7 +181,7 @@ public final class FdListener implements AutoCloseable {
             if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
                 continue;
             }
-            S peer = owning.apply(FdSocket.require("accept", connection, ""));
+            S peer = owning.apply(FdSocket.require("accept4", connection, ""));
             boolean accepted = false;
             try {
                 PeerCredentials who = peer.peer();

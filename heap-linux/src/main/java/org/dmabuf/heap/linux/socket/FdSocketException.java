@@ -30,7 +30,7 @@ public final class FdSocketException extends RuntimeException {
         this.number = number;
     }
 
-    /** {@return the kind of failure; {@link Errno#EIO} for a number that is not listed} */
+    /** {@return the kind of failure; {@link Errno#EIO} for a number that Linux does not define} */
     public Errno errno() {
         return errno;
     }

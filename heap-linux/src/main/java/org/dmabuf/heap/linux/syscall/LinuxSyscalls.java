@@ -50,9 +50,9 @@ final class LinuxSyscalls implements Syscalls {
     private static final MethodHandle PIPE2 = Libc.link("pipe2", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle VMSPLICE =
             Libc.link("vmsplice", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle STATX =
-            Libc.link("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
-
+    private static final MethodHandle STATX = Libc.linkSystemCall(
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final long SYS_STATX = Libc.systemCall(332, 291);
     private static final MethodHandle FSTATFS =
             Libc.link("fstatfs", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
 
@@ -326,8 +326,8 @@ final class LinuxSyscalls implements Syscalls {
         Libc.text(block, "");
         long base = block.address();
         try {
-            return Libc.result(block, (int)
-                    STATX.invokeExact(block, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT));
+            return Libc.result(block, (int) (long) STATX.invokeExact(
+                    block, SYS_STATX, fd, base + Libc.TEXT, AT_EMPTY_PATH, wanted, base + Libc.STRUCT));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -79,6 +79,14 @@ class BackEndsTest {
                         .getMessage());
     }
 
+    @Test
+    void a_node_that_may_come_decides_about_the_error_of_several_nodes() {
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> first(List.of("a", "b"), node -> refuse(node, node.equals("a") ? Errno.ENOENT : Errno.EINVAL)));
+        assertEquals(Errno.ENOENT, refusal.errno());
+    }
+
     private OpenedHeap first(List<String> nodes, Function<String, OpenedHeap> opener) {
         return BackEnds.firstNode(settings, nodes, opener, "fast", "buy one");
     }

@@ -7,10 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.RecordedLog;
@@ -20,6 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Tests of the effect of a changed configuration on a heap. */
 class HeapStartTest {
@@ -30,11 +34,12 @@ class HeapStartTest {
 
     private Path file;
     /** Recorded steps in order: a heap was opened or withdrawn, with its memory. */
-    private final List<String> steps = new ArrayList<>();
+    private final List<String> steps = new CopyOnWriteArrayList<>();
     /** Properties of each unavailable heap that is listed. */
-    private final List<Map<String, Object>> listed = new ArrayList<>();
+    private final List<Map<String, Object>> listed = new CopyOnWriteArrayList<>();
 
-    private RuntimeException refusal;
+    private volatile RuntimeException refusal;
+    private volatile Errno absent;
     private final HeapStart start = new HeapStart(
             properties -> {
                 listed.add(properties);
@@ -47,7 +52,8 @@ class HeapStartTest {
                 }
                 steps.add("open " + heap);
                 return () -> steps.add("withdraw " + heap);
-            });
+            },
+            new FactsWatch(1_000_000));
 
     @BeforeEach
     void aFile() throws IOException {
@@ -160,7 +166,7 @@ class HeapStartTest {
 
     @Test
     void a_heap_that_could_not_be_opened_is_tried_again_with_the_next_configuration() throws IOException {
-        refusal = HeapException.of(Errno.ENOENT, "acme", "there is no such node");
+        refusal = HeapException.of(Errno.EINVAL, "acme", "there is no such node");
         configure("heap.id = 5");
         assertEquals("there is no such node", listed.getFirst().get("heap.reason"));
         refusal = null;
@@ -183,7 +189,8 @@ class HeapStartTest {
                     }
                     steps.add("open " + heap);
                     return () -> steps.add("withdraw " + heap);
-                });
+                },
+                new FactsWatch(1_000_000));
         for (int id : new int[] {5, 6, 7}) {
             Map<String, Object> properties = Map.of("service.pid", PID, "heap.id", id);
             own.configure(HeapSettings.of(PID, "acme", properties, "", () -> 5, () -> 0), OpenedHeap::none);
@@ -199,6 +206,89 @@ class HeapStartTest {
                         "open acme 7",
                         "withdraw acme 7"),
                 steps);
+    }
+
+    /** {@return the settings of a heap with the back ends device, which may be absent, and memory} */
+    private void configure(int id, String word) {
+        HeapSettings settings =
+                HeapSettings.of(PID, "acme", Map.of("heap.id", id, "backend", word), "", () -> id, () -> 0);
+        BackEnds backEnds = new BackEnds(settings)
+                .with("device", () -> {
+                    if (absent != null) {
+                        throw HeapException.of(absent, "acme", "the device is not there");
+                    }
+                    return OpenedHeap.none();
+                })
+                .with("memory", OpenedHeap::none);
+        start.configure(settings, () -> {
+            BackEnds.Choice choice = backEnds.choose(word);
+            steps.add("choose " + choice.word());
+            return choice.openedOrNone();
+        });
+    }
+
+    private static void until(String what, BooleanSupplier is) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (!is.getAsBoolean()) {
+            assertTrue(System.nanoTime() - deadline < 0, what);
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Errno.class,
+            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES"})
+    void auto_changes_to_a_better_back_end_that_comes_later_and_reports_it(Errno errno) {
+        absent = errno;
+        List<String> logged = RecordedLog.of(HeapStart.class, () -> {
+            configure(5, BackEnds.AUTO);
+            absent = null;
+            until("the device is used", () -> steps.size() == 5);
+        });
+        assertEquals(List.of("choose memory", "open acme 5", "withdraw acme 5", "choose device", "open acme 5"), steps);
+        assertEquals(
+                List.of("heap 'acme': back end device works now; the heap is opened anew, and its buffers stay valid"),
+                logged);
+    }
+
+    @Test
+    void auto_does_not_look_again_for_a_back_end_that_the_kernel_cannot_have() throws InterruptedException {
+        absent = Errno.EINVAL;
+        configure(5, BackEnds.AUTO);
+        absent = null;
+        Thread.sleep(100);
+        assertEquals(List.of("choose memory", "open acme 5"), steps);
+    }
+
+    @Test
+    void a_heap_waits_for_the_missing_device_of_its_configured_back_end() {
+        absent = Errno.EACCES;
+        configure(5, "device");
+        assertEquals(true, listed.getFirst().get("heap.retried"));
+        absent = null;
+        until("it is open", () -> steps.contains("open acme 5"));
+    }
+
+    @Test
+    void a_serving_heap_is_not_given_up_for_a_missing_device() {
+        configure(5, "memory");
+        absent = Errno.ENOENT;
+        configure(6, "device");
+        assertEquals(
+                List.of("choose memory", "open acme 5", "withdraw acme 5", "choose memory", "open acme 5"), steps);
+        assertEquals(List.of(), listed);
+    }
+
+    @Test
+    void a_heap_that_waits_for_a_device_takes_the_next_configuration() {
+        absent = Errno.ENOENT;
+        configure(5, "device");
+        configure(6, "device");
+        assertEquals(1, listed.size());
+        absent = null;
+        until("it is open", () -> steps.contains("open acme 6"));
+        assertEquals(List.of("choose device", "open acme 6"), steps);
     }
 
     @Test

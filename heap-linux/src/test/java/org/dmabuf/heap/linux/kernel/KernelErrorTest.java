@@ -26,17 +26,38 @@ class KernelErrorTest {
     }
 
     @Test
-    void a_number_without_a_constant_is_reported_as_a_number() {
-        HeapException refusal = KernelError.of("camera", 4096, "fallocate", -7); // E2BIG
+    void a_number_that_linux_does_not_define_is_reported_as_a_number() {
+        HeapException refusal = KernelError.of("camera", 4096, "fallocate", -4000);
         assertEquals(Errno.EIO, refusal.errno());
-        assertEquals("heap 'camera': fallocate refused a buffer of 4 KiB: error 7", refusal.getMessage());
+        assertEquals("heap 'camera': fallocate refused a buffer of 4 KiB: error 4000", refusal.getMessage());
     }
 
     @ParameterizedTest
     @CsvSource({
         "memfd_create, EMFILE, LimitNOFILE=",
         "memfd_create, ENFILE, fs.file-max",
-        "memfd_create, ENOSYS, this kernel is too old",
+        "memfd_create, ENOSYS, permit memfd_create in SystemCallFilter=",
+        "memfd_create, EPERM, permit memfd_create in SystemCallFilter=",
+        "memfd_create, EACCES, seccomp profile",
+        "inotify_init1, EPERM, permit inotify_init1 in",
+        "inotify_add_watch, ENOSYS, permit inotify_add_watch in",
+        "eventfd2, EPERM, permit eventfd2 in",
+        "fallocate, EPERM, permit fallocate in",
+        "madvise(MADV_POPULATE), EPERM, permit madvise in",
+        "fcntl(F_ADD_SEALS), ENOSYS, permit fcntl in",
+        "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOSYS, permit ioctl in",
+        "memfd_create, EFBIG, LimitFSIZE=",
+        "fallocate, EFBIG, LimitFSIZE=",
+        "socket, EAFNOSUPPORT, RestrictAddressFamilies=",
+        "sendmsg, ETOOMANYREFS, the peer must receive",
+        "sendmsg, ETOOMANYREFS, LimitNOFILE=",
+        "sendmsg, ENOBUFS, repeat the call later",
+        "connect to /run/s, EPROTOTYPE, SOCK_SEQPACKET",
+        "connect to /run/s, EACCES, this user is not permitted",
+        "connect to /run/s, ENAMETOOLONG, at most 107 bytes",
+        "bind to /run/s, EROFS, give another path",
+        "bind to /run/s, ENOTDIR, give another path",
+        "bind to /run/s, ELOOP, give another path",
         "fallocate, ENOMEM, ask for less",
         "fallocate, ENOSPC, ask for less",
         "mmap, ENOMEM, vm.max_map_count",
@@ -45,8 +66,16 @@ class KernelErrorTest {
         "open(/dev/dma_heap/system), ENOENT, CONFIG_DMABUF_HEAPS",
         "open(/dev/dma_heap/system), EACCES, 60-dmaheap.rules",
         "open(/dev/dma_heap/system), EMFILE, LimitNOFILE=",
-        "open(/dev/udmabuf), ENOENT, modprobe udmabuf",
-        "open(/dev/udmabuf), EPERM, 60-dmaheap.rules",
+        "open(/dev/dma_heap/system), ENOENT, --device=/dev/dma_heap/system",
+        "open(/dev/dma_heap/system), EPERM, DeviceAllow=/dev/dma_heap/system",
+        "open(/dev/udmabuf), ENOENT, CONFIG_UDMABUF=y",
+        "open(/dev/udmabuf), ENOENT, --device=/dev/udmabuf",
+        "open(/dev/udmabuf), EACCES, 60-dmaheap.rules",
+        "open(/dev/udmabuf), EPERM, --device=/dev/udmabuf",
+        "open of /dev/video0, ENOENT, --device=/dev/video0",
+        "open of /dev/video0, EACCES, an ACL (setfacl in a udev rule)",
+        "open of /dev/video0, EPERM, DeviceAllow=/dev/video0 rw",
+        "open of /dev/video0, EBUSY, end the process",
         "ioctl(UDMABUF_CREATE), EINVAL, /sys/module/udmabuf/parameters/size_limit_mb",
         "ioctl(DMA_HEAP_IOCTL_ALLOC), ENOTTY, its node is not a heap of the kernel",
         "open of /dev/video0, EBUSY, end the process that has the device open",

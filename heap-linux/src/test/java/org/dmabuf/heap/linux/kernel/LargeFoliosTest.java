@@ -168,17 +168,18 @@ class LargeFoliosTest {
 
     @Test
     void each_extent_is_touched_once_and_collapsed_before_any_other_page_exists() {
+        String touch = "populate " + Bytes.text(Bytes.PAGE);
         assertEquals(SIZE, inLargeFolios(folios(), SIZE));
         assertEquals(
                 List.of(
                         "ftruncate 8 MiB",
-                        "populate 4 KiB",
+                        touch,
                         "collapse 0",
-                        "populate 4 KiB",
+                        touch,
                         "collapse 1",
-                        "populate 4 KiB",
+                        touch,
                         "collapse 2",
-                        "populate 4 KiB",
+                        touch,
                         "collapse 3",
                         "fallocate 8 MiB"),
                 calls);

@@ -18,6 +18,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.PhysicalRun.Result;
 import org.dmabuf.heap.linux.source.UdmabufKernel;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 class PhysicalRunTest {
     private static final String HEAP = "contig";
     private static final long PRESENT = 1L << 63;
-    private static final int PAGES = 512;
+    private static final int PAGES = (int) (PhysicalRun.BYTES / Bytes.PAGE);
 
     @TempDir
     private Path folder;
@@ -67,7 +68,7 @@ class PhysicalRunTest {
         mapOneFolio();
         PhysicalRun check = new PhysicalRun(linux);
         assertEquals(Result.ONE, check.check(HEAP, mapping));
-        assertEquals(0, new Memfd(linux).punch(memfd, 4096, 4096));
+        assertEquals(0, new Memfd(linux).punch(memfd, Bytes.PAGE, Bytes.PAGE));
         mapping.fill((byte) 1);
         assertEquals(Result.SEVERAL, check.check(HEAP, mapping));
     }
@@ -83,7 +84,7 @@ class PhysicalRunTest {
         map(new Memfd(linux).create(HEAP, HEAP, PhysicalRun.BYTES, 0));
         kernel.fail("ioctl", Errno.ENOTTY);
         assertEquals(Result.ONE, withFrames(page -> PRESENT | 0x1000 + page));
-        assertEquals(Result.SEVERAL, withFrames(page -> PRESENT | 0x1000 + page + page / 511));
+        assertEquals(Result.SEVERAL, withFrames(page -> PRESENT | 0x1000 + page + page / (PAGES - 1)));
         assertEquals(Result.HIDDEN, withFrames(_ -> PRESENT));
         assertEquals(Result.HIDDEN, new PhysicalRun(kernel.syscalls, folder.resolve("absent")).check(HEAP, mapping));
     }
@@ -95,7 +96,7 @@ class PhysicalRunTest {
         }
         Path file = folder.resolve("pagemap");
         try (FileChannel sparse = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-            sparse.write(frames.flip(), mapping.address() / 4096 * Long.BYTES);
+            sparse.write(frames.flip(), mapping.address() / Bytes.PAGE * Long.BYTES);
         }
         return new PhysicalRun(kernel.syscalls, file).check(HEAP, mapping);
     }

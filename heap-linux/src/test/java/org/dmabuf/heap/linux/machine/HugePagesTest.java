@@ -2,13 +2,16 @@
 package org.dmabuf.heap.linux.machine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,6 +29,12 @@ class HugePagesTest {
     void a_machine_with_20_pages_of_2_mib_of_which_10_are_free() throws IOException {
         pool("hugepages-2048kB", 20, 12, 2);
         pool("hugepages-1048576kB", 0, 0, 0);
+        defaultSize(2048);
+    }
+
+    private void defaultSize(int kib) throws IOException {
+        Files.writeString(
+                pools.resolve("meminfo"), "HugePages_Surp:        0\nHugepagesize:   %8d kB\nHugetlb: 0 kB\n".formatted(kib));
     }
 
     private void pool(String name, int all, int free, int promised) throws IOException {
@@ -61,12 +70,34 @@ class HugePagesTest {
                 refusal(1L << 30, 1L << 30).getMessage());
     }
 
+    /** Default sizes on arm64 with pages of 16 KiB and 64 KiB. */
+    @ParameterizedTest
+    @CsvSource({"32768, 32M", "524288, 512M"})
+    void the_setting_of_the_kernel_is_named_only_for_pages_of_its_default_size(int kib, String size)
+            throws IOException {
+        defaultSize(kib);
+        pool("hugepages-" + kib + "kB", 0, 0, 0);
+        String remedy = "; write 1 into " + pools + "/hugepages-" + kib + "kB/nr_hugepages (vm.nr_hugepages), or reserve"
+                + " them at boot (hugepagesz=" + size + " hugepages=1)";
+        String refused = refusal((long) kib << 10, (long) kib << 10).getMessage();
+        assertTrue(refused.endsWith(remedy), refused);
+        assertFalse(refusal(16 * PAGE, PAGE).getMessage().contains("vm.nr_hugepages"));
+    }
+
+    @Test
+    void without_a_default_size_only_the_file_of_the_pool_is_named() throws IOException {
+        Files.delete(pools.resolve("meminfo"));
+        assertFalse(refusal(16 * PAGE, PAGE).getMessage().contains("vm.nr_hugepages"));
+    }
+
     @Test
     void unknown_page_sizes_are_refused_with_the_known_ones() {
         HeapException refusal = refusal(16 * MIB, MIB);
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'camera': this machine has no pages of 1 MiB; it has 4 KiB, 2 MiB, 1 GiB", refusal.getMessage());
+                "heap 'camera': this machine has no pages of 1 MiB; it has " + Bytes.text(Bytes.PAGE)
+                        + ", 2 MiB, 1 GiB",
+                refusal.getMessage());
     }
 
     @ParameterizedTest

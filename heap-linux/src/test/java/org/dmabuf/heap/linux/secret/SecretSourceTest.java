@@ -122,7 +122,7 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ));
         assertEquals(Errno.EINVAL, refusal.errno());
         assertEquals(
-                "heap 'secure': a buffer of 64 KiB cannot be mapped by the process that made it"
+                "heap 'secure': a buffer of " + Bytes.text(SIZE) + " cannot be mapped by the process that made it"
                         + " (heap.mappable=false); send its descriptor to the process that may read it, or configure"
                         + " heap.mappable=true",
                 refusal.getMessage());
@@ -230,8 +230,8 @@ class SecretSourceTest {
             assertEquals(Errno.ENOMEM, refusal.errno());
             assertEquals(
                     "heap 'secure': " + Bytes.text(size) + " does not fit into the memory that this process may"
-                            + " lock (RLIMIT_MEMLOCK): 4 KiB left of 256 KiB; raise LimitMEMLOCK= in the unit or ulimit"
-                            + " -l, grant CAP_IPC_LOCK, or close buffers",
+                            + " lock (RLIMIT_MEMLOCK): " + Bytes.text(Bytes.PAGE) + " left of " + Bytes.text(ROOM)
+                            + "; raise LimitMEMLOCK= in the unit or ulimit -l, grant CAP_IPC_LOCK, or close buffers",
                     refusal.getMessage());
         }
         assertEquals(List.of(), calls);
@@ -248,14 +248,14 @@ class SecretSourceTest {
         "memfdSecret, ENOMEM, ENOMEM, close buffers",
         "memfdSecret, ENOSYS, ENOSYS, needs secretmem.enable=1",
         "memfdSecret, EPERM, EPERM, allow memfd_secret in",
-        "ftruncate, EINVAL, EINVAL, ftruncate refused a buffer of 64 KiB",
-        "open, ENOENT, ENOENT, open of /dev/zero refused a buffer of 64 KiB",
+        "ftruncate, EINVAL, EINVAL, ftruncate refused a buffer of SIZE",
+        "open, ENOENT, ENOENT, open of /dev/zero refused a buffer of SIZE",
         "open, EMFILE, EMFILE, LimitNOFILE=",
         "mmap, EAGAIN, ENOMEM, LimitMEMLOCK=", // RLIMIT_MEMLOCK, below the bytes that others have mapped
         "mmap, ENOMEM, EAGAIN, vm.max_map_count", // the process's limit, so another heap is no remedy
         "read, EFAULT, ENOMEM, the machine has memory for only 0 bytes of",
         "read, ENOMEM, ENOMEM, the machine has memory for only 0 bytes of",
-        "read, EBADF, EBADF, read of /dev/zero refused a buffer of 64 KiB"
+        "read, EBADF, EBADF, read of /dev/zero refused a buffer of SIZE"
     })
     void a_refused_call_is_reported_with_its_remedy_and_leaves_nothing(
             String call, Errno kernels, Errno expected, String sentence) throws IOException {
@@ -263,8 +263,8 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(expected, refusal.errno());
         assertTrue(refusal.getMessage().startsWith("heap 'secure': "), refusal.getMessage());
-        assertTrue(refusal.getMessage().contains("64 KiB"), refusal.getMessage());
-        assertTrue(refusal.getMessage().contains(sentence), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(Bytes.text(SIZE)), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains(sentence.replace("SIZE", Bytes.text(SIZE))), refusal.getMessage());
         assertEquals(before, held());
         source.allocate(HeapRequest.of(SIZE)).release();
     }
@@ -275,12 +275,13 @@ class SecretSourceTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(SIZE)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertEquals(
-                "heap 'secure': the machine has memory for only 12 KiB of a buffer of 64 KiB; ask for less, close"
-                        + " buffers, or raise LimitMEMLOCK= in the unit or ulimit -l, which some kernels apply even"
+                "heap 'secure': the machine has memory for only " + Bytes.text(3 * Bytes.PAGE) + " of a buffer of "
+                        + Bytes.text(SIZE) + "; ask for less, close buffers, or raise LimitMEMLOCK= in the unit or"
+                        + " ulimit -l, which some kernels apply even"
                         + " with CAP_IPC_LOCK",
                 refusal.getMessage());
         assertEquals(
-                List.of("read 65536", "read 61440", "read 61440", "read 53248"),
+                Stream.of(16, 15, 15, 13).map(pages -> "read " + pages * Bytes.PAGE).toList(),
                 calls.stream().filter(call -> call.startsWith("read")).toList());
     }
 

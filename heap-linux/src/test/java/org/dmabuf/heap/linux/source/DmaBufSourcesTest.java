@@ -76,7 +76,7 @@ class DmaBufSourcesTest {
             HeapException refusal =
                     assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(Bytes.PAGE)));
             assertEquals(Errno.ENOMEM, refusal.errno());
-            assertTrue(refusal.getMessage().contains("4 KiB does not fit"), refusal.getMessage());
+            assertTrue(refusal.getMessage().contains(Bytes.text(Bytes.PAGE) + " does not fit"), refusal.getMessage());
         }
         kernels.close();
     }
@@ -104,7 +104,7 @@ class DmaBufSourcesTest {
                 HeapException.class, () -> DmaHeapSource.openWithOwnMemory("video", "reserved", syscalls.calling()));
         assertEquals(Errno.ENOMEM, own.errno());
         assertEquals(
-                "heap 'video': 4 KiB is not free in one piece in the memory reserved for"
+                "heap 'video': " + Bytes.text(Bytes.PAGE) + " is not free in one piece in the memory reserved for"
                         + " /dev/dma_heap/reserved; ask for less, close buffers, or reserve more at boot (cma=, or"
                         + " the region in the device tree)",
                 own.getMessage());
@@ -142,7 +142,8 @@ class DmaBufSourcesTest {
         HeapException refusal = assertThrows(HeapException.class, () -> source.allocate(HeapRequest.of(2 * MIB + 1)));
         assertEquals(Errno.ENOMEM, refusal.errno()); // another heap may have memory for it
         assertEquals(
-                "heap 'camera': 2101248 bytes exceed udmabuf's limit for one exportable buffer, 2 MiB;"
+                "heap 'camera': " + (2 * MIB + Bytes.PAGE)
+                        + " bytes exceed udmabuf's limit for one exportable buffer, 2 MiB;"
                         + " write 3 or more into /sys/module/udmabuf/parameters/size_limit_mb"
                         + " (udmabuf.size_limit_mb= at boot), ask for less, or use ExportMode.NONE",
                 refusal.getMessage());

@@ -34,6 +34,8 @@ import org.junit.jupiter.api.Test;
  * the process continues. {@link MlockLimitTest} tests RLIMIT_MEMLOCK; the tests on a real kernel test udmabuf's limit.
  */
 class LimitsTest {
+    private static final String PAGE = Bytes.text(Bytes.PAGE);
+
     private static String meet(String limit, String... before) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(before));
         command.addAll(List.of(
@@ -85,7 +87,7 @@ class LimitsTest {
         assertTrue(lines.getFirst().endsWith(remedy), lines::toString);
         // Later, when the machine must be read again and no descriptor is free for that.
         assertEquals(
-                "EMFILE heap 'system': cannot check whether 4 KiB fits: open(/proc/meminfo) failed" + remedy,
+                "EMFILE heap 'system': cannot check whether " + PAGE + " fits: open(/proc/meminfo) failed" + remedy,
                 lines.get(1));
         assertEquals("served again", lines.get(2));
     }
@@ -93,33 +95,33 @@ class LimitsTest {
     @Test
     void at_the_mapping_limit_the_remedy_is_vm_max_map_count_and_no_other_heap_is_asked() throws Exception {
         assertEquals("""
-                ENOMEM heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                ENOMEM heap 'system': mmap refused a buffer of PAGE: cannot allocate memory; end arenas that are no \
                 longer needed, or raise vm.max_map_count
-                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                EAGAIN heap 'system': mmap refused a buffer of PAGE: cannot allocate memory; end arenas that are no \
                 longer needed, or raise vm.max_map_count
-                EAGAIN heap 'system': mmap refused a buffer of 4 KiB: cannot allocate memory; end arenas that are no \
+                EAGAIN heap 'system': mmap refused a buffer of PAGE: cannot allocate memory; end arenas that are no \
                 longer needed, or raise vm.max_map_count
                 served again
-                """, meet("mappings"));
+                """.replace("PAGE", PAGE), meet("mappings"));
     }
 
     @Test
     void at_the_limit_of_inotify_instances_the_remedy_is_to_raise_it() throws Exception {
         assertEquals("""
-                EMFILE heap 'system': inotify_init1 refused a buffer of 4 KiB: too many open files; raise \
+                EMFILE heap 'system': inotify_init1 refused a buffer of PAGE: too many open files; raise \
                 fs.inotify.max_user_instances, or close buffers and descriptors, or raise the process's limit (ulimit \
                 -n, LimitNOFILE= in a unit)
                 served again
-                """, meetInNamespace("watches", "max_inotify_instances", 0));
+                """.replace("PAGE", PAGE), meetInNamespace("watches", "max_inotify_instances", 0));
     }
 
     @Test
     void at_the_limit_of_inotify_watches_the_remedy_is_to_raise_it() throws Exception {
         assertEquals("""
-                ENOSPC heap 'system': inotify_add_watch refused a buffer of 4 KiB: no space left on device; raise \
+                ENOSPC heap 'system': inotify_add_watch refused a buffer of PAGE: no space left on device; raise \
                 fs.inotify.max_user_watches, or close exported buffers
                 served again
-                """, meetInNamespace("watches", "max_inotify_watches", 3));
+                """.replace("PAGE", PAGE), meetInNamespace("watches", "max_inotify_watches", 3));
     }
 
     /** Program of those processes. */
