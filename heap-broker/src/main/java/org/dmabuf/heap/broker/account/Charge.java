@@ -47,8 +47,10 @@ public final class Charge {
     private Charged buffer;
 
     private Optional<String> name = Optional.empty();
-    private Charge previous;
-    private Charge next;
+    /** The neighbours in the account's list, null at its ends. */
+    private Charge older;
+
+    private Charge newer;
 
     /**
      * Creates a charge of 0 bytes.
@@ -63,14 +65,6 @@ public final class Charge {
         this.returned = returned;
         this.since = since;
         this.site = site;
-    }
-
-    /** {@return the head of an empty ring of charges} */
-    static Charge ring() {
-        Charge head = new Charge(null, 0, List.of(), null);
-        head.previous = head;
-        head.next = head;
-        return head;
     }
 
     public ClientHeapAccount share() {
@@ -179,16 +173,23 @@ public final class Charge {
 
     // Under the lock of the account.
 
-    void link(Charge head) {
-        next = head;
-        previous = head.previous;
-        previous.next = this;
-        head.previous = this;
+    /** Links this charge before the newest one, which is null in an empty list. */
+    void link(Charge newest) {
+        older = newest;
+        if (newest != null) {
+            newest.newer = this;
+        }
     }
 
     void unlink() {
-        previous.next = next;
-        next.previous = previous;
+        if (older != null) {
+            older.newer = newer;
+        }
+        if (newer != null) {
+            newer.older = older;
+        }
+        older = null; // a client may keep a closed reference, which must not keep the charges of other buffers
+        newer = null;
         buffer = null;
     }
 
@@ -197,8 +198,8 @@ public final class Charge {
         buffer = null;
     }
 
-    Charge next() {
-        return next;
+    Charge older() {
+        return older;
     }
 
     Entry entry() {

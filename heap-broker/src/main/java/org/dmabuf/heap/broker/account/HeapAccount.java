@@ -30,8 +30,8 @@ public final class HeapAccount {
     /** Whether the limit is the one that the heap announced; guarded by this. */
     private boolean own;
 
-    /** Head of the ring of charges. */
-    private final Charge charges = Charge.ring();
+    /** The newest charge, from which the others are linked; null without charges. Guarded by this. */
+    private Charge newest;
 
     /**
      * Creates an account without charges.
@@ -113,7 +113,8 @@ public final class HeapAccount {
             share.counters.unreserve(reserved);
             counters.charge(size);
             share.counters.charge(size);
-            charge.link(charges);
+            charge.link(newest);
+            newest = charge;
         }
         return exceeded;
     }
@@ -127,6 +128,9 @@ public final class HeapAccount {
     public synchronized void uncharge(Charge charge, long size, boolean lingering) {
         counters.uncharge(size, lingering);
         charge.share().counters.uncharge(size, lingering);
+        if (newest == charge) {
+            newest = charge.older();
+        }
         charge.unlink();
     }
 
@@ -180,10 +184,10 @@ public final class HeapAccount {
     /** {@return every charge, oldest first} */
     public synchronized List<Charge.Entry> entries() {
         List<Charge.Entry> all = new ArrayList<>();
-        for (Charge charge = charges.next(); charge != charges; charge = charge.next()) {
+        for (Charge charge = newest; charge != null; charge = charge.older()) {
             all.add(charge.entry());
         }
-        return all;
+        return all.reversed();
     }
 
     /** Counts a request that this heap did not serve. */

@@ -15,19 +15,6 @@ import org.junit.jupiter.api.Test;
 
 /** Tests of the peaks of several monitors over the same accounts. */
 class PeaksTest {
-    /** Properties of a buffer that a charge needs. */
-    private record Sized(long size) implements Charged {
-        @Override
-        public Optional<String> name() {
-            return Optional.empty();
-        }
-
-        @Override
-        public Uses uses() {
-            return Uses.NONE;
-        }
-    }
-
     private final Ledger ledger = new Ledger();
     private final HeapAccount heap = ledger.open("system");
     private final ClientAccount client = ledger.enter(BrokerParts.bundle("org.example.camera"));
