@@ -99,7 +99,8 @@ class BackendTest {
                         + " failed:"
                         + " permission denied; give the node to a group that this process is in: the gateway's udev"
                         + " rule 60-dmaheap.rules gives it to dmaheap; and open(/dev/udmabuf) failed: no such file or"
-                        + " directory; load the module (modprobe udmabuf), or take a kernel that has CONFIG_UDMABUF]"),
+                        + " directory; take a kernel that has CONFIG_UDMABUF=y, and give a container the node"
+                        + " (--device=/dev/udmabuf)]"),
                 logged);
     }
 

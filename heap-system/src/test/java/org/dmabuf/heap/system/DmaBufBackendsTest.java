@@ -145,12 +145,12 @@ class DmaBufBackendsTest {
         "DMA_HEAP, ENOENT, /dev/dma_heap/system, CONFIG_DMABUF_HEAPS",
         "DMA_HEAP, ENODEV, /dev/dma_heap/system, CONFIG_DMABUF_HEAPS",
         "DMA_HEAP, EACCES, /dev/dma_heap/system, 60-dmaheap.rules",
-        "DMA_HEAP, EPERM, /dev/dma_heap/system, 60-dmaheap.rules",
+        "DMA_HEAP, EPERM, /dev/dma_heap/system, DeviceAllow=/dev/dma_heap/system rw",
         "DMA_HEAP, EMFILE, /dev/dma_heap/system, LimitNOFILE=",
-        "UDMABUF, ENOENT, /dev/udmabuf, modprobe udmabuf",
-        "UDMABUF, ENODEV, /dev/udmabuf, modprobe udmabuf",
+        "UDMABUF, ENOENT, /dev/udmabuf, CONFIG_UDMABUF=y",
+        "UDMABUF, ENODEV, /dev/udmabuf, --device=/dev/udmabuf",
         "UDMABUF, EACCES, /dev/udmabuf, 60-dmaheap.rules",
-        "UDMABUF, EPERM, /dev/udmabuf, 60-dmaheap.rules",
+        "UDMABUF, EPERM, /dev/udmabuf, --device=/dev/udmabuf",
         "UDMABUF, ENFILE, /dev/udmabuf, fs.file-max"
     })
     void a_device_that_does_not_open_is_named_with_a_remedy(Kind kind, Errno errno, String path, String remedy) {

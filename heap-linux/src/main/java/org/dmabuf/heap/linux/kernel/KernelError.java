@@ -124,10 +124,12 @@ public final class KernelError {
     }
 
     private static String remedy(String call, long size, Errno errno) {
-        Matcher device = DEVICE.matcher(call);
-        String ofDevice = device.matches() ? deviceRemedy(device.group(2), device.group(1).equals("("), errno) : "";
-        if (!ofDevice.isEmpty()) {
-            return ofDevice;
+        if (call.startsWith("open")) {
+            Matcher device = DEVICE.matcher(call);
+            String ofDevice = device.matches() ? deviceRemedy(device.group(2), device.group(1).equals("("), errno) : "";
+            if (!ofDevice.isEmpty()) {
+                return ofDevice;
+            }
         }
         if (call.startsWith("mlock ")) { // ENOMEM, EPERM and EAGAIN all stand for the limit
             return "; raise the process's limit of locked memory by that size (LimitMEMLOCK= in a unit, ulimit -l), or"
@@ -141,8 +143,8 @@ public final class KernelError {
             case ENFILE -> "; close files in other processes, or raise fs.file-max";
             case ENOMEM ->
                 call.equals("mmap")
-                        ? "; " + SHORTAGE.remedyForMapping(size)
-                        : "; " + SHORTAGE.remedyForMemory();
+                        ? "; ".concat(SHORTAGE.remedyForMapping(size))
+                        : "; ".concat(SHORTAGE.remedyForMemory());
             case EFBIG ->
                 "; raise the process's limit of file sizes, which applies to memfds (LimitFSIZE= in a unit, ulimit -f)";
             case ENOBUFS -> "; the kernel is short of memory: repeat the call later";
@@ -156,7 +158,7 @@ public final class KernelError {
             case ENAMETOOLONG -> call.startsWith("connect") ? "; a socket's path has at most 107 bytes" : "";
             case ENOSPC ->
                 switch (call) {
-                    case "fallocate" -> "; " + SHORTAGE.remedyForMemory();
+                    case "fallocate" -> "; ".concat(SHORTAGE.remedyForMemory());
                     case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
                     default -> "";
                 };

@@ -215,14 +215,6 @@ class MachineMemoryTest {
     }
 
     @Test
-    void without_a_figure_nothing_is_available() throws IOException {
-        Files.delete(proc.resolve("meminfo"));
-        assertEquals(0, read().available());
-        write(proc.resolve("meminfo"), "MemTotal:        4194304 kB\n"); // a kernel before 3.14
-        assertEquals(0, read().available());
-    }
-
-    @Test
     void malformed_lines_are_ignored() throws IOException {
         inCgroup("nonsense\n\n0::/gateway\n");
         limit2("gateway", "" + 512 * MIB, 200 * MIB, 0);
