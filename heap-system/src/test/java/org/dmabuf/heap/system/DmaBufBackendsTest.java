@@ -177,7 +177,7 @@ class DmaBufBackendsTest {
         "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
         "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit, so another heap is no remedy
-        "UDMABUF, madvise, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
+        "UDMABUF, madvise, ENOMEM, ENOMEM, madvise(MADV_POPULATE), close buffers",
         "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
         "UDMABUF, udmabufCreate, ENOMEM, ENOMEM, ioctl(UDMABUF_CREATE), close buffers",
         "UDMABUF, udmabufCreate, EMFILE, EMFILE, ioctl(UDMABUF_CREATE), LimitNOFILE=",

@@ -95,6 +95,11 @@ class MemfdSourceTest {
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertTrue(refusal.getMessage().contains("cannot allocate memory; ask for less"), refusal.getMessage());
         buffer.release();
+
+        HeapRequest kept = HeapRequest.of(Bytes.PAGE).withExport(ExportMode.READ_ONLY);
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> source.allocate(kept)).errno());
     }
 
     @ParameterizedTest
