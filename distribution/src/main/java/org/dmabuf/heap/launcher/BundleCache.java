@@ -80,7 +80,8 @@ final class BundleCache implements AutoCloseable {
             e.addSuppressed(notThere);
             throw Failure.of(
                     "creating the bundle cache failed in " + preferred + " (" + Sentence.of(notThere) + ") and in "
-                            + otherwise + " (" + Sentence.of(e) + "); make one of them writable, with 1 MiB of free space",
+                            + otherwise + " (" + Sentence.of(e)
+                            + "); make one of them writable, with 1 MiB of free space",
                     e);
         }
     }

@@ -34,7 +34,8 @@ final class Sentence {
             return kind;
         }
         if (root instanceof OutOfMemoryError && message.startsWith(NO_THREAD)) {
-            return NO_THREAD + "; raise the limit of threads (TasksMax= in the unit, pids.max of the cgroup, ulimit -u)";
+            return NO_THREAD
+                    + "; raise the limit of threads (TasksMax= in the unit, pids.max of the cgroup, ulimit -u)";
         }
         if (root instanceof FileSystemException failed && failed.getReason() == null) {
             return (root instanceof AccessDeniedException ? "permission denied" : kind) + ": " + message;

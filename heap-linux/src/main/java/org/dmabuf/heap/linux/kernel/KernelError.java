@@ -17,8 +17,8 @@ public final class KernelError {
     /** Name of a system call, with which each message begins. */
     private static final Pattern NAME = Pattern.compile("[a-z_0-9]+");
     /**
-     * Calls for which every process has permission, on memory of its own. All kernels that run Java have them, so only a
-     * sandbox refuses them.
+     * Calls for which every process has permission, on memory of its own. All kernels that run Java have them, so only
+     * a sandbox refuses them.
      */
     private static final Set<String> UNPRIVILEGED = Set.of(
             "accept4",
@@ -107,6 +107,11 @@ public final class KernelError {
      */
     public static String text(String call, int result) {
         return call + " failed: " + cause(call, 0, result);
+    }
+
+    /** {@return the remedy for a lack of memory, which is a limit of the machine or of promises} */
+    public static String remedyForMemory() {
+        return SHORTAGE.remedyForMemory();
     }
 
     /**

@@ -31,7 +31,8 @@ final class ShortageCause {
             if (limit.isPresent() && size > limit.getAsLong() - mapped()) {
                 return String.join(
                         "",
-                        "end arenas that are no longer needed, or raise the process's limit of address space, which is ",
+                        "end arenas that are no longer needed, or raise the process's limit of address space, ",
+                        "which is ",
                         Bytes.text(limit.getAsLong()),
                         " (LimitAS= in a unit, ulimit -v)");
             }

@@ -12,7 +12,8 @@ import java.util.Optional;
 import org.dmabuf.heap.linux.libc.Libc;
 
 /**
- * Memory of the machine by sysinfo(2), which works without /proc. It does not count page cache that the kernel can drop.
+ * Memory of the machine by sysinfo(2), which works without /proc. It does not count page cache that the kernel can
+ * drop.
  *
  * @param total bytes of memory
  * @param free bytes without content

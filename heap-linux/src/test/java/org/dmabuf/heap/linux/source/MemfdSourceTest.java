@@ -23,7 +23,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Tests of a source's reservations of the machine's memory, and of refused calls. The contract of heap-tck checks its buffers. */
+/**
+ * Tests of a source's reservations of the machine's memory, and of refused calls. The contract of heap-tck checks its
+ * buffers.
+ */
 class MemfdSourceTest {
     private static final long ROOM = 10 * Bytes.PAGE;
 
