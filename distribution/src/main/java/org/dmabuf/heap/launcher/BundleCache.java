@@ -42,6 +42,9 @@ final class BundleCache implements AutoCloseable {
     /** Number of attempts: another gateway that starts at the same moment may remove a folder that has no lock yet. */
     private static final int ATTEMPTS = 100;
 
+    /** More than the framework writes while it starts. */
+    private static final int TRIAL_BYTES = 1 << 20;
+
     private static final Logger LOG = LoggerFactory.getLogger("org.dmabuf.heap.gateway");
 
     private final Path folder;
@@ -77,7 +80,8 @@ final class BundleCache implements AutoCloseable {
             e.addSuppressed(notThere);
             throw Failure.of(
                     "creating the bundle cache failed in " + preferred + " (" + Sentence.of(notThere) + ") and in "
-                            + otherwise + " (" + Sentence.of(e) + "); make one of them writable",
+                            + otherwise + " (" + Sentence.of(e)
+                            + "); make one of them writable, with 1 MiB of free space",
                     e);
         }
     }
@@ -101,6 +105,7 @@ final class BundleCache implements AutoCloseable {
         boolean made = false;
         try {
             Files.createDirectory(cache.folder, PRIVATE_FOLDER);
+            requireSpace(top.resolve("trial"));
             leftovers.deleteExcept(top);
             made = true;
         } finally {
@@ -109,6 +114,16 @@ final class BundleCache implements AutoCloseable {
             }
         }
         return cache;
+    }
+
+    /** A full file system still has space for folders. The framework would then fail at each of its files. */
+    private static void requireSpace(Path trial) throws IOException {
+        try {
+            Files.write(trial, new byte[TRIAL_BYTES], StandardOpenOption.CREATE_NEW);
+        } catch (IOException e) {
+            throw new FileSystemException(trial.toString(), null, "writing 1 MiB failed: " + Sentence.of(e));
+        }
+        Files.delete(trial);
     }
 
     /** Another user who may rename entries of the parent could replace the folder by one of their own. */

@@ -9,6 +9,13 @@ import org.osgi.framework.BundleException;
 
 /** Text of an exception for a user: its message on one {@link Printable} line, without a stack trace. */
 final class Sentence {
+    /** Java's message for a thread that the kernel refused, without Java's guess at the reason. */
+    private static final String NO_THREAD = "unable to create native thread";
+
+    /** Remedy for a thread that the kernel refused. */
+    static final String THREAD_REMEDY =
+            "raise the limit of threads (TasksMax= in the unit, pids.max of the cgroup, ulimit -u)";
+
     private Sentence() {}
 
     /**
@@ -28,6 +35,9 @@ final class Sentence {
         String message = message(root);
         if (message == null || message.isBlank()) {
             return kind;
+        }
+        if (root instanceof OutOfMemoryError && message.startsWith(NO_THREAD)) {
+            return NO_THREAD + "; " + THREAD_REMEDY;
         }
         if (root instanceof FileSystemException failed && failed.getReason() == null) {
             return (root instanceof AccessDeniedException ? "permission denied" : kind) + ": " + message;

@@ -64,6 +64,16 @@ class SentenceTest {
     }
 
     @Test
+    void a_thread_that_the_kernel_refuses_has_a_remedy_instead_of_a_guess() {
+        assertEquals(
+                "unable to create native thread; raise the limit of threads (TasksMax= in the unit, pids.max of the"
+                        + " cgroup, ulimit -u)",
+                Sentence.of(new OutOfMemoryError(
+                        "unable to create native thread: possibly out of memory or process/resource limits reached")));
+        assertEquals("Java heap space", Sentence.of(new OutOfMemoryError("Java heap space")));
+    }
+
+    @Test
     void several_lines_become_one() {
         assertEquals("first second", Sentence.of(new IllegalStateException("first\n  second\n")));
     }

@@ -145,12 +145,12 @@ class DmaBufBackendsTest {
         "DMA_HEAP, ENOENT, /dev/dma_heap/system, CONFIG_DMABUF_HEAPS",
         "DMA_HEAP, ENODEV, /dev/dma_heap/system, CONFIG_DMABUF_HEAPS",
         "DMA_HEAP, EACCES, /dev/dma_heap/system, 60-dmaheap.rules",
-        "DMA_HEAP, EPERM, /dev/dma_heap/system, 60-dmaheap.rules",
+        "DMA_HEAP, EPERM, /dev/dma_heap/system, DeviceAllow=/dev/dma_heap/system rw",
         "DMA_HEAP, EMFILE, /dev/dma_heap/system, LimitNOFILE=",
-        "UDMABUF, ENOENT, /dev/udmabuf, modprobe udmabuf",
-        "UDMABUF, ENODEV, /dev/udmabuf, modprobe udmabuf",
+        "UDMABUF, ENOENT, /dev/udmabuf, CONFIG_UDMABUF=y",
+        "UDMABUF, ENODEV, /dev/udmabuf, --device=/dev/udmabuf",
         "UDMABUF, EACCES, /dev/udmabuf, 60-dmaheap.rules",
-        "UDMABUF, EPERM, /dev/udmabuf, 60-dmaheap.rules",
+        "UDMABUF, EPERM, /dev/udmabuf, --device=/dev/udmabuf",
         "UDMABUF, ENFILE, /dev/udmabuf, fs.file-max"
     })
     void a_device_that_does_not_open_is_named_with_a_remedy(Kind kind, Errno errno, String path, String remedy) {
@@ -177,7 +177,7 @@ class DmaBufBackendsTest {
         "UDMABUF, fallocate, ENOSPC, ENOMEM, fallocate, ask for less",
         "UDMABUF, fcntl, EPERM, EPERM, fcntl(F_ADD_SEALS), a seal forbids it",
         "UDMABUF, mmap, ENOMEM, EAGAIN, mmap, vm.max_map_count", // the process's limit, so another heap is no remedy
-        "UDMABUF, madvise, EFAULT, EFAULT, madvise(MADV_POPULATE), ''",
+        "UDMABUF, madvise, ENOMEM, ENOMEM, madvise(MADV_POPULATE), close buffers",
         "UDMABUF, udmabufCreate, EINVAL, EINVAL, ioctl(UDMABUF_CREATE), size_limit_mb",
         "UDMABUF, udmabufCreate, ENOMEM, ENOMEM, ioctl(UDMABUF_CREATE), close buffers",
         "UDMABUF, udmabufCreate, EMFILE, EMFILE, ioctl(UDMABUF_CREATE), LimitNOFILE=",

@@ -12,6 +12,9 @@ import org.dmabuf.heap.linux.text.Printable;
  * launcher has its own copy, because it works without this bundle.
  */
 final class Sentence {
+    /** Java's message for a thread that the kernel refused, without Java's guess at the reason. */
+    private static final String NO_THREAD = "unable to create native thread";
+
     private Sentence() {}
 
     static String of(Throwable thrown) {
@@ -29,6 +32,10 @@ final class Sentence {
         String message = message(root);
         if (message == null || message.isBlank()) {
             return kind;
+        }
+        if (root instanceof OutOfMemoryError && message.startsWith(NO_THREAD)) {
+            return NO_THREAD
+                    + "; raise the limit of threads (TasksMax= in the unit, pids.max of the cgroup, ulimit -u)";
         }
         if (root instanceof FileSystemException failed && failed.getReason() == null) {
             return (root instanceof AccessDeniedException ? "permission denied" : kind) + ": " + message;

@@ -17,8 +17,8 @@ public final class KernelError {
     /** Name of a system call, with which each message begins. */
     private static final Pattern NAME = Pattern.compile("[a-z_0-9]+");
     /**
-     * Calls for which every process has permission, on memory of its own. All kernels that run Java have them, so only a
-     * sandbox refuses them.
+     * Calls for which every process has permission, on memory of its own. All kernels that run Java have them, so only
+     * a sandbox refuses them.
      */
     private static final Set<String> UNPRIVILEGED = Set.of(
             "accept4",
@@ -109,6 +109,11 @@ public final class KernelError {
         return call + " failed: " + cause(call, 0, result);
     }
 
+    /** {@return the remedy for a lack of memory, which is a limit of the machine or of promises} */
+    public static String remedyForMemory() {
+        return SHORTAGE.remedyForMemory();
+    }
+
     /**
      * Joins instead of concatenating: the first use of a concatenation defines a class, for which there may be no
      * memory during a shortage.
@@ -124,10 +129,10 @@ public final class KernelError {
     }
 
     private static String remedy(String call, long size, Errno errno) {
-        Matcher device = DEVICE.matcher(call);
         String ofDevice = "";
-        if (device.matches()) {
-            ofDevice = deviceRemedy(device.group(2), device.group(1).equals("("), errno);
+        if (call.startsWith("open")) {
+            Matcher device = DEVICE.matcher(call);
+            ofDevice = device.matches() ? deviceRemedy(device.group(2), device.group(1).equals("("), errno) : "";
         } else if (call.contains(" of /dev/")) {
             ofDevice = ioctlRemedy(errno);
         }
@@ -146,8 +151,8 @@ public final class KernelError {
             case ENFILE -> "; close files in other processes, or raise fs.file-max";
             case ENOMEM ->
                 call.equals("mmap")
-                        ? "; " + SHORTAGE.remedyForMapping(size)
-                        : "; " + SHORTAGE.remedyForMemory();
+                        ? "; ".concat(SHORTAGE.remedyForMapping(size))
+                        : "; ".concat(SHORTAGE.remedyForMemory());
             case EFBIG ->
                 "; raise the process's limit of file sizes, which applies to memfds (LimitFSIZE= in a unit, ulimit -f)";
             case ENOBUFS -> "; the kernel is short of memory: repeat the call later";
@@ -161,7 +166,7 @@ public final class KernelError {
             case ENAMETOOLONG -> call.startsWith("connect") ? "; a socket's path has at most 107 bytes" : "";
             case ENOSPC ->
                 switch (call) {
-                    case "fallocate" -> "; " + SHORTAGE.remedyForMemory();
+                    case "fallocate" -> "; ".concat(SHORTAGE.remedyForMemory());
                     case "inotify_add_watch" -> "; raise fs.inotify.max_user_watches, or close exported buffers";
                     default -> "";
                 };

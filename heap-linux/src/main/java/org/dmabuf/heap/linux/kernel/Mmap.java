@@ -20,6 +20,8 @@ public final class Mmap {
     public static final int MADV_POPULATE_READ = 22; // since 5.14, EINVAL before
     public static final int MADV_POPULATE_WRITE = 23;
 
+    private static final String POPULATE = "madvise(MADV_POPULATE)";
+
     /** Bytes that one page of a page table maps, with 8 bytes for each page: 2 MiB on pages of 4 KiB. */
     private static final long LARGE = Bytes.PAGE / Long.BYTES * Bytes.PAGE;
 
@@ -44,6 +46,9 @@ public final class Mmap {
         int result = populate(mapping, access);
         if (result < 0 && !isUnable(result)) {
             unmap(mapping);
+            if (result == -Errno.EFAULT.number() && syscalls.size(fd) < size) { // its owner has shortened it
+                throw KernelError.of(heap, size, POPULATE, result);
+            }
             throw notPopulated(heap, size, result);
         }
         return mapping;
@@ -57,23 +62,24 @@ public final class Mmap {
      *     would not help; {@link Errno#EINTR} when the thread was interrupted between two {@linkplain Pieces pieces}
      */
     public MemorySegment mapToKeep(String heap, int fd, long size) {
+        MemorySegment mapping;
         try {
-            MemorySegment mapping = mapUnpopulated(heap, fd, size, Access.READ_WRITE, AlignedMapping::mapMemfd);
-            boolean kept = false;
-            try {
-                int result = populateInPieces(heap, mapping);
-                if (result < 0) {
-                    throw notPopulated(heap, size, result);
-                }
-                kept = true;
-                return mapping;
-            } finally {
-                if (!kept) {
-                    unmap(mapping);
-                }
-            }
+            mapping = mapEmpty(heap, fd, size);
         } catch (HeapException e) {
             throw KernelError.ofMapping(heap, e);
+        }
+        boolean kept = false;
+        try {
+            int result = populateInPieces(heap, mapping);
+            if (result < 0) {
+                throw notPopulated(heap, size, result);
+            }
+            kept = true;
+            return mapping;
+        } finally {
+            if (!kept) {
+                unmap(mapping);
+            }
         }
     }
 
@@ -145,7 +151,7 @@ public final class Mmap {
     private static HeapException notPopulated(String heap, long size, int result) {
         // An access would raise SIGBUS. The cause is a page that the machine does not promise (strict overcommit).
         int cause = result == -Errno.EFAULT.number() ? -Errno.ENOMEM.number() : result;
-        return KernelError.of(heap, size, "madvise(MADV_POPULATE)", cause);
+        return KernelError.of(heap, size, POPULATE, cause);
     }
 
     private int populate(MemorySegment mapping, Access access) {

@@ -4,7 +4,10 @@ package org.dmabuf.heap.linux.kernel;
 import java.nio.file.Path;
 import java.util.OptionalLong;
 
-/** A limit of this process (setrlimit(2)) that the kernel applies to its memory. */
+/**
+ * A limit of this process (setrlimit(2)) that the kernel applies to its memory. The reading uses neither streams nor
+ * concatenations, because there may be no memory for their classes at the limit.
+ */
 public enum ProcessLimit {
     /** Largest file in bytes (RLIMIT_FSIZE), which applies to memfds. */
     FILE_SIZE("Max file size"),
@@ -39,12 +42,20 @@ public enum ProcessLimit {
      * @param limits content of {@code /proc/self/limits}
      */
     public OptionalLong of(String limits) {
-        return limits.lines()
-                .filter(line -> line.startsWith(label))
-                .map(line -> line.substring(label.length()).strip().split("\\s+", 2)[0])
-                .filter(soft -> !soft.equals("unlimited"))
-                .mapToLong(Long::parseUnsignedLong)
-                .map(bytes -> bytes < 0 ? Long.MAX_VALUE : bytes)
-                .findFirst();
+        int at = limits.startsWith(label) ? 0 : limits.indexOf("\n".concat(label)) + 1;
+        if (at == 0 && !limits.startsWith(label)) {
+            return OptionalLong.empty();
+        }
+        int from = at + label.length();
+        while (limits.startsWith(" ", from)) {
+            from++;
+        }
+        int end = limits.indexOf(' ', from);
+        String soft = end < 0 ? "unlimited" : limits.substring(from, end);
+        if (soft.equals("unlimited")) {
+            return OptionalLong.empty();
+        }
+        long bytes = Long.parseUnsignedLong(soft);
+        return OptionalLong.of(bytes < 0 ? Long.MAX_VALUE : bytes);
     }
 }

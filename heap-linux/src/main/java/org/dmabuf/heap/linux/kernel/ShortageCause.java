@@ -8,7 +8,7 @@ import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Finder of the limit behind ENOMEM, which is the kernel's answer to several limits. It reads /proc, and assumes the
- * most common limit if that cannot be read.
+ * most common limit if that cannot be read. It joins texts for the reason that {@link KernelError} gives.
  */
 final class ShortageCause {
     private static final String STRICT = "2";
@@ -29,8 +29,12 @@ final class ShortageCause {
         try {
             OptionalLong limit = ProcessLimit.ADDRESS_SPACE.in(proc);
             if (limit.isPresent() && size > limit.getAsLong() - mapped()) {
-                return "end arenas that are no longer needed, or raise the process's limit of address space, which is " + Bytes.text(limit.getAsLong())
-                        + " (LimitAS= in a unit, ulimit -v)";
+                return String.join(
+                        "",
+                        "end arenas that are no longer needed, or raise the process's limit of address space, ",
+                        "which is ",
+                        Bytes.text(limit.getAsLong()),
+                        " (LimitAS= in a unit, ulimit -v)");
             }
         } catch (HeapException e) {
             // No descriptor is left to read with.
@@ -52,8 +56,9 @@ final class ShortageCause {
     }
 
     private long mapped() {
-        String pages = read("self/statm").split(" ", 2)[0];
-        return pages.isEmpty() ? 0 : Long.parseLong(pages) * Bytes.PAGE;
+        String statm = read("self/statm");
+        int end = statm.indexOf(' ');
+        return end < 0 ? 0 : Long.parseLong(statm.substring(0, end)) * Bytes.PAGE;
     }
 
     private String read(String file) {

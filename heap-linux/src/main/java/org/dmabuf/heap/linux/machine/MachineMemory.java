@@ -3,8 +3,10 @@ package org.dmabuf.heap.linux.machine;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.kernel.ProcFile;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -13,7 +15,8 @@ import org.dmabuf.heap.linux.text.Bytes;
  * Reader of the memory that this process may still allocate: MemAvailable, and the limits of each cgroup above the
  * process, of version 2 or 1. Page cache that the kernel can drop does not count as used; otherwise reading a large
  * file would look like a loss of memory. Shareable memory counts with its existing pages or with the full size of this
- * process's buffers, whichever is larger.
+ * process's buffers, whichever is larger. If /proc/meminfo is hidden, memory without any content counts instead of
+ * MemAvailable. Under strict overcommit, memory that the machine has promised counts as used.
  *
  * <p>The cgroup is determined at the first reading, and again after the process was moved. One thread at a time may
  * call {@link #read}.
@@ -23,6 +26,8 @@ public final class MachineMemory {
 
     /** Version 1 writes "no limit" as nearly 2^63. */
     private static final long NO_LIMIT = 1L << 62;
+
+    private static final long STRICT_OVERCOMMIT = 2;
 
     /**
      * Snapshot of one limit.
@@ -50,6 +55,7 @@ public final class MachineMemory {
 
     private final Path proc;
     private final LongSupplier cgroupId;
+    private final Supplier<Optional<SystemMemory>> system;
     private String membership = "";
     private OwnCgroup cgroup = new OwnCgroup(true, List.of(), "");
 
@@ -62,8 +68,13 @@ public final class MachineMemory {
      * @param cgroupId returns the inode of the own cgroup's directory, or {@link CgroupId#UNKNOWN}
      */
     public MachineMemory(Path proc, LongSupplier cgroupId) {
+        this(proc, cgroupId, SystemMemory::read);
+    }
+
+    MachineMemory(Path proc, LongSupplier cgroupId, Supplier<Optional<SystemMemory>> system) {
         this.proc = proc;
         this.cgroupId = cgroupId;
+        this.system = system;
     }
 
     /**
@@ -93,9 +104,8 @@ public final class MachineMemory {
     private Bound machine(long held) {
         String meminfo = ProcFile.read(proc.resolve("meminfo")).orElse("");
         OptionalLong figure = field(meminfo, "MemAvailable:", 1024);
-        if (figure.isEmpty()) { // without the figure nothing can be refused
-            return new Bound(
-                    0, "the machine's MemAvailable, which is not in " + proc.resolve("meminfo"), Long.MAX_VALUE);
+        if (figure.isEmpty()) {
+            return system.get().map(memory -> free(memory, held)).orElse(Bound.NONE);
         }
         long available = figure.getAsLong();
         String limit = "the machine's MemAvailable";
@@ -106,14 +116,40 @@ public final class MachineMemory {
             available = Math.max(0, available - contiguous);
             limit += " less its CmaFree";
         }
+        OptionalLong promised = promised(meminfo);
+        if (promised.isPresent() && promised.getAsLong() < available) {
+            available = promised.getAsLong();
+            limit = "the machine's CommitLimit, which vm.overcommit_memory = 2 applies (raise vm.overcommit_ratio, or"
+                    + " add swap)";
+        }
         long absent = absent(held, field(meminfo, "Shmem:", 1024));
         return new Bound(available - absent, limit + note(absent), Long.MAX_VALUE);
     }
 
+    private Bound free(SystemMemory memory, long held) {
+        long absent = absent(held, OptionalLong.of(memory.shared()));
+        String limit = "the machine's free memory, which counts instead of MemAvailable because "
+                + proc.resolve("meminfo") + " is hidden (show all of /proc: ProcSubset=all in a unit)";
+        return new Bound(memory.free() - absent, limit + note(absent), Long.MAX_VALUE);
+    }
+
+    /** {@return bytes that the machine may still promise; empty unless overcommit is strict} */
+    private OptionalLong promised(String meminfo) {
+        OptionalLong limit = field(meminfo, "CommitLimit:", 1024);
+        OptionalLong used = field(meminfo, "Committed_AS:", 1024);
+        return limit.isPresent()
+                        && used.isPresent()
+                        && number(proc.resolve("sys/vm/overcommit_memory")).orElse(0) == STRICT_OVERCOMMIT
+                ? OptionalLong.of(limit.getAsLong() - used.getAsLong())
+                : OptionalLong.empty();
+    }
+
     /** {@return the machine's total memory in bytes; 0 when it cannot be read} */
     public long total() {
-        return field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024)
-                .orElse(0);
+        OptionalLong shown = field(ProcFile.read(proc.resolve("meminfo")).orElse(""), "MemTotal:", 1024);
+        return shown.isPresent()
+                ? shown.getAsLong()
+                : system.get().map(SystemMemory::total).orElse(0L);
     }
 
     private Bound second(Path folder, long held) {

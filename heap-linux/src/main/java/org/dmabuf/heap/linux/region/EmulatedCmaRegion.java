@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.region;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.QuietLog;
+import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.kernel.DmaBufSync;
 import org.dmabuf.heap.linux.kernel.Udmabuf;
@@ -135,7 +136,7 @@ final class EmulatedCmaRegion extends Region {
             throw HeapException.of(
                     Errno.ENOMEM,
                     heap,
-                    "the machine has no memory for " + Bytes.text(size) + "; ask for less, or close buffers");
+                    "the machine has no memory for " + Bytes.text(size) + "; " + KernelError.remedyForMemory());
         }
     }
 

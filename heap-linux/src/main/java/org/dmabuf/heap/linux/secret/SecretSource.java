@@ -14,6 +14,7 @@ import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.kernel.Pieces;
 import org.dmabuf.heap.linux.machine.MlockLimit;
+import org.dmabuf.heap.linux.source.MemfdUsage;
 import org.dmabuf.heap.linux.source.MemorySource;
 import org.dmabuf.heap.linux.source.RequestValidator;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -133,10 +134,11 @@ public final class SecretSource implements MemorySource {
 
     @Override
     public HeapUsage usage() {
-        long free = headroom.available();
+        HeapUsage usage = MemfdUsage.of(headroom, Long.MAX_VALUE);
+        long free = usage.free().orElseThrow();
         return locked.isLimited()
-                ? HeapUsage.unknown().withCapacity(locked.limit()).withFree(Math.min(free, locked.left()))
-                : HeapUsage.unknown().withFree(free);
+                ? usage.withCapacity(locked.limit()).withFree(Math.min(free, locked.left()))
+                : usage;
     }
 
     /** Does nothing, because the source holds nothing between allocations. */

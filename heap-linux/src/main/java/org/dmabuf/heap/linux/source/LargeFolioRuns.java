@@ -106,10 +106,7 @@ final class LargeFolioRuns implements Runs {
 
     @Override
     public HeapUsage usage() {
-        long free = headroom.available();
-        return HeapUsage.unknown()
-                .withFree(free)
-                .withLargestFree(Math.min(free, PhysicalRun.BYTES))
+        return MemfdUsage.of(headroom, PhysicalRun.BYTES)
                 .withInLargeFolios(folios.held().get());
     }
 }

@@ -3,7 +3,6 @@ package org.dmabuf.heap.linux.source;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
-import java.util.OptionalLong;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -16,7 +15,6 @@ import org.dmabuf.heap.linux.kernel.LargeFolios;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.kernel.NewMemfd;
-import org.dmabuf.heap.linux.kernel.ProcessLimit;
 import org.dmabuf.heap.linux.machine.PhysicalMemory;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
@@ -121,10 +119,7 @@ public final class MemfdSource implements MemorySource {
 
     @Override
     public HeapUsage usage() {
-        long free = headroom.available();
-        OptionalLong largest = ProcessLimit.FILE_SIZE.now();
-        HeapUsage usage = HeapUsage.unknown().withFree(free);
-        return (largest.isPresent() ? usage.withLargestFree(Math.min(free, largest.getAsLong())) : usage)
+        return MemfdUsage.of(headroom, Long.MAX_VALUE)
                 .withInLargeFolios(folios.held().get());
     }
 

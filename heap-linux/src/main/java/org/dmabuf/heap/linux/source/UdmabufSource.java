@@ -131,10 +131,7 @@ public final class UdmabufSource implements MemorySource {
 
     @Override
     public HeapUsage usage() {
-        long free = headroom.available();
-        return HeapUsage.unknown()
-                .withFree(free)
-                .withLargestFree(Math.min(free, udmabuf.limit()))
+        return MemfdUsage.of(headroom, udmabuf.limit())
                 .withInLargeFolios(folios.held().get());
     }
 

@@ -164,6 +164,11 @@ class MappingsTest {
         syscalls.answer("madvise", -Errno.EFAULT.number());
         try (Arena arena = Arena.ofConfined()) {
             HeapException refusal = assertThrows(HeapException.class, () -> mappings.map(fd, SIZE, Access.READ, arena));
+            assertEquals(Errno.ENOMEM, refusal.errno());
+            assertEquals(0, mappings());
+
+            syscalls.answer("size", SIZE - 1L); // another process has shortened the file
+            refusal = assertThrows(HeapException.class, () -> mappings.map(fd, SIZE, Access.READ, arena));
             assertEquals(Errno.EFAULT, refusal.errno());
             assertEquals(0, mappings());
         }

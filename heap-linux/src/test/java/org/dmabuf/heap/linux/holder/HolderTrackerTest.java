@@ -44,6 +44,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Tests with the kernel's memfds. A dma-buf is represented by a memfd whose count of holders a test sets. */
 class HolderTrackerTest {
@@ -392,6 +393,16 @@ class HolderTrackerTest {
         assertTrue(refusal.getMessage().startsWith("heap 'camera': "), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("8 KiB"), refusal.getMessage());
         assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"EPERM", "EACCES", "ENOSYS"})
+    void a_sandbox_is_reported_with_its_remedy_and_leaks_nothing(Errno errno) {
+        OwnedFd fd = memfd(syscalls);
+        refused(kernel.eventfd, errno, "permit eventfd2 in SystemCallFilter=", fd);
+        refused(kernel.inotify, errno, "permit inotify_init1 in SystemCallFilter=", fd);
+        refused(kernel.addWatch, errno, "permit inotify_add_watch in SystemCallFilter=", fd);
+        fd.close();
     }
 
     @Test

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.dmabuf.heap.linux.daemon.RecordedLog;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -211,14 +212,6 @@ class MachineMemoryTest {
         memory.read(0);
         limit2("gateway", "" + 512 * MIB, 300 * MIB, 0);
         assertEquals(212 * MIB, read(memory, 0).available());
-    }
-
-    @Test
-    void without_a_figure_nothing_is_available() throws IOException {
-        Files.delete(proc.resolve("meminfo"));
-        assertEquals(0, read().available());
-        write(proc.resolve("meminfo"), "MemTotal:        4194304 kB\n"); // a kernel before 3.14
-        assertEquals(0, read().available());
     }
 
     @Test
@@ -448,6 +441,62 @@ class MachineMemoryTest {
             List<String> listed = Files.readAllLines(cgroup.levels().getFirst().resolve("cgroup.procs"));
             assertTrue(listed.contains(Long.toString(ProcessHandle.current().pid())), cgroup::toString);
         }
+    }
+
+    @Test
+    void without_meminfo_the_free_memory_counts_and_is_not_zero() throws IOException {
+        Files.delete(proc.resolve("meminfo"));
+        MachineMemory hidden = hidden(Optional.of(new SystemMemory(4096 * MIB, 200 * MIB, 50 * MIB)));
+        assertEquals(200 * MIB, read(hidden, 0).available());
+        assertEquals(170 * MIB, read(hidden, 80 * MIB).available(), "30 MiB of the held memory have no pages");
+        assertTrue(read(hidden, 0).limit().contains("ProcSubset=all"), read(hidden, 0).limit());
+        assertEquals(4096 * MIB, hidden.total());
+    }
+
+    @Test
+    void a_meminfo_without_the_figure_counts_as_hidden() throws IOException {
+        write(proc.resolve("meminfo"), "MemTotal:        4194304 kB\n");
+        MachineMemory hidden = hidden(Optional.of(new SystemMemory(1, 200 * MIB, 0)));
+        assertEquals(200 * MIB, read(hidden, 0).available());
+        assertEquals(4096 * MIB, hidden.total());
+    }
+
+    @Test
+    void unknown_memory_is_not_zero() throws IOException {
+        Files.delete(proc.resolve("meminfo"));
+        inCgroup("0::/gateway\n");
+        limit2("gateway", "" + 512 * MIB, 0, 0);
+        MachineMemory unknown = hidden(Optional.empty());
+        assertEquals(MachineMemory.Bound.NONE, unknown.read(0).machine());
+        assertEquals(512 * MIB, unknown.read(0).cgroup().available());
+    }
+
+    private MachineMemory hidden(Optional<SystemMemory> system) {
+        return new MachineMemory(proc, () -> CgroupId.UNKNOWN, () -> system);
+    }
+
+    @Test
+    void the_kernel_reports_its_memory_without_proc() {
+        SystemMemory memory = SystemMemory.read().orElseThrow();
+        assertEquals(new MachineMemory().total(), memory.total());
+        assertTrue(memory.free() > 0 && memory.free() < memory.total(), memory::toString);
+        assertTrue(memory.shared() >= 0 && memory.shared() < memory.total(), memory::toString);
+    }
+
+    @Test
+    void strict_overcommit_limits_what_can_be_promised() throws IOException {
+        String meminfo = Files.readString(proc.resolve("meminfo"));
+        write(proc.resolve("meminfo"), meminfo + "CommitLimit:      819200 kB\nCommitted_AS:     512000 kB\n");
+        for (String heuristic : List.of("0\n", "1\n")) {
+            write(proc.resolve("sys/vm/overcommit_memory"), heuristic);
+            assertEquals(1024 * MIB, read().available());
+        }
+        write(proc.resolve("sys/vm/overcommit_memory"), "2\n");
+        assertEquals(300 * MIB, read().available());
+        assertTrue(read().limit().contains("vm.overcommit_ratio"), read().limit());
+
+        write(proc.resolve("meminfo"), meminfo + "CommitLimit:     8388608 kB\nCommitted_AS:          0 kB\n");
+        assertEquals("the machine's MemAvailable", read().limit());
     }
 
     @Test

@@ -3,8 +3,12 @@ package org.dmabuf.heap.linux.source;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicLong;
+import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -15,8 +19,14 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/** Tests of a source's reservations of the machine's memory. The contract of heap-tck checks its buffers. */
+/**
+ * Tests of a source's reservations of the machine's memory, and of refused calls. The contract of heap-tck checks its
+ * buffers.
+ */
 class MemfdSourceTest {
     private static final long ROOM = 10 * Bytes.PAGE;
 
@@ -64,6 +74,51 @@ class MemfdSourceTest {
                             + ": no space left on device; ask for less, or close buffers",
                     refusal.getMessage());
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"EINVAL", "EPERM", "EACCES", "ENOSYS"})
+    void without_madvise_buffers_are_made_and_mapped(Errno refusal) {
+        syscalls.answer("madvise", -refusal.number());
+        for (ExportMode export : ExportMode.values()) {
+            HeapBuffer buffer =
+                    source.allocate(HeapRequest.of(2 * Bytes.PAGE).withExport(export));
+            MemorySegment mapping = buffer.map(Access.READ);
+            assertEquals(0, mapping.get(ValueLayout.JAVA_BYTE, Bytes.PAGE));
+            buffer.unmap(mapping);
+            buffer.release();
+        }
+    }
+
+    @Test
+    void a_page_that_the_machine_does_not_promise_is_a_shortage() {
+        syscalls.answer("madvise", -Errno.EFAULT.number());
+        HeapBuffer buffer = allocate(Bytes.PAGE);
+        HeapException refusal = assertThrows(HeapException.class, () -> buffer.map(Access.READ));
+        assertEquals(Errno.ENOMEM, refusal.errno());
+        assertTrue(refusal.getMessage().contains("cannot allocate memory; ask for less"), refusal.getMessage());
+        buffer.release();
+
+        HeapRequest kept = HeapRequest.of(Bytes.PAGE).withExport(ExportMode.READ_ONLY);
+        assertEquals(
+                Errno.ENOMEM,
+                assertThrows(HeapException.class, () -> source.allocate(kept)).errno());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "memfdCreate, EPERM, EPERM, permit memfd_create in SystemCallFilter=",
+        "memfdCreate, ENOSYS, ENOSYS, permit memfd_create in SystemCallFilter=",
+        "fallocate, EPERM, EPERM, permit fallocate in SystemCallFilter=",
+        "fallocate, ENOSYS, ENOSYS, permit fallocate in SystemCallFilter=",
+        "fallocate, EFBIG, ENOMEM, LimitFSIZE=",
+    })
+    void a_call_that_a_sandbox_or_a_limit_refuses_is_named_with_the_remedy(
+            String call, Errno kernel, Errno errno, String remedy) {
+        syscalls.answer(call, -kernel.number());
+        HeapException refusal = assertThrows(HeapException.class, () -> allocate(Bytes.PAGE));
+        assertEquals(errno, refusal.errno());
+        assertTrue(refusal.getMessage().contains(remedy), refusal.getMessage());
     }
 
     @Test
