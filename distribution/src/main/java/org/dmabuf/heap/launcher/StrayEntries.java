@@ -12,8 +12,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Entries of the deploy folder that do not run although their user may expect it: a jar with another ending, a folder of
- * jars, and a link without a target. Each is reported once while it is there.
+ * Entries of the deploy folder that do not run although their user may expect it: a jar with another ending, a folder
+ * of jars, and a link without a target. Each is reported once while it is there.
  */
 final class StrayEntries {
     private static final String ENDING = ".jar";

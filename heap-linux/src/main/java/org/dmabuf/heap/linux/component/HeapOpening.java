@@ -12,10 +12,10 @@ import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
 
 /**
- * Opening of one heap with valid settings. If a resource is short or a device is missing, the cause may end: an operator
- * raises a limit or permits a node, a process exits, huge pages are added, or a driver is loaded. A daemon thread
- * {@code dmaheap-start-NAME} then repeats the opening, after 1 s at first and every 10 s later. The log reports the
- * cause and its end once.
+ * Opening of one heap with valid settings. If a resource is short or a device is missing, the cause may end: an
+ * operator raises a limit or permits a node, a process exits, huge pages are added, or a driver is loaded. A daemon
+ * thread {@code dmaheap-start-NAME} then repeats the opening, after 1 s at first and every 10 s later. The log reports
+ * the cause and its end once.
  *
  * <p>While the heap waits or cannot be opened, an {@link UnavailableHeap} is registered, from which the broker lists
  * the heap with the reason.

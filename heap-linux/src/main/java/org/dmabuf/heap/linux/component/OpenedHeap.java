@@ -84,7 +84,8 @@ public final class OpenedHeap {
     public OpenedHeap then(UnaryOperator<MemorySource> step) {
         OpenedHeap next = null;
         try {
-            next = new OpenedHeap(step.apply(source), known, better); // made before the step, after which nothing may fail
+            // made before the step, after which nothing may fail
+            next = new OpenedHeap(step.apply(source), known, better);
             return next;
         } finally {
             if (next == null) {

@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Test that musl has each linked function, since a class does not initialize without one. It needs the package musl. */
+/** Test that musl has each linked function, because a class does not initialize without one. It needs musl. */
 class MuslTest {
     private static final Pattern LINK = Pattern.compile("\\blink\\w*\\(\\s*\"(\\w+)\"");
 

@@ -34,7 +34,8 @@ class HugePagesTest {
 
     private void defaultSize(int kib) throws IOException {
         Files.writeString(
-                pools.resolve("meminfo"), "HugePages_Surp:        0\nHugepagesize:   %8d kB\nHugetlb: 0 kB\n".formatted(kib));
+                pools.resolve("meminfo"),
+                "HugePages_Surp:        0\nHugepagesize:   %8d kB\nHugetlb: 0 kB\n".formatted(kib));
     }
 
     private void pool(String name, int all, int free, int promised) throws IOException {
@@ -77,8 +78,8 @@ class HugePagesTest {
             throws IOException {
         defaultSize(kib);
         pool("hugepages-" + kib + "kB", 0, 0, 0);
-        String remedy = "; write 1 into " + pools + "/hugepages-" + kib + "kB/nr_hugepages (vm.nr_hugepages), or reserve"
-                + " them at boot (hugepagesz=" + size + " hugepages=1)";
+        String remedy = "; write 1 into " + pools + "/hugepages-" + kib + "kB/nr_hugepages (vm.nr_hugepages), or"
+                + " reserve them at boot (hugepagesz=" + size + " hugepages=1)";
         String refused = refusal((long) kib << 10, (long) kib << 10).getMessage();
         assertTrue(refused.endsWith(remedy), refused);
         assertFalse(refusal(16 * PAGE, PAGE).getMessage().contains("vm.nr_hugepages"));
