@@ -35,7 +35,7 @@ abstract class ServedTest {
     Path folder;
 
     final BrokerParts broker = new BrokerParts();
-    private final FakeBundle bundle = new FakeBundle("org.dmabuf.heap.native").registering();
+    final FakeBundle bundle = new FakeBundle("org.dmabuf.heap.native").registering();
     final Map<String, DmaBuf> published = new HashMap<>();
     final CountDownLatch hang = new CountDownLatch(1);
     Path path;
@@ -81,7 +81,7 @@ abstract class ServedTest {
         }
     }
 
-    private HeapBroker broker() {
+    HeapBroker broker() {
         return broker.clients.getService(bundle.bundle(), null);
     }
 
