@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,7 +55,8 @@ abstract class ServedTest {
                 settings(Map.of("allow", "system=" + user + " hanging=" + user)),
                 broker(),
                 broker.monitor(),
-                publications());
+                publications(),
+                Duration.ofMillis(200));
     }
 
     @AfterEach
