@@ -39,8 +39,7 @@ public class NativeClientIT {
 
     @Before
     public void start() throws Exception {
-        Files.setPosixFilePermissions(
-                folder.getRoot().toPath(), PosixFilePermissions.fromString("rwxr-xr-x"));
+        Files.setPosixFilePermissions(folder.getRoot().toPath(), PosixFilePermissions.fromString("rwxr-xr-x"));
         socket = folder.getRoot().toPath().resolve("native.socket");
         self = "uid:" + Files.getAttribute(folder.getRoot().toPath(), "unix:uid");
         gateway = UnpackedGateway.in(folder.newFolder().toPath()).startScript();
@@ -66,8 +65,8 @@ public class NativeClientIT {
     }
 
     private Process python(String... words) throws Exception {
-        List<String> command = new ArrayList<>(List.of(
-                "python3", "-B", SOURCES.resolve("resources/client.py").toString(), socket.toString()));
+        List<String> command = new ArrayList<>(
+                List.of("python3", "-B", SOURCES.resolve("resources/client.py").toString(), socket.toString()));
         command.addAll(List.of(words));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("PYTHONPATH", ROOT.resolve("clients/python").toString());
@@ -127,8 +126,7 @@ public class NativeClientIT {
         gateway.await("dmaheap:list", "acme +acme +memfd +no +serving .*");
         List<Process> holders = List.of(
                 python("allocate", "65536", "acme"),
-                started(new ProcessBuilder(
-                        compiled().toString(), socket.toString(), "allocate", "65536", "acme")));
+                started(new ProcessBuilder(compiled().toString(), socket.toString(), "allocate", "65536", "acme")));
         for (Process holder : holders) {
             try (BufferedReader out = holder.inputReader()) {
                 assertEquals("65536 memfd acme 0", out.readLine());
@@ -161,15 +159,15 @@ public class NativeClientIT {
         assertEquals("4096 memfd system 0", last);
 
         configure("org.dmabuf.heap.native", "path = " + socket, "allow = system");
-        gateway.awaitLogLine("invalid allow = system in etc/org.dmabuf.heap.native.cfg, line 2: expected NAME=KIND:NAME");
+        gateway.awaitLogLine(
+                "invalid allow = system in etc/org.dmabuf.heap.native.cfg, line 2: expected NAME=KIND:NAME");
         assertEquals("4096 memfd system 0", onlyLine(python("allocate", "4096", "system")));
         gateway.endScript();
     }
 
     @Test
     public void the_quota_of_the_user_is_that_of_the_brokers_configuration() throws Exception {
-        configure(
-                "org.dmabuf.heap.broker", "views.allow = org.dmabuf.heap.native", "quota.client = " + self + "=64K");
+        configure("org.dmabuf.heap.broker", "views.allow = org.dmabuf.heap.native", "quota.client = " + self + "=64K");
         open("allow = system=" + self);
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
         while (!onlyLine(python("usage")).equals("0 0 65536") && System.nanoTime() < deadline) {
@@ -189,7 +187,8 @@ public class NativeClientIT {
             assertEquals("4096 memfd system 0", out.readLine());
             gateway.terminate();
             assertFalse(Files.exists(socket));
-            assertTrue(Files.readString(Path.of("/proc/" + holder.pid() + "/maps")).contains("memfd:"));
+            assertTrue(
+                    Files.readString(Path.of("/proc/" + holder.pid() + "/maps")).contains("memfd:"));
             holder.getOutputStream().close();
             assertTrue(holder.waitFor(SECONDS, TimeUnit.SECONDS));
             assertEquals(0, holder.exitValue());
