@@ -104,9 +104,19 @@ public class NativeClientIT {
         return text.strip();
     }
 
+    /** Repeats a command of the client in Python until it prints a line. */
+    private void awaitLine(String expected, String... words) throws Exception {
+        String last = "";
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        while (!last.equals(expected) && System.nanoTime() < deadline) {
+            last = onlyLine(python(words));
+        }
+        assertEquals(expected, last);
+    }
+
     @Test
     public void without_a_configuration_there_is_no_socket_and_a_removed_one_closes_it() throws Exception {
-        assertTrue(gateway.run("scr:list"), gateway.run("felix:lb -s").contains("org.dmabuf.heap.native"));
+        assertTrue(gateway.run("felix:lb -s").contains("org.dmabuf.heap.native"));
         assertFalse(Files.exists(socket));
         open("allow = system=" + self);
         assertTrue(Files.exists(socket));
@@ -137,9 +147,7 @@ public class NativeClientIT {
                 holder.destroyForcibly().waitFor();
             }
         }
-        gateway.await("dmaheap:clients", self + " .* 0 bytes .*|(?s)(?!.*" + self + ").*");
-        gateway.await("dmaheap:dump --json", "\\[\\s*\\]|\\[");
-        assertEquals("0 0 18446744073709551615", onlyLine(python("usage")));
+        awaitLine("0 0 18446744073709551615", "usage");
         gateway.endScript();
     }
 
@@ -151,12 +159,7 @@ public class NativeClientIT {
                         + " to allow in etc/org.dmabuf.heap.native.cfg",
                 onlyLine(python("allocate", "4096", "system")));
         configure("org.dmabuf.heap.native", "path = " + socket, "allow = system=" + self);
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-        String last = "";
-        while (!last.equals("4096 memfd system 0") && System.nanoTime() < deadline) {
-            last = onlyLine(python("allocate", "4096", "system"));
-        }
-        assertEquals("4096 memfd system 0", last);
+        awaitLine("4096 memfd system 0", "allocate", "4096", "system");
 
         configure("org.dmabuf.heap.native", "path = " + socket, "allow = system");
         gateway.awaitLogLine(
@@ -169,10 +172,7 @@ public class NativeClientIT {
     public void the_quota_of_the_user_is_that_of_the_brokers_configuration() throws Exception {
         configure("org.dmabuf.heap.broker", "views.allow = org.dmabuf.heap.native", "quota.client = " + self + "=64K");
         open("allow = system=" + self);
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-        while (!onlyLine(python("usage")).equals("0 0 65536") && System.nanoTime() < deadline) {
-            Thread.sleep(20); // the broker's file is read at its own time
-        }
+        awaitLine("0 0 65536", "usage"); // the broker's file is read at its own time
         String refusal = onlyLine(python("allocate", "69632", "system"));
         assertTrue(refusal, refusal.startsWith("-12 ") && refusal.contains("quota.client"));
         assertEquals("65536 memfd system 0", onlyLine(python("allocate", "65536", "system")));
