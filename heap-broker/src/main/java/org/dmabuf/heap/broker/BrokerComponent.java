@@ -128,7 +128,7 @@ public final class BrokerComponent {
                 description = "The bundles that may open views for clients outside the framework, separated by blanks:"
                         + " a symbolic name, a location (it has a colon) or NAME@LOCATION. * matches any text."
                         + " If empty, no bundle may")
-        String[] views_allow() default {};
+        String[] views_allow() default {"org.dmabuf.heap.native"};
 
         /** {@return whether the allocation site of each buffer is recorded, for dumps and for leak reports} */
         @AttributeDefinition(

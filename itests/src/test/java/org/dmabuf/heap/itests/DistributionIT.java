@@ -40,7 +40,7 @@ public class DistributionIT {
     public void every_bundle_of_the_container_is_byte_for_byte_the_distributed_one() throws Exception {
         Framework framework = new Framework(context);
         List<Path> files = Gateway.bundleFiles();
-        assertEquals("bundles of the gateway without its terminal", 18, files.size());
+        assertEquals("bundles of the gateway without its terminal", 19, files.size());
         for (Path file : files) {
             try (JarFile jar = new JarFile(file.toFile())) {
                 String name = jar.getManifest().getMainAttributes().getValue(Constants.BUNDLE_SYMBOLICNAME);
