@@ -65,8 +65,8 @@ final class Gateway {
     }
 
     /**
-     * {@return whether a user is the gateway's} A memfd belongs to the user of the process that made it, and a process of
-     * another user cannot make such a file.
+     * {@return whether a user is the gateway's} A memfd belongs to the user of the process that made it, and a process
+     * of another user cannot make such a file.
      */
     boolean isOf(int owner) {
         return owner == user && user != UNKNOWN;

@@ -89,6 +89,7 @@ class SeccompListenerTest {
     }
 
     @Test
+    @SuppressWarnings("restricted") // reads a struct by its address, as the kernel does
     void a_saved_call_has_all_its_arguments() {
         byte[] saved = callOf(42).save();
         MemorySegment data = MemorySegment.ofArray(saved);
@@ -103,7 +104,8 @@ class SeccompListenerTest {
         assertEquals(16, call.number());
         assertEquals(0xC000_003E, call.architecture());
         assertEquals(-5, call.argument(5));
-        MemorySegment response = MemorySegment.ofAddress(call.response(-22, 1)).reinterpret(24);
+        MemorySegment response =
+                MemorySegment.ofAddress(call.response(-22, 1)).reinterpret(24);
         assertEquals(77, response.get(JAVA_LONG, 0));
         assertEquals(-22, response.get(JAVA_INT, 16));
         assertEquals(1, response.get(JAVA_INT, 20));
