@@ -53,6 +53,7 @@ public class HouseRulesIT {
             "heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text"),
             "heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall"),
             "heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text")),
+            "heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text")),
             "heap-gateway.jar", andRooms("component", "text"));
 
     /** Packages of heap-linux that are exported only for the broker: an import must have {@code scope=broker}. */

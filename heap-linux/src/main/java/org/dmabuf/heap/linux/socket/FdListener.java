@@ -4,6 +4,7 @@ package org.dmabuf.heap.linux.socket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.OptionalInt;
+import java.util.function.IntFunction;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -127,6 +128,26 @@ public final class FdListener implements AutoCloseable {
      * @throws IllegalStateException when the listener was closed before
      */
     public FdSocket accept(Duration timeout, Predicate<PeerCredentials> allowed) {
+        return accept(timeout, allowed, connection -> FdSocket.accepted(syscalls, sockets, connection, timeout));
+    }
+
+    /**
+     * Waits for a permitted process, as {@link #accept} does, and returns a socket for packets.
+     *
+     * @param timeout timeout of the wait
+     * @param sending timeout of sending on the connection; receiving has no limit
+     * @param allowed returns whether a peer is permitted
+     * @return a connection, which the caller closes
+     * @throws FdSocketException as {@link #accept}
+     * @throws IllegalStateException when the listener was closed before
+     */
+    public PacketSocket acceptPackets(Duration timeout, Duration sending, Predicate<PeerCredentials> allowed) {
+        return accept(timeout, allowed, connection -> PacketSocket.accepted(syscalls, sockets, connection, sending));
+    }
+
+    /** @param owning makes an object for a connection, and closes the connection if that fails */
+    private <S extends Connection> S accept(
+            Duration timeout, Predicate<PeerCredentials> allowed, IntFunction<S> owning) {
         long deadline = System.nanoTime() + timeout.toNanos();
         PeerCredentials refused = null;
         for (long left = timeout.toNanos(); left > 0; left = deadline - System.nanoTime()) {
@@ -139,10 +160,9 @@ public final class FdListener implements AutoCloseable {
             if (connection == -Errno.EAGAIN.number() || connection == -Errno.EINTR.number()) {
                 continue;
             }
-            FdSocket peer = FdSocket.owning(syscalls, sockets, FdSocket.require("accept", connection, ""));
+            S peer = owning.apply(FdSocket.require("accept", connection, ""));
             boolean accepted = false;
             try {
-                peer.timeout(timeout);
                 PeerCredentials who = peer.peer();
                 accepted = allowed.test(who);
                 if (accepted) {

@@ -2,8 +2,6 @@
 package org.dmabuf.heap.linux.socket;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,14 +11,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Set;
 import java.util.function.IntToLongFunction;
 import java.util.function.ToLongFunction;
-import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
-import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.linux.kernel.KernelError;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Printable;
@@ -42,45 +36,12 @@ import org.dmabuf.heap.linux.text.Printable;
  * <p>One thread at a time sends or receives. Any thread may close, which ends a waiting call. Memory for messages is
  * allocated once, when the socket is made.
  */
-public final class FdSocket implements AutoCloseable {
+public final class FdSocket implements Connection {
     /** Longest text of a message in bytes of UTF-8. */
     public static final int TEXT_BYTES = 256;
 
-    private static final int SOL_SOCKET = 1;
-    private static final int SCM_RIGHTS = 1;
-    private static final int ERANGE = 34;
-    /** Space for the supplementary groups of most processes. */
-    private static final long FEW_GROUPS = 64;
-    /** NGROUPS_MAX */
-    private static final long MOST_GROUPS = 65_536;
-
     /** An interrupt of the thread does not end a native wait, so an interruptible wait is divided into pieces. */
     private static final long PIECE_MILLIS = 250;
-
-    private static final int MSG_CTRUNC = 0x8;
-    private static final int MSG_TRUNC = 0x20;
-
-    // struct msghdr and struct iovec of a 64-bit Linux
-    private static final long MSG_IOV = 16;
-    private static final long MSG_IOVLEN = 24;
-    private static final long MSG_CONTROL = 32;
-    private static final long MSG_CONTROLLEN = 40;
-    private static final long MSG_FLAGS = 48;
-    private static final long IOVEC = 56;
-    private static final long IOV_LEN = 8;
-
-    // struct cmsghdr: length, level, type, then descriptors of 4 bytes
-    private static final long CMSG_LEVEL = 8;
-    private static final long CMSG_TYPE = 12;
-    private static final long CMSG_DATA = 16;
-
-    private static final long CONTROL = 72;
-    /** Space for four descriptors, although one is expected. The kernel closes further ones and sets MSG_CTRUNC. */
-    private static final int ROOM = 4;
-
-    private static final long CONTROL_BYTES = CMSG_DATA + 4 * ROOM;
-
-    private static final long TEXT = CONTROL + CONTROL_BYTES;
 
     private final Syscalls syscalls;
     private final SocketCalls sockets;
@@ -89,28 +50,30 @@ public final class FdSocket implements AutoCloseable {
     /** Whether the kernel's timeout of the socket differs from {@link #timeoutMillis}. */
     private boolean shortened;
 
-    private final MemorySegment block = Arena.ofAuto().allocate(TEXT + TEXT_BYTES, 8);
+    private final Peer peer;
+    private final MessageHeader header = new MessageHeader();
+    private final MemorySegment space = Arena.ofAuto().allocate(TEXT_BYTES);
 
     /** Takes ownership of a connected socket. */
     FdSocket(Syscalls syscalls, SocketCalls sockets, OwnedFd socket) {
         this.syscalls = syscalls;
         this.sockets = sockets;
         this.socket = new GuardedSocket(sockets, socket);
-        block.set(JAVA_LONG, MSG_IOV, block.address() + IOVEC);
-        block.set(JAVA_LONG, MSG_IOVLEN, 1);
-        block.set(JAVA_LONG, MSG_CONTROL, block.address() + CONTROL);
-        block.set(JAVA_LONG, IOVEC, block.address() + TEXT);
+        peer = new Peer(sockets, this.socket);
     }
 
-    /** Makes an object for a connected socket. Closes the socket if that fails. */
-    static FdSocket owning(Syscalls syscalls, SocketCalls sockets, int connected) {
+    /** Makes an object for an accepted connection, and closes the connection if that fails. */
+    static FdSocket accepted(Syscalls syscalls, SocketCalls sockets, int connection, Duration timeout) {
         FdSocket made = null;
         try {
-            made = new FdSocket(syscalls, sockets, OwnedFd.of(connected, syscalls::close));
+            long millis = millis(timeout);
+            require("setsockopt", sockets.timeout(connection, millis), "");
+            made = new FdSocket(syscalls, sockets, OwnedFd.of(connection, syscalls::close));
+            made.timeoutMillis = millis;
             return made;
         } finally {
             if (made == null) {
-                syscalls.close(connected);
+                syscalls.close(connection);
             }
         }
     }
@@ -129,6 +92,21 @@ public final class FdSocket implements AutoCloseable {
     }
 
     static FdSocket connect(Syscalls syscalls, SocketCalls sockets, Path path, Duration timeout) {
+        OwnedFd socket = connected(syscalls, sockets, path, timeout);
+        FdSocket made = null;
+        try {
+            made = new FdSocket(syscalls, sockets, socket);
+            made.timeoutMillis = millis(timeout);
+            return made;
+        } finally {
+            if (made == null) {
+                socket.close();
+            }
+        }
+    }
+
+    /** {@return a connected socket, whose calls have the timeout} */
+    static OwnedFd connected(Syscalls syscalls, SocketCalls sockets, Path path, Duration timeout) {
         OwnedFd socket = open(syscalls, sockets);
         try {
             require("setsockopt", sockets.timeout(socket.fd(), millis(timeout)), "");
@@ -137,9 +115,7 @@ public final class FdSocket implements AutoCloseable {
                 connected = sockets.connect(socket.fd(), path.toString());
             } while (connected == -Errno.EINTR.number());
             require("connect", connected, " to " + Printable.of(path.toString()));
-            FdSocket made = new FdSocket(syscalls, sockets, socket);
-            made.timeoutMillis = millis(timeout);
-            return made;
+            return socket;
         } catch (RuntimeException e) {
             socket.close();
             throw e;
@@ -156,43 +132,9 @@ public final class FdSocket implements AutoCloseable {
      * @return the process that connected or listened
      * @throws FdSocketException when the kernel does not report them
      */
+    @Override
     public PeerCredentials peer() {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment ucred = ucred(arena);
-            return new PeerCredentials(
-                    ucred.get(JAVA_INT, 0), ucred.get(JAVA_INT, 4), ucred.get(JAVA_INT, 8), peerGroups(arena));
-        }
-    }
-
-    private MemorySegment ucred(Arena arena) {
-        MemorySegment ucred = arena.allocate(12, 4);
-        require("getsockopt(SO_PEERCRED)", socket.call(fd -> sockets.peer(fd, ucred)), "");
-        return ucred;
-    }
-
-    /** {@return only the peer's user id, which is read for each message} */
-    private int peerUser() {
-        try (Arena arena = Arena.ofConfined()) {
-            return ucred(arena).get(JAVA_INT, 4);
-        }
-    }
-
-    private Set<Integer> peerGroups(Arena arena) {
-        MemorySegment few = arena.allocate(4 * FEW_GROUPS, 4);
-        long bytes = socket.call(fd -> sockets.peerGroups(fd, few));
-        if (bytes != -ERANGE) {
-            return groups(few, bytes);
-        }
-        MemorySegment all = arena.allocate(4 * MOST_GROUPS, 4);
-        return groups(all, socket.call(fd -> sockets.peerGroups(fd, all)));
-    }
-
-    private static Set<Integer> groups(MemorySegment room, long bytes) {
-        return bytes <= 0
-                ? Set.of()
-                : Arrays.stream(room.asSlice(0, bytes).toArray(JAVA_INT))
-                        .boxed()
-                        .collect(Collectors.toSet());
+        return peer.credentials();
     }
 
     /**
@@ -211,7 +153,7 @@ public final class FdSocket implements AutoCloseable {
     }
 
     /** Converts a timeout to at least 1 ms, because 0 means no limit to the kernel. */
-    private static long millis(Duration timeout) {
+    static long millis(Duration timeout) {
         return Math.max(1, timeout.toMillis());
     }
 
@@ -254,26 +196,10 @@ public final class FdSocket implements AutoCloseable {
             throw new FdSocketException(
                     Errno.EINVAL, "invalid text of " + bytes.length + " bytes: expected 1 to " + TEXT_BYTES);
         }
-        descriptor.peers().ifPresent(this::requirePermitted);
-        MemorySegment.copy(MemorySegment.ofArray(bytes), 0, block, TEXT, bytes.length);
-        block.set(JAVA_LONG, IOVEC + IOV_LEN, bytes.length);
-        block.set(JAVA_LONG, MSG_CONTROLLEN, CMSG_DATA + 8); // CMSG_SPACE of one descriptor
-        block.set(JAVA_LONG, CONTROL, CMSG_DATA + 4); // CMSG_LEN of one
-        block.set(JAVA_INT, CONTROL + CMSG_LEVEL, SOL_SOCKET);
-        block.set(JAVA_INT, CONTROL + CMSG_TYPE, SCM_RIGHTS);
-        block.set(JAVA_INT, CONTROL + CMSG_DATA, descriptor.fd());
-        require("sendmsg", uninterrupted(fd -> sockets.send(fd, block)), "");
-    }
-
-    private void requirePermitted(PeerRule rule) {
-        PeerCredentials peer = peer();
-        if (!rule.permits(peer.uid())) {
-            throw new FdSocketException(
-                    Errno.EACCES,
-                    "heap '" + rule.heap() + "': " + peer + " may not receive a descriptor of its memory; add "
-                            + Integer.toUnsignedString(peer.uid()) + " to " + HeapProperties.PEERS
-                            + " in the heap's configuration");
-        }
+        peer.requirePermitted(descriptor);
+        MemorySegment.copy(MemorySegment.ofArray(bytes), 0, space, 0, bytes.length);
+        header.withDescriptor(space.asSlice(0, bytes.length), descriptor.fd());
+        require("sendmsg", uninterrupted(fd -> sockets.send(fd, header.msghdr())), "");
     }
 
     /**
@@ -318,32 +244,29 @@ public final class FdSocket implements AutoCloseable {
 
     /** @param waiting repeats the given call until a message has come */
     private FdMessage receive(ToLongFunction<IntToLongFunction> waiting) {
-        ForeignFdCloser disposal = ForeignFdCloser.of(peerUser());
+        ForeignFdCloser disposal = ForeignFdCloser.of(peer.user());
         disposal.requireRoom();
-        ForeignFd[] room = new ForeignFd[ROOM];
+        ForeignFd[] room = new ForeignFd[MessageHeader.ROOM];
         Arrays.setAll(room, _ -> new ForeignFd(syscalls, disposal));
-        block.set(JAVA_LONG, IOVEC + IOV_LEN, TEXT_BYTES);
-        block.set(JAVA_LONG, MSG_CONTROLLEN, CONTROL_BYTES);
-        block.set(JAVA_INT, MSG_FLAGS, 0);
-        long received = waiting.applyAsLong(fd -> sockets.receive(fd, block));
+        header.forDescriptors(space);
+        long received = waiting.applyAsLong(fd -> sockets.receive(fd, header.msghdr()));
         require("recvmsg", received, "");
-        int descriptors = take(room);
+        int descriptors = header.take(room);
         boolean accepted = false;
         try {
             if (received == 0 && descriptors == 0) {
                 throw new FdSocketException(Errno.ENOTCONN, "the peer disconnected without sending a descriptor");
             }
-            int flags = block.get(JAVA_INT, MSG_FLAGS);
-            if ((flags & MSG_CTRUNC) != 0 && descriptors < ROOM) {
+            if (header.lostDescriptors() && descriptors < MessageHeader.ROOM) {
                 throw refused("recvmsg", -Errno.EMFILE.number()); // this process had no free number
             }
-            if (descriptors != 1 || received == 0 || (flags & (MSG_CTRUNC | MSG_TRUNC)) != 0) {
+            if (descriptors != 1 || received == 0 || header.lostDescriptors() || header.isCut()) {
                 throw new FdSocketException(
                         Errno.EPROTO,
                         "the peer sent "
-                                + ((flags & MSG_CTRUNC) != 0 ? "more than " : "")
+                                + (header.lostDescriptors() ? "more than " : "")
                                 + descriptors + " descriptors with " + received
-                                + ((flags & MSG_TRUNC) != 0 ? " bytes and more" : " bytes")
+                                + (header.isCut() ? " bytes and more" : " bytes")
                                 + ": expected one descriptor with 1 to " + TEXT_BYTES + " bytes; all are closed");
             }
             FdMessage message = new FdMessage(text((int) received), room[0].descriptor());
@@ -358,32 +281,8 @@ public final class FdSocket implements AutoCloseable {
         }
     }
 
-    /**
-     * Takes ownership of all received descriptors at once, even if the rest of the message is invalid.
-     *
-     * @return number of descriptors
-     */
-    private int take(ForeignFd[] room) {
-        int taken = 0;
-        long end = CONTROL + Math.min(block.get(JAVA_LONG, MSG_CONTROLLEN), CONTROL_BYTES);
-        for (long at = CONTROL; at + CMSG_DATA <= end; ) {
-            long length = block.get(JAVA_LONG, at);
-            if (length < CMSG_DATA || length > end - at) {
-                break;
-            }
-            if (block.get(JAVA_INT, at + CMSG_LEVEL) == SOL_SOCKET
-                    && block.get(JAVA_INT, at + CMSG_TYPE) == SCM_RIGHTS) {
-                for (long data = at + CMSG_DATA; data + 4 <= at + length; data += 4) {
-                    room[taken++].descriptor().own(block.get(JAVA_INT, data));
-                }
-            }
-            at += (length + 7) & -8;
-        }
-        return taken;
-    }
-
     private String text(int length) {
-        byte[] bytes = block.asSlice(TEXT, length).toArray(JAVA_BYTE);
+        byte[] bytes = space.asSlice(0, length).toArray(JAVA_BYTE);
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
@@ -400,7 +299,7 @@ public final class FdSocket implements AutoCloseable {
         socket.close();
     }
 
-    private static FdSocketException refused(String call, int result) {
+    static FdSocketException refused(String call, int result) {
         return new FdSocketException(-result, KernelError.text(call, result));
     }
 

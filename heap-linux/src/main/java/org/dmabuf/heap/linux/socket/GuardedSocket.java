@@ -41,6 +41,25 @@ final class GuardedSocket implements AutoCloseable {
         }
     }
 
+    /**
+     * Makes a call that does not wait, unless another call runs.
+     *
+     * @param call gets the socket's number, which it must not store
+     * @param busy result while another call runs
+     * @param gone result after the socket was closed
+     * @return the result of the call, or one of these
+     */
+    long callUnlessBusy(IntToLongFunction call, long busy, long gone) {
+        if (!inCall.tryLock()) {
+            return closed.get() ? gone : busy;
+        }
+        try {
+            return closed.get() ? gone : call.applyAsLong(socket.fd());
+        } finally {
+            inCall.unlock();
+        }
+    }
+
     /** {@return whether this call closed it} */
     boolean closeOnce() {
         if (!closed.compareAndSet(false, true)) {

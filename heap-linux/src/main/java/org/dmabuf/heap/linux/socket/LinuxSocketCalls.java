@@ -164,17 +164,22 @@ final class LinuxSocketCalls implements SocketCalls {
 
     @Override
     public int timeout(int fd, long millis) {
+        int result = receiveTimeout(fd, millis);
+        return result < 0 ? result : timeout(fd, SO_SNDTIMEO, millis);
+    }
+
+    @Override
+    public int receiveTimeout(int fd, long millis) {
+        return timeout(fd, SO_RCVTIMEO, millis);
+    }
+
+    private static int timeout(int fd, int option, long millis) {
         MemorySegment block = Libc.block();
         block.set(JAVA_LONG, Libc.STRUCT, millis / 1000);
         block.set(JAVA_LONG, Libc.STRUCT + 8, millis % 1000 * 1000);
         long timeval = block.address() + Libc.STRUCT;
         try {
-            int result = Libc.result(
-                    block, (int) SETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_RCVTIMEO, timeval, TIMEVAL));
-            return result < 0
-                    ? result
-                    : Libc.result(
-                            block, (int) SETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, SO_SNDTIMEO, timeval, TIMEVAL));
+            return Libc.result(block, (int) SETSOCKOPT.invokeExact(block, fd, SOL_SOCKET, option, timeval, TIMEVAL));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

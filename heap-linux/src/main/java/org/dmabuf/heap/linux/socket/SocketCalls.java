@@ -49,6 +49,9 @@ interface SocketCalls {
     /** Sets the time after which a waiting call on the socket returns EAGAIN; 0 means no limit. */
     int timeout(int fd, long millis);
 
+    /** As {@link #timeout}, but only for calls that receive or accept. */
+    int receiveTimeout(int fd, long millis);
+
     /**
      * Reads the credentials of the peer.
      *

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.nativeclient;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.PacketSocket;
+import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.linux.socket.ReceivedPacket;
+import org.dmabuf.heap.linux.text.Printable;
+import org.dmabuf.heap.nativeclient.protocol.MalformedPacketException;
+import org.dmabuf.heap.nativeclient.protocol.Operation;
+import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
+import org.dmabuf.heap.nativeclient.protocol.Reply;
+import org.dmabuf.heap.nativeclient.protocol.Request;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Connection of one program, which its own thread serves: request by request, in their order. A request that waits
+ * therefore delays only its own connection.
+ */
+final class ClientConnection implements Runnable {
+    private static final Logger LOG = LoggerFactory.getLogger(ClientConnection.class);
+
+    private final PacketSocket socket;
+    private final PeerCredentials peer;
+    private final NativeClient.Services services;
+    private final Slots slots;
+    private final RefusalLog refusals;
+    /** Client for which the connection is counted: the peer's user before an agent names another one. */
+    private ClientId counted;
+    /** Null before HELLO. */
+    private NativeClient client;
+    /** Thread that performs a request, null between requests. */
+    private volatile Thread busy;
+
+    private volatile boolean closed;
+
+    /**
+     * Takes ownership of a connection and of its slot.
+     *
+     * @param counted client for which the slot was taken
+     */
+    ClientConnection(
+            PacketSocket socket,
+            PeerCredentials peer,
+            ClientId counted,
+            NativeClient.Services services,
+            Slots slots,
+            RefusalLog refusals) {
+        this.socket = socket;
+        this.peer = peer;
+        this.counted = counted;
+        this.services = services;
+        this.slots = slots;
+        this.refusals = refusals;
+    }
+
+    /** Serves the connection until the program leaves, or {@link #close} is called. */
+    @Override
+    public void run() {
+        try (Arena arena = Arena.ofConfined();
+                PacketSocket _ = socket) {
+            MemorySegment space = arena.allocate(PacketHeader.LONGEST_PACKET);
+            while (serveNext(space)) {
+                // the next request
+            }
+        } catch (FdSocketException e) {
+            LOG.info("{}: disconnected, because {}", peer, e.getMessage());
+        } catch (IllegalStateException e) { // closed by the server
+            LOG.debug("{}: disconnected, because {}", peer, e.getMessage());
+        } finally {
+            Thread.interrupted(); // a late interrupt must not cut the release of the view short
+            try {
+                if (client != null) {
+                    client.leave();
+                }
+            } finally {
+                slots.giveBack(counted);
+            }
+        }
+    }
+
+    /** {@return whether the connection goes on} */
+    private boolean serveNext(MemorySegment space) {
+        try (ReceivedPacket received = socket.receive(space)) {
+            if (received.size() == 0) {
+                return false;
+            }
+            MemorySegment packet = space.asSlice(0, received.size());
+            PacketHeader header;
+            try {
+                header = header(received, packet);
+            } catch (MalformedPacketException e) {
+                refusals.add(peer, e.getMessage());
+                socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(0, 0, space));
+                return false; // it is no client of this protocol
+            }
+            try (Answer answer = answer(header, packet, received.hadUnwantedDescriptors())) {
+                send(answer, header, space);
+            }
+            return true;
+        }
+    }
+
+    private static PacketHeader header(ReceivedPacket received, MemorySegment packet) {
+        if (received.isCut()) {
+            throw new MalformedPacketException(
+                    Errno.EPROTO, "the packet has more than " + PacketHeader.LONGEST_PACKET + " bytes");
+        }
+        return PacketHeader.of(packet);
+    }
+
+    private Answer answer(PacketHeader header, MemorySegment packet, boolean descriptors) {
+        try {
+            if (descriptors) {
+                throw new MalformedPacketException(
+                        Errno.EINVAL, "the request came with descriptors: expected none; all are closed");
+            }
+            Request request = Request.decode(header, packet);
+            if (client == null) {
+                return Answer.none(welcome(request));
+            }
+            busy = Thread.currentThread();
+            try {
+                if (closed) { // a close before has seen no thread to interrupt
+                    throw new IllegalStateException("the socket for native clients is closed");
+                }
+                return client.perform(request);
+            } finally {
+                busy = null;
+            }
+        } catch (MalformedPacketException e) {
+            return failure(e.errno().number(), e.getMessage());
+        } catch (HeapException e) {
+            if (e.errno() == Errno.EACCES) {
+                refusals.add(peer, e.getMessage());
+            }
+            return failure(e.number(), e.getMessage());
+        } catch (IllegalArgumentException e) {
+            return failure(Errno.EINVAL.number(), e.getMessage());
+        } catch (IllegalStateException e) { // the view or the publication has ended
+            return failure(Errno.ENODEV.number(), e.getMessage());
+        } catch (RuntimeException e) {
+            LOG.error("a request of {} failed; report that", peer, e);
+            return failure(Errno.EIO.number(), "the request failed: " + e + "; see the log of the gateway");
+        }
+    }
+
+    private static Answer failure(int number, String sentence) {
+        return Answer.none(new Reply.Failure(-number, String.valueOf(sentence)));
+    }
+
+    private Reply welcome(Request request) {
+        if (!(request instanceof Request.Hello hello)) {
+            throw new MalformedPacketException(
+                    Errno.EPROTO, "the first request is " + request.operation() + ": expected " + Operation.HELLO);
+        }
+        if (hello.lowest() > PacketHeader.VERSION || hello.highest() < PacketHeader.VERSION) {
+            throw new MalformedPacketException(
+                    Errno.EPROTO,
+                    "the client speaks versions " + hello.lowest() + " to " + hello.highest()
+                            + " of the protocol: expected " + PacketHeader.VERSION);
+        }
+        ClientId id = identity(hello);
+        slots.move(counted, id);
+        counted = id;
+        int pid = hello.agent() ? hello.pid() : peer.pid();
+        client = new NativeClient(id, hello.agent(), pid, services.views().enter(id), services);
+        if (hello.agent()) {
+            LOG.info(
+                    "client {}, process {} of {}, is served through {}",
+                    id,
+                    Integer.toUnsignedString(pid),
+                    hello.origin().isEmpty() ? "an unknown origin" : Printable.of(hello.origin()),
+                    peer);
+        } else {
+            LOG.debug("client {} connected: {}", id, peer);
+        }
+        return new Reply.Welcome(PacketHeader.VERSION, id.toString());
+    }
+
+    private ClientId identity(Request.Hello hello) {
+        if (hello.agent()) {
+            services.policy().get().requireAgent(peer);
+            return ClientId.of(hello.kind(), hello.name());
+        }
+        if (hello.pid() != 0
+                || !hello.kind().isEmpty()
+                || !hello.name().isEmpty()
+                || !hello.origin().isEmpty()) {
+            throw new MalformedPacketException(
+                    Errno.EINVAL, "a plain client has named another client: expected 0 and empty texts, or role 1");
+        }
+        return user(peer);
+    }
+
+    /** {@return the identity of a program that requests memory for itself} */
+    static ClientId user(PeerCredentials peer) {
+        return ClientId.of("uid", Integer.toUnsignedString(peer.uid()));
+    }
+
+    private void send(Answer answer, PacketHeader header, MemorySegment space) {
+        MemorySegment packet = answer.reply().encode(header.operation(), header.serial(), space);
+        if (answer.descriptor().isEmpty()) {
+            socket.send(packet);
+            return;
+        }
+        try {
+            socket.send(packet, answer.descriptor().get());
+        } catch (FdSocketException e) {
+            if (e.errno() != Errno.EACCES) {
+                throw e;
+            }
+            refusals.add(peer, e.getMessage());
+            socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(header.operation(), header.serial(), space));
+        }
+    }
+
+    /** Interrupts a request whose program has left, because it could wait for memory or for a heap without limit. */
+    void endIfAbandoned() {
+        Thread waiting = busy;
+        if (waiting != null && socket.hasHungUp()) {
+            waiting.interrupt();
+        }
+    }
+
+    /** Disconnects the program, and interrupts a request that waits. */
+    void close() {
+        closed = true;
+        socket.close();
+        endIfAbandoned();
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.nativeclient;
+
+import java.lang.foreign.Arena;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.HeapBroker;
+import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.linux.socket.FdListener;
+import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.PacketSocket;
+import org.dmabuf.heap.linux.socket.PeerCredentials;
+import org.dmabuf.heap.nativeclient.protocol.Operation;
+import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
+import org.dmabuf.heap.nativeclient.protocol.Reply;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Server of the socket. One thread accepts connections, and looks a few times a second for programs that left during a
+ * request. Each connection has a thread of its own.
+ */
+final class NativeServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(NativeServer.class);
+
+    private static final Duration LOOK = Duration.ofMillis(250);
+    /** A program that does not read its replies for this long is disconnected. */
+    private static final Duration SENDING = Duration.ofSeconds(10);
+
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+    private final NativeSettings.Place place;
+    private final FdListener listener;
+    private final NativeClient.Services services;
+    private final Slots slots;
+    private final RefusalLog refusals = new RefusalLog();
+    private final Map<ClientConnection, Thread> connections = new ConcurrentHashMap<>();
+    private final Thread accepting;
+    private volatile Policy policy;
+    private volatile boolean closed;
+    /** Whether the last accept failed, so that a lasting failure is logged once. */
+    private boolean failing;
+
+    private long looked = System.nanoTime();
+
+    private NativeServer(
+            NativeSettings settings,
+            FdListener listener,
+            HeapBroker broker,
+            HeapMonitor monitor,
+            Publications publications) {
+        this.listener = listener;
+        place = settings.place();
+        policy = settings.policy();
+        slots = new Slots(settings.limits());
+        services = new NativeClient.Services(new Views(broker), monitor, publications, () -> policy);
+        accepting = Thread.ofPlatform().name("dmaheap-native").daemon().unstarted(this::accept);
+    }
+
+    /**
+     * Opens the socket and serves it.
+     *
+     * @return the server, which the caller closes
+     * @throws FdSocketException when the socket cannot be opened
+     */
+    static NativeServer start(
+            NativeSettings settings, HeapBroker broker, HeapMonitor monitor, Publications publications) {
+        FdListener listener = settings.place().listen();
+        boolean started = false;
+        try {
+            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications);
+            server.accepting.start();
+            started = true;
+            return server;
+        } finally {
+            if (!started) {
+                listener.close();
+            }
+        }
+    }
+
+    NativeSettings.Place place() {
+        return place;
+    }
+
+    /** Applies a changed policy and changed limits. Open connections stay, and their next requests follow the policy. */
+    void apply(NativeSettings changed) {
+        policy = changed.policy();
+        slots.limits(changed.limits());
+        refusals.restart();
+    }
+
+    private void accept() {
+        while (!closed) {
+            try {
+                serve(listener.acceptPackets(LOOK, SENDING, place::permits));
+                failing = false;
+            } catch (FdSocketException e) {
+                if (e.errno() != Errno.ETIMEDOUT && !closed) {
+                    pauseAfter(e);
+                }
+            } catch (IllegalStateException e) { // closed before the wait
+                return;
+            } catch (OutOfMemoryError e) { // also at the limit of threads
+                pauseAfter(e);
+            }
+            lookForAbandoned();
+        }
+    }
+
+    private void pauseAfter(Throwable failure) {
+        if (!failing) {
+            failing = true;
+            LOG.error("accepting a connection failed: {}; it is repeated", failure.getMessage(), failure);
+        }
+        try {
+            Thread.sleep(LOOK);
+        } catch (InterruptedException e) {
+            // The loop ends with the server.
+        }
+    }
+
+    private void lookForAbandoned() {
+        long now = System.nanoTime();
+        if (now - looked >= LOOK.toNanos() / 2) {
+            looked = now;
+            connections.keySet().forEach(ClientConnection::endIfAbandoned);
+        }
+    }
+
+    /** Starts the thread of a connection, or closes the connection. */
+    private void serve(PacketSocket socket) {
+        boolean serving = false;
+        try {
+            PeerCredentials peer = socket.peer();
+            ClientId user = ClientConnection.user(peer);
+            try {
+                slots.take(user);
+            } catch (HeapException e) {
+                refusals.add(peer, e.getMessage());
+                refuse(socket, e);
+                return;
+            }
+            serving = serve(socket, peer, user);
+        } finally {
+            if (!serving) {
+                socket.close();
+            }
+        }
+    }
+
+    private boolean serve(PacketSocket socket, PeerCredentials peer, ClientId user) {
+        boolean started = false;
+        try {
+            ClientConnection connection = new ClientConnection(socket, peer, user, services, slots, refusals);
+            Thread thread = Thread.ofPlatform()
+                    .name("dmaheap-native-" + Integer.toUnsignedString(peer.pid()))
+                    .daemon()
+                    .unstarted(() -> {
+                        try {
+                            connection.run();
+                        } finally {
+                            connections.remove(connection);
+                        }
+                    });
+            connections.put(connection, thread);
+            try {
+                thread.start();
+                started = true;
+            } finally {
+                if (!started) {
+                    connections.remove(connection);
+                }
+            }
+            return true;
+        } finally {
+            if (!started) {
+                slots.giveBack(user);
+            }
+        }
+    }
+
+    /** Replies to the HELLO that the client is about to send. */
+    private static void refuse(PacketSocket socket, HeapException refusal) {
+        try (Arena arena = Arena.ofConfined()) {
+            socket.send(Reply.Failure.of(refusal.errno(), refusal.getMessage())
+                    .encode(Operation.HELLO.number(), 0, arena.allocate(PacketHeader.LONGEST_PACKET)));
+        } catch (FdSocketException e) {
+            LOG.debug("a refused client left: {}", e.getMessage());
+        }
+    }
+
+    /**
+     * Closes the socket and every connection, and waits at most two seconds for their threads. A thread that is in the
+     * code of a hanging heap ends when that code returns.
+     */
+    @Override
+    public void close() {
+        closed = true;
+        listener.close();
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        await(accepting, deadline);
+        connections.keySet().forEach(ClientConnection::close);
+        connections.values().forEach(thread -> await(thread, deadline));
+        if (!connections.isEmpty()) {
+            LOG.warn(
+                    "{} requests of native clients still run; they end when their heaps return", connections.size());
+        }
+    }
+
+    private static void await(Thread thread, long deadline) {
+        boolean interrupted = false;
+        long left = deadline - System.nanoTime();
+        while (left > 0 && thread.isAlive()) {
+            try {
+                thread.join(Duration.ofNanos(left));
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+            left = deadline - System.nanoTime();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
