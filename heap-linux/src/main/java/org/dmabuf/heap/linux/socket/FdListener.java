@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.OptionalInt;
 import java.util.function.IntFunction;
+import java.util.function.IntSupplier;
 import java.util.function.Predicate;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -66,7 +67,7 @@ public final class FdListener implements AutoCloseable {
      * @throws FdSocketException {@link Errno#EPERM} for a group that this process is not in, else as {@link #bind}
      */
     public static FdListener bindForGroup(Path path, int group) {
-        return bind(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.of(group), GROUP_TOO);
+        return bindPackets(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.of(group), GROUP_TOO);
     }
 
     /**
@@ -78,20 +79,40 @@ public final class FdListener implements AutoCloseable {
      * @throws FdSocketException as {@link #bind}
      */
     public static FdListener bindForAll(Path path) {
-        return bind(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.empty(), ALL);
+        return bindPackets(Syscalls.linux(), SocketCalls.linux(), path, OptionalInt.empty(), ALL);
+    }
+
+    /**
+     * Listens as {@link #bind} does, for a stream of bytes (SOCK_STREAM), as container runtimes send it. Only
+     * {@link #acceptPackets} serves it: each receipt returns a piece of the stream, and the descriptors that were sent
+     * with the first byte of the piece.
+     *
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes, in a folder that exists
+     * @return a listener, which the caller closes to stop listening and to remove the file
+     * @throws FdSocketException as {@link #bind}
+     */
+    public static FdListener bindStream(Path path) {
+        SocketCalls sockets = SocketCalls.linux();
+        return bind(Syscalls.linux(), sockets, path, OptionalInt.empty(), OWNER_ONLY, sockets::streamSocket);
     }
 
     static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path) {
-        return bind(syscalls, sockets, path, OptionalInt.empty(), OWNER_ONLY);
+        return bindPackets(syscalls, sockets, path, OptionalInt.empty(), OWNER_ONLY);
     }
 
-    private static FdListener bind(Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
+    private static FdListener bindPackets(
+            Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode) {
+        return bind(syscalls, sockets, path, group, mode, sockets::socket);
+    }
+
+    private static FdListener bind(
+            Syscalls syscalls, SocketCalls sockets, Path path, OptionalInt group, int mode, IntSupplier type) {
         SocketFile file = SocketFile.open(syscalls, sockets, path);
         OwnedFd socket = null;
         boolean bound = false;
         FdListener made = null;
         try {
-            socket = FdSocket.open(syscalls, sockets);
+            socket = OwnedFd.of(FdSocket.require("socket", type.getAsInt(), ""), syscalls::close);
             // On Linux the file gets the mode of the socket, so that it is never accessible to others.
             FdSocket.require("fchmod", sockets.fchmod(socket.fd(), OWNER_ONLY), "");
             bound = true; // an exception can follow the kernel's bind

@@ -18,6 +18,7 @@ final class LinuxSocketCalls implements SocketCalls {
     static final LinuxSocketCalls INSTANCE = new LinuxSocketCalls();
 
     private static final int AF_UNIX = 1;
+    private static final int SOCK_STREAM = 1;
     private static final int SOCK_DGRAM = 2;
     private static final int SOCK_SEQPACKET = 5;
     private static final int SOCK_CLOEXEC = 0x80000;
@@ -70,6 +71,11 @@ final class LinuxSocketCalls implements SocketCalls {
     @Override
     public int socket() {
         return socket(SOCK_SEQPACKET);
+    }
+
+    @Override
+    public int streamSocket() {
+        return socket(SOCK_STREAM);
     }
 
     @Override

@@ -107,6 +107,17 @@ public final class PacketSocket implements Connection {
     }
 
     /**
+     * Limits the wait of every later receipt. A socket for a stream of bytes gives one piece of the stream at a time.
+     *
+     * @param timeout at least a millisecond
+     * @throws IllegalStateException when this socket is closed
+     */
+    public void limitReceipt(Duration timeout) {
+        long millis = FdSocket.millis(timeout);
+        FdSocket.require("setsockopt", socket.call(fd -> sockets.receiveTimeout(fd, millis)), "");
+    }
+
+    /**
      * Sends a packet.
      *
      * @param packet all bytes of it, at least one, in native memory

@@ -17,6 +17,9 @@ interface SocketCalls {
     /** {@return a close-on-exec socket of type SOCK_SEQPACKET, or a negative error number} */
     int socket();
 
+    /** {@return a close-on-exec socket of type SOCK_STREAM, or a negative error number} */
+    int streamSocket();
+
     /**
      * Makes a socket of another type than {@link #socket}. Connecting it to an address shows whether a process listens
      * there (EPROTOTYPE) or not (ECONNREFUSED), and the listening process does not notice.

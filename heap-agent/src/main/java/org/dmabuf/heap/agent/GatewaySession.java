@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.agent;
+
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.locks.LockSupport;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.PacketSocket;
+import org.dmabuf.heap.nativeclient.protocol.MalformedPacketException;
+import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
+import org.dmabuf.heap.nativeclient.protocol.Reply;
+import org.dmabuf.heap.nativeclient.protocol.Request;
+
+/**
+ * Requests to the gateway in the name of one client. Each request has a connection of its own meanwhile, so that no
+ * request waits for another. Connections are kept for later requests. A request outlives a restart of the gateway, and
+ * waits for a gateway that does not listen.
+ *
+ * <p>Any thread may call any method.
+ */
+final class GatewaySession implements AutoCloseable {
+    private static final long PAUSE_NANOS = 20_000_000;
+
+    private final Gateway gateway;
+    private final Client client;
+    private final Deque<GatewayConnection> idle = new ConcurrentLinkedDeque<>();
+    private final Set<GatewayConnection> busy = ConcurrentHashMap.newKeySet();
+    private volatile boolean closed;
+
+    GatewaySession(Gateway gateway, Client client) {
+        this.gateway = gateway;
+        this.client = client;
+    }
+
+    /**
+     * Allocates a buffer.
+     *
+     * @param heap name of the heap, or empty for a mask
+     * @param mask mask of heaps, 0 for a name
+     * @param pid thread group of the caller, shown to operators
+     * @return the buffer, which the caller closes
+     */
+    Memory allocate(String heap, long mask, long length, int pid) throws GatewayRefusal {
+        Request request = new Request.Allocate(
+                length,
+                0,
+                mask,
+                false,
+                (int) gateway.timeout().toMillis(),
+                pid,
+                "",
+                heap.isEmpty() ? List.of() : List.of(heap),
+                "",
+                List.of(),
+                List.of(),
+                List.of());
+        GatewayConnection.Answer answer = exchange(request);
+        OwnedFd descriptor = answer.descriptor()
+                .orElseThrow(() ->
+                        new GatewayRefusal(-Errno.ENODEV.number(), "the gateway has sent no descriptor of the buffer"));
+        return new Memory(descriptor, ((Reply.Buffer) answer.reply()).memfd());
+    }
+
+    /** {@return all heaps that the client may use} */
+    List<Reply.Heap> heaps() throws GatewayRefusal {
+        List<Reply.Heap> heaps = new ArrayList<>();
+        Reply.HeapList part;
+        do {
+            part = (Reply.HeapList) exchange(new Request.Heaps(heaps.size())).reply();
+            heaps.addAll(part.heaps());
+        } while (!part.heaps().isEmpty() && heaps.size() < part.total());
+        return heaps;
+    }
+
+    private GatewayConnection.Answer exchange(Request request) throws GatewayRefusal {
+        long begin = System.nanoTime();
+        while (true) {
+            GatewayConnection kept = idle.pollLast();
+            try {
+                GatewayConnection connection = kept == null ? connect() : kept;
+                GatewayConnection.Answer answer = busy(connection, request);
+                keep(connection);
+                return successful(answer);
+            } catch (FdSocketException | MalformedPacketException | IllegalStateException e) {
+                requirePatience(e, begin);
+                if (kept == null) { // a kept connection can be one to an earlier gateway
+                    LockSupport.parkNanos(this, PAUSE_NANOS);
+                }
+            }
+        }
+    }
+
+    private void requirePatience(RuntimeException failure, long begin) throws GatewayRefusal {
+        boolean late = failure instanceof FdSocketException socket && socket.errno() == Errno.ETIMEDOUT;
+        if (closed || late || System.nanoTime() - begin > gateway.patience().toNanos()) {
+            throw new GatewayRefusal(
+                    -Errno.ENODEV.number(),
+                    "the gateway at " + gateway + " did not serve the request: " + failure.getMessage()
+                            + "; start the gateway with heap-native configured");
+        }
+    }
+
+    private static GatewayConnection.Answer successful(GatewayConnection.Answer answer) throws GatewayRefusal {
+        if (answer.reply() instanceof Reply.Failure failure) {
+            answer.descriptor().ifPresent(OwnedFd::close);
+            throw new GatewayRefusal(failure.status(), failure.sentence());
+        }
+        return answer;
+    }
+
+    private GatewayConnection connect() throws GatewayRefusal {
+        PacketSocket socket = gateway.connect();
+        boolean welcome = false;
+        try {
+            GatewayConnection connection = new GatewayConnection(socket);
+            successful(busy(connection, hello()));
+            welcome = true;
+            return connection;
+        } finally {
+            if (!welcome) {
+                socket.close();
+            }
+        }
+    }
+
+    private Request hello() {
+        return new Request.Hello(
+                PacketHeader.VERSION,
+                PacketHeader.VERSION,
+                true,
+                client.pid(),
+                client.id().kind(),
+                client.id().name(),
+                client.origin());
+    }
+
+    /** Makes a request on a connection that {@link #close} can find, and closes the connection if that fails. */
+    private GatewayConnection.Answer busy(GatewayConnection connection, Request request) {
+        boolean usable = false;
+        busy.add(connection);
+        try {
+            if (closed) {
+                throw new IllegalStateException("the client has ended");
+            }
+            GatewayConnection.Answer answer = connection.exchange(request);
+            usable = true;
+            return answer;
+        } finally {
+            busy.remove(connection);
+            if (!usable) {
+                connection.close();
+            }
+        }
+    }
+
+    private void keep(GatewayConnection connection) {
+        idle.addLast(connection);
+        if (closed) {
+            closeIdle();
+        }
+    }
+
+    private void closeIdle() {
+        for (GatewayConnection kept = idle.pollLast(); kept != null; kept = idle.pollLast()) {
+            kept.close();
+        }
+    }
+
+    /** Ends all requests, and closes all connections. Closing twice does nothing. */
+    @Override
+    public void close() {
+        closed = true;
+        busy.forEach(GatewayConnection::close);
+        closeIdle();
+    }
+}
