@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Client of the agent for its tests: client SOCKET FOLDER KIND CASE. It installs a filter, hands the listener over with
-// the nodes FOLDER/system, FOLDER/ion and FOLDER/simple as KIND ("device" or "file"), and runs one case. Each line of its
-// output is NAME=VALUE. An error is the negative error number.
+// the nodes FOLDER/system, FOLDER/ion and FOLDER/simple as KIND, and runs one case. KIND is "device" or "file" for the
+// launchers' socket, or "oci" for the runtimes' socket, to which it sends the text in OCI_STATE in two pieces; there, %d
+// stands for its process id. CLIENT_UID is its user. Each line of its output is NAME=VALUE. An error is the negative error
+// number.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -100,18 +102,16 @@ static int install(void) {
     return fd;
 }
 
-static int dial(const char *path) {
+static int dial_as(const char *path, int type) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *) &address, sizeof address)) die("connect");
     return fd;
 }
 
-static int exchange(int fd, int operation, const char *text, int descriptor, struct dmal *reply) {
-    struct dmal request = {0x4C414D44, 1, operation, 0, 0, ""};
-    strncpy(request.text, text, sizeof request.text - 1);
-    struct iovec io = {&request, offsetof(struct dmal, text) + strlen(request.text)};
+static void transmit(int fd, const void *bytes, size_t length, int descriptor) {
+    struct iovec io = {(void *) bytes, length};
     char control[CMSG_SPACE(sizeof(int))] = {0};
     struct msghdr message = {.msg_iov = &io, .msg_iovlen = 1};
     if (descriptor >= 0) {
@@ -124,17 +124,36 @@ static int exchange(int fd, int operation, const char *text, int descriptor, str
         memcpy(CMSG_DATA(c), &descriptor, sizeof(int));
     }
     if (sendmsg(fd, &message, MSG_NOSIGNAL) < 0) die("sendmsg");
+}
+
+static int exchange(int fd, int operation, const char *text, int descriptor, struct dmal *reply) {
+    struct dmal request = {0x4C414D44, 1, operation, 0, 0, ""};
+    strncpy(request.text, text, sizeof request.text - 1);
+    transmit(fd, &request, offsetof(struct dmal, text) + strlen(request.text), descriptor);
     memset(reply, 0, sizeof *reply);
     if (recv(fd, reply, sizeof *reply - 1, 0) < 16) die("recv");
     close(fd);
     return reply->status;
 }
 
+// As a container runtime does it: the state with the listener, and no reply.
+static void attach_container(const char *path) {
+    char state[8192];
+    int length = snprintf(state, sizeof state, getenv("OCI_STATE"), (int) getpid());
+    int connection = dial_as(path, SOCK_STREAM);
+    int listener = install();
+    if (listener < 0) die("seccomp");
+    transmit(connection, state, length / 2, listener);
+    transmit(connection, state + length / 2, length - length / 2, -1);
+    close(connection);
+    close(listener);
+}
+
 static void attach(const char *path) {
     struct dmal reply;
     char lines[2048];
     snprintf(lines, sizeof lines, "%s/system %s\n%s/ion %s\n%s/simple %s\n", folder, kind, folder, kind, folder, kind);
-    int connection = dial(path); // before the filter, as a launcher does
+    int connection = dial_as(path, SOCK_SEQPACKET); // before the filter, as a launcher does
     int listener = install();
     if (listener < 0) die("seccomp");
     if (exchange(connection, 2, lines, listener, &reply)) {
@@ -495,6 +514,12 @@ static void case_stay(void) {
     say("other calls", open("/dev/null", O_RDONLY) > 2);
 }
 
+static void case_many(void) {
+    say("good", allocate(4096, O_RDWR) > 2);
+    char line[16];
+    if (!fgets(line, sizeof line, stdin)) exit(1);
+}
+
 static void case_nested(void) {
     say("second listener", install() < 0 ? -errno : 0);
 }
@@ -552,14 +577,14 @@ int main(int count, char **words) {
         {"ion", case_ion}, {"simple", case_simple}, {"statuses", case_statuses}, {"flip", case_flip},
         {"unmap", case_unmap}, {"storm", case_storm}, {"threads", case_threads}, {"killed", case_killed},
         {"limit", case_limit}, {"slow", case_slow}, {"twice", case_twice}, {"stay", case_stay},
-        {"nested", case_nested}, {"compat", case_compat}, {"speed", case_speed},
+        {"nested", case_nested}, {"many", case_many}, {"compat", case_compat}, {"speed", case_speed},
     };
     const char *user = getenv("CLIENT_UID");
     if (user && (setgid(atoi(user)) || setuid(atoi(user)))) die("setuid");
     heap_node = open_node("system");
     ion_node = open_node("ion");
     simple_node = open_node("simple");
-    attach(words[1]);
+    if (strcmp(kind, "oci")) attach(words[1]); else attach_container(words[1]);
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (!strcmp(cases[i].name, words[4])) {
             cases[i].run();

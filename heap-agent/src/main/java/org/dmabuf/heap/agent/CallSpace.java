@@ -6,7 +6,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.stream.Stream;
 import org.dmabuf.heap.linux.seccomp.TrappedCall;
 
 /** Native memory of one thread for a call and its structs, so that a call allocates none. */
@@ -51,8 +50,9 @@ final class CallSpace {
     }
 
     private static int process(int tid) {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/" + tid + "/status"))) {
-            return lines.filter(line -> line.startsWith("Tgid:"))
+        try {
+            return Files.readAllLines(Path.of("/proc/" + tid + "/status")).stream()
+                    .filter(line -> line.startsWith("Tgid:"))
                     .mapToInt(line -> Integer.parseInt(line.substring("Tgid:".length()).strip()))
                     .findFirst()
                     .orElse(0);

@@ -10,7 +10,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -107,8 +106,9 @@ final class LauncherConversation implements Consumer<PacketSocket> {
 
     /** {@return path of the process's control group, empty if it cannot be read} */
     private static String controlGroup(int pid) {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/" + pid + "/cgroup"))) {
-            return lines.map(line -> line.substring(line.lastIndexOf(':') + 1))
+        try {
+            return Files.readAllLines(Path.of("/proc/" + pid + "/cgroup")).stream()
+                    .map(line -> line.substring(line.lastIndexOf(':') + 1))
                     .findFirst()
                     .orElse("");
         } catch (IOException e) {

@@ -31,6 +31,7 @@ class RoomsTest {
             Set.of("machine", "fd"),
             Set.of("kernel"),
             Set.of("daemon"),
+            Set.of("seccomp"),
             Set.of("syscall", "text"),
             Set.of("libc"));
 
