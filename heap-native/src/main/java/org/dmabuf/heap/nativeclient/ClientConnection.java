@@ -70,9 +70,13 @@ final class ClientConnection implements Runnable {
                 // the next request
             }
         } catch (FdSocketException e) {
-            LOG.info("{}: disconnected, because {}", peer, e.getMessage());
+            if (e.errno() == Errno.ETIMEDOUT) {
+                LOG.info("{} is disconnected, because it does not read its replies", peer);
+            } else {
+                LOG.debug("{} has left: {}", peer, e.getMessage());
+            }
         } catch (IllegalStateException e) { // closed by the server
-            LOG.debug("{}: disconnected, because {}", peer, e.getMessage());
+            LOG.debug("{} is disconnected: {}", peer, e.getMessage());
         } finally {
             Thread.interrupted(); // a late interrupt must not cut the release of the view short
             try {

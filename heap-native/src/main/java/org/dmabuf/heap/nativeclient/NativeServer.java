@@ -34,6 +34,7 @@ final class NativeServer implements AutoCloseable {
 
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
+    private final Duration sending;
     private final NativeSettings.Place place;
     private final FdListener listener;
     private final NativeClient.Services services;
@@ -53,7 +54,9 @@ final class NativeServer implements AutoCloseable {
             FdListener listener,
             HeapBroker broker,
             HeapMonitor monitor,
-            Publications publications) {
+            Publications publications,
+            Duration sending) {
+        this.sending = sending;
         this.listener = listener;
         place = settings.place();
         policy = settings.policy();
@@ -70,10 +73,19 @@ final class NativeServer implements AutoCloseable {
      */
     static NativeServer start(
             NativeSettings settings, HeapBroker broker, HeapMonitor monitor, Publications publications) {
+        return start(settings, broker, monitor, publications, SENDING);
+    }
+
+    static NativeServer start(
+            NativeSettings settings,
+            HeapBroker broker,
+            HeapMonitor monitor,
+            Publications publications,
+            Duration sending) {
         FdListener listener = settings.place().listen();
         boolean started = false;
         try {
-            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications);
+            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications, sending);
             server.accepting.start();
             started = true;
             return server;
@@ -98,7 +110,7 @@ final class NativeServer implements AutoCloseable {
     private void accept() {
         while (!closed) {
             try {
-                serve(listener.acceptPackets(LOOK, SENDING, place::permits));
+                serve(listener.acceptPackets(LOOK, sending, place::permits));
                 failing = false;
             } catch (FdSocketException e) {
                 if (e.errno() != Errno.ETIMEDOUT && !closed) {

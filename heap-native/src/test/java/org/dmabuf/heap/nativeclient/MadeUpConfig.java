@@ -14,7 +14,7 @@ final class MadeUpConfig {
         return NativeSettings.of(config(configured), configured, UserDatabase.local());
     }
 
-    private static NativeClients.Config config(Map<String, String> configured) {
+    static NativeClients.Config config(Map<String, String> configured) {
         return (NativeClients.Config) Proxy.newProxyInstance(
                 NativeClients.Config.class.getClassLoader(),
                 new Class<?>[] {NativeClients.Config.class},

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Access;
@@ -377,14 +378,38 @@ class NativeServerTest extends ServedTest {
     }
 
     @Test
-    void thousands_of_connections_come_and_go() {
-        for (int round = 0; round < 20; round++) {
+    void thousands_of_connections_come_and_go() throws Exception {
+        apply(Map.of("connections", "1000", "connections.client", "1000", "allow", "system=" + user));
+        for (int round = 0; round < 5; round++) {
             List<Program> open = new ArrayList<>();
-            for (int i = 0; i < 30; i++) {
-                open.add(Program.greeting(path));
+            try {
+                for (int i = 0; i < 400; i++) {
+                    open.add(Program.greeting(path));
+                }
+                open.getLast().buffer(Program.allocate(PAGE));
+                assertEquals(400, threads());
+            } finally {
+                open.forEach(Program::close);
             }
-            open.forEach(Program::close);
             Await.until("all have ended", () -> threads() == 0);
+        }
+    }
+
+    @Test
+    void a_program_that_never_reads_is_disconnected_and_its_memory_is_released() {
+        try (Program other = Program.greeting(path)) {
+            try (Program deaf = Program.greeting(path)) {
+                FdSocketException end = assertThrows(FdSocketException.class, () -> {
+                    while (true) {
+                        deaf.send(Program.allocate(PAGE, "system"));
+                    }
+                });
+                assertTrue(Set.of(Errno.EPIPE, Errno.ECONNRESET).contains(end.errno()), end.toString());
+                other.buffer(Program.allocate(PAGE));
+                other.closeDescriptors();
+            }
+            Await.until("nothing is charged", () ->
+                    other.ask(new Request.Usage()).equals(new Reply.Charged(0, 0, Reply.NO_QUOTA)));
         }
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +36,7 @@ abstract class ServedTest {
     Path folder;
 
     final BrokerParts broker = new BrokerParts();
-    private final FakeBundle bundle = new FakeBundle("org.dmabuf.heap.native").registering();
+    final FakeBundle bundle = new FakeBundle("org.dmabuf.heap.native").registering();
     final Map<String, DmaBuf> published = new HashMap<>();
     final CountDownLatch hang = new CountDownLatch(1);
     Path path;
@@ -54,7 +55,8 @@ abstract class ServedTest {
                 settings(Map.of("allow", "system=" + user + " hanging=" + user)),
                 broker(),
                 broker.monitor(),
-                publications());
+                publications(),
+                Duration.ofMillis(200));
     }
 
     @AfterEach
@@ -81,7 +83,7 @@ abstract class ServedTest {
         }
     }
 
-    private HeapBroker broker() {
+    HeapBroker broker() {
         return broker.clients.getService(bundle.bundle(), null);
     }
 

@@ -64,15 +64,14 @@ public final class FdSocket implements Connection {
 
     /** Makes an object for an accepted connection, and closes the connection if that fails. */
     static FdSocket accepted(Syscalls syscalls, SocketCalls sockets, int connection, Duration timeout) {
-        FdSocket made = null;
+        boolean accepted = false;
         try {
-            long millis = millis(timeout);
-            require("setsockopt", sockets.timeout(connection, millis), "");
-            made = new FdSocket(syscalls, sockets, OwnedFd.of(connection, syscalls::close));
-            made.timeoutMillis = millis;
+            FdSocket made = new FdSocket(syscalls, sockets, OwnedFd.of(connection, syscalls::close));
+            made.timeout(timeout);
+            accepted = true;
             return made;
         } finally {
-            if (made == null) {
+            if (!accepted) {
                 syscalls.close(connection);
             }
         }

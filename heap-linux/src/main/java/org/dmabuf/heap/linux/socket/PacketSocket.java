@@ -29,8 +29,6 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 public final class PacketSocket implements Connection {
     private static final short POLLERR = 0x8;
     private static final short POLLHUP = 0x10;
-    private static final short POLLRDHUP = 0x2000;
-    private static final long POLL_EVENTS = 4;
     private static final long POLL_REVENTS = 6;
     private static final long POLLFD = 8;
 
@@ -229,7 +227,8 @@ public final class PacketSocket implements Connection {
     }
 
     /**
-     * Returns whether the peer has closed the connection, without waiting. While another thread sends or receives, the
+     * Returns whether the peer has closed the connection, without waiting. A peer that only ended its own sending has
+     * not. While another thread sends or receives, the
      * answer is false, because that call itself ends when the peer leaves.
      *
      * @return true also after {@link #close}
@@ -240,11 +239,10 @@ public final class PacketSocket implements Connection {
 
     private long pollForHangUp(int fd) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment pollfd = arena.allocate(POLLFD, 4);
+            MemorySegment pollfd = arena.allocate(POLLFD, 4); // without events, as POLLHUP is always reported
             pollfd.set(JAVA_INT, 0, fd);
-            pollfd.set(JAVA_SHORT, POLL_EVENTS, POLLRDHUP);
             int ready = syscalls.poll(pollfd.address(), 1, 0);
-            return ready <= 0 ? 0 : pollfd.get(JAVA_SHORT, POLL_REVENTS) & (POLLRDHUP | POLLHUP | POLLERR);
+            return ready <= 0 ? 0 : pollfd.get(JAVA_SHORT, POLL_REVENTS) & (POLLHUP | POLLERR);
         }
     }
 
