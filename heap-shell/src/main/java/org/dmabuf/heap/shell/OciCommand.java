@@ -24,7 +24,7 @@ import org.osgi.service.component.annotations.Component;
         service = {OciCommand.class, CommandSet.class},
         property = {"osgi.command.scope=dmaheap", "osgi.command.function=oci-profile"})
 public final class OciCommand implements CommandSet, Function {
-    private static final String USUAL_SOCKET = "/run/dmaheap-agent/oci";
+    private static final String USUAL_SOCKET = "/run/dmaheap-agent/oci.socket";
     private static final String USUAL_NODE = "/dev/dma_heap/system";
     /** Docker's default profile has 20 KiB. */
     private static final long LONGEST_INPUT = 4 << 20;

@@ -47,7 +47,7 @@ class OciCommandTest {
         String line = "dmaheap:oci-profile --out " + out + " " + profile;
         assertEquals("", gogo.run(line));
         String written = Files.readString(out);
-        assertTrue(written.contains("\"listenerPath\": \"/run/dmaheap-agent/oci\""), written);
+        assertTrue(written.contains("\"listenerPath\": \"/run/dmaheap-agent/oci.socket\""), written);
         assertTrue(written.endsWith("}\n"));
         assertEquals("file " + out + " exists; replace it with --force, or give another name", gogo.refusal(line));
         gogo.run(line + " --force --metadata other");

@@ -121,7 +121,7 @@ public class ContainerIT {
     }
 
     private void awaitNoCharge() throws Exception {
-        await("the end of the charge", () -> !gateway.run("dmaheap:dump").contains("container:"));
+        await("the end of the charge", () -> !gateway.run("dmaheap:dump --json").contains("container:"));
     }
 
     @Test
@@ -161,7 +161,7 @@ public class ContainerIT {
         Files.copy(gateway.home().resolve("examples/vendor-heap.jar"), gateway.dropped("vendor-heap.jar"));
         gateway.await("dmaheap:list", "acme .* serving .*");
         assertEquals("ok", camera.run("alloc " + ACME + " 1048576"));
-        gateway.await("dmaheap:dump", "acme .*container:camera-app.*");
+        gateway.await("dmaheap:dump", "acme .*camera-app .*");
         assertEquals(0, camera.await());
         awaitNoCharge();
     }
@@ -183,7 +183,7 @@ public class ContainerIT {
             signal("CONT");
         }
         assertEquals("ok", viewer.run("alloc " + SYSTEM + " 524288"));
-        await("the end of the charge", () -> !gateway.run("dmaheap:dump").contains("container:camera-app"));
+        await("the end of the charge", () -> !gateway.run("dmaheap:dump --json").contains("container:camera-app"));
         assertEquals(0, viewer.await());
         awaitNoCharge();
     }
@@ -205,7 +205,7 @@ public class ContainerIT {
         gateway = gateway.another();
         startGateway();
         await("the next gateway", () -> camera.run("alloc " + SYSTEM + " 1048576").equals("ok"));
-        gateway.await("dmaheap:dump", "system .*container:camera-app.*");
+        gateway.await("dmaheap:dump", "system .*camera-app .*");
         assertEquals(0, camera.await());
         awaitNoCharge();
     }

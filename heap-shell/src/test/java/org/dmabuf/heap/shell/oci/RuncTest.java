@@ -57,16 +57,32 @@ class RuncTest {
         assertEquals(0, compiled.exit(), compiled.out());
         socket = bundle.resolve("listener");
         id = bundle.getFileName().toString();
-        RuntimeRules profile = new RuntimeRules(resource("docker-like.json"), Set.of());
-        String config = OciProfile.parse("config.json", CONFIG.formatted(profile.specification()))
-                .withListener(new Listener(
-                        socket.toString(), Optional.of("camera-app"), List.of("/dev/dma_heap/system")))
+    }
+
+    private void configure(String profile) throws IOException {
+        String config = OciProfile.parse("config.json", CONFIG.formatted(profile))
+                .withListener(
+                        new Listener(socket.toString(), Optional.of("camera-app"), List.of("/dev/dma_heap/system")))
                 .toString();
         Files.writeString(bundle.resolve("config.json"), config);
     }
 
+    private static String dockerLike() throws IOException {
+        return new RuntimeRules(resource("docker-like.json"), Set.of()).specification();
+    }
+
     @Test
     void the_ioctls_of_heaps_reach_the_listener_and_no_other_call_does() throws Exception {
+        assertIoctlsAreNotified(dockerLike(), "ENOSYS");
+    }
+
+    @Test
+    void a_container_without_a_profile_gets_the_listener_too() throws Exception {
+        assertIoctlsAreNotified("null", "EPERM");
+    }
+
+    private void assertIoctlsAreNotified(String profile, String swapon) throws Exception {
+        configure(profile);
         Path script = Files.writeString(bundle.resolve("listener.py"), resource("listener.py"));
         Process listener = new ProcessBuilder("python3", script.toString(), socket.toString())
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
@@ -79,8 +95,8 @@ class RuncTest {
                     allocation: ENOSPC
                     version of ALSA's hwdep: ENOTTY
                     FIONREAD: ENOTTY
-                    swapon: ENOSYS
-                    """, container.out());
+                    swapon: %s
+                    """.formatted(swapon), container.out());
             assertEquals(0, container.exit());
             String state = printed.readLine();
             assertTrue(state.contains("\"metadata\":\"camera-app\""), state);
@@ -95,6 +111,7 @@ class RuncTest {
 
     @Test
     void without_a_listener_the_container_does_not_start() throws Exception {
+        configure(dockerLike());
         Result container = runc();
         assertNotEquals(0, container.exit());
         assertTrue(container.out().contains(socket + ": connect: no such file or directory"), container.out());
