@@ -2,8 +2,8 @@
 //
 // Client of the agent for its tests: client SOCKET FOLDER KIND CASE. It installs a filter, hands the listener over with
 // the nodes FOLDER/system, FOLDER/ion and FOLDER/simple as KIND, and runs one case. KIND is "device" or "file" for the
-// launchers' socket, or "oci" for the runtimes' socket, to which it sends the text in OCI_STATE in two pieces; there, %d
-// stands for its process id. CLIENT_UID is its user. Each line of its output is NAME=VALUE. An error is the negative error
+// launchers' socket, or "oci" for the runtimes' socket. There it sends the text in OCI_STATE in two pieces, with its
+// process id for %d. CLIENT_UID is its user. Each line of its output is NAME=VALUE. An error is the negative error
 // number.
 #define _GNU_SOURCE
 #include <dirent.h>

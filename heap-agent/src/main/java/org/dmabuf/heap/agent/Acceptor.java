@@ -120,6 +120,5 @@ final class Acceptor implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        limit.awaitEmpty(PATIENCE);
     }
 }

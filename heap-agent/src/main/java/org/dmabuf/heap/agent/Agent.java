@@ -50,13 +50,12 @@ public final class Agent implements AutoCloseable {
      * Opens the sockets and begins to serve.
      *
      * @throws FdSocketException when a socket cannot be opened
-     * @throws IOException when the database of groups cannot be read
      */
-    static Agent start(AgentSettings settings, UserDatabase users) throws IOException, InvalidSetting {
+    static Agent start(AgentSettings settings) {
         Agent agent = new Agent(settings);
         boolean started = false;
         try {
-            agent.open(settings, users);
+            agent.open(settings);
             started = true;
             return agent;
         } finally {
@@ -66,17 +65,16 @@ public final class Agent implements AutoCloseable {
         }
     }
 
-    private void open(AgentSettings settings, UserDatabase users) throws IOException, InvalidSetting {
+    private void open(AgentSettings settings) {
         if (settings.runSocket().isPresent()) {
-            FdListener listener = launchers(settings.runSocket().get(), settings.runGroup(), users);
-            accept(new Acceptor(
-                    listener,
+            acceptors.add(new Acceptor(
+                    launchers(settings.runSocket().get(), settings),
                     _ -> true, // the mode of the socket decides
                     USER_CONNECTIONS,
                     new LauncherConversation(clients, settings.nodes())));
         }
         if (settings.ociSocket().isPresent()) {
-            accept(new Acceptor(
+            acceptors.add(new Acceptor(
                     FdListener.bindStream(settings.ociSocket().get()),
                     peer -> isRuntime(peer, settings.ociUser()),
                     RUNTIME_CONNECTIONS,
@@ -84,24 +82,13 @@ public final class Agent implements AutoCloseable {
         }
     }
 
-    private void accept(Acceptor acceptor) {
-        acceptors.add(acceptor);
-    }
-
-    private static FdListener launchers(Path path, String group, UserDatabase users)
-            throws IOException, InvalidSetting {
-        if (group.isEmpty()) {
-            return FdListener.bind(path);
-        }
-        if (group.equals("*")) {
+    private static FdListener launchers(Path path, AgentSettings settings) {
+        if (settings.runForAll()) {
             return FdListener.bindForAll(path);
         }
-        try {
-            return FdListener.bindForGroup(path, users.groupOf(group));
-        } catch (IllegalArgumentException e) {
-            throw new InvalidSetting("invalid run.group = " + group + ": expected the name or the number of a group, *"
-                    + " for every user, or nothing for the agent's own user");
-        }
+        return settings.runGroup().isPresent()
+                ? FdListener.bindForGroup(path, settings.runGroup().getAsInt())
+                : FdListener.bind(path);
     }
 
     /** The metadata names the client, so only the runtime may send it. */
@@ -171,9 +158,8 @@ public final class Agent implements AutoCloseable {
     }
 
     private static void serve(Path file) throws InvalidSetting, IOException, InterruptedException {
-        UserDatabase users = UserDatabase.local();
-        AgentSettings settings = AgentSettings.load(file, users);
-        Agent agent = start(settings, users);
+        AgentSettings settings = AgentSettings.load(file, UserDatabase.local());
+        Agent agent = start(settings);
         Runtime.getRuntime().addShutdownHook(new Thread(agent::close, "end of the agent"));
         LOG.info(
                 "the agent is up, process {}, nodes {}",

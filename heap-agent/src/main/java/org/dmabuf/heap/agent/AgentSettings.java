@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Properties;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -21,7 +22,8 @@ import org.dmabuf.heap.linux.socket.UserDatabase;
  * @param gatewayWait longest wait for a gateway that does not listen
  * @param gatewayTimeout longest wait of an allocation
  * @param runSocket socket for launchers, if any
- * @param runGroup name or number of the group that may use it, {@code *} for every user, empty for the agent's own user
+ * @param runForAll whether every user may use it
+ * @param runGroup otherwise, the id of the group that may use it; empty for the agent's own user and root
  * @param ociSocket socket for container runtimes, if any
  * @param ociUser id of the runtime's user
  * @param listeners most listeners
@@ -34,7 +36,8 @@ record AgentSettings(
         Duration gatewayWait,
         Duration gatewayTimeout,
         Optional<Path> runSocket,
-        String runGroup,
+        boolean runForAll,
+        OptionalInt runGroup,
         Optional<Path> ociSocket,
         int ociUser,
         int listeners,
@@ -43,8 +46,11 @@ record AgentSettings(
         Map<String, Node> nodes) {
 
     private static final String NODE = "node.";
+    private static final String EVERY_USER = "*";
+    private static final int LONGEST_PATH = 200;
+    private static final Pattern BLANKS = Pattern.compile("\\s+");
     private static final Map<String, String> DEFAULTS = Map.of(
-            "gateway.socket", "/run/dmaheap-gateway/native",
+            "gateway.socket", "/run/dmaheap-gateway/native.socket",
             "gateway.wait", "5",
             "gateway.timeout", "30",
             "run.socket", "",
@@ -85,7 +91,8 @@ record AgentSettings(
         }
 
         InvalidSetting invalid(String name, String expected) {
-            return new InvalidSetting("invalid " + name + " = " + text(name) + " in " + file + ": expected " + expected);
+            return new InvalidSetting(
+                    "invalid " + name + " = " + text(name) + " in " + file + ": expected " + expected);
         }
     }
 
@@ -135,7 +142,8 @@ record AgentSettings(
                 Duration.ofSeconds(values.number("gateway.wait", 0, 3600)),
                 Duration.ofSeconds(values.number("gateway.timeout", 1, 3600)),
                 run,
-                values.text("run.group"),
+                values.text("run.group").equals(EVERY_USER),
+                group(values, users),
                 oci,
                 user(values, users),
                 values.number("limit.listeners", 1, 100_000),
@@ -149,6 +157,20 @@ record AgentSettings(
             return users.userOf(values.text("oci.runtime.uid"));
         } catch (IllegalArgumentException e) {
             throw values.invalid("oci.runtime.uid", "the name or the number of a user");
+        }
+    }
+
+    private static OptionalInt group(Values values, UserDatabase users) throws InvalidSetting, IOException {
+        String group = values.text("run.group");
+        try {
+            return group.isEmpty() || group.equals(EVERY_USER)
+                    ? OptionalInt.empty()
+                    : OptionalInt.of(users.groupOf(group));
+        } catch (IllegalArgumentException e) {
+            throw values.invalid(
+                    "run.group",
+                    "the name or the number of a group, " + EVERY_USER + " for every user, or nothing for the agent's"
+                            + " own user");
         }
     }
 
@@ -166,7 +188,4 @@ record AgentSettings(
         }
         return new Node(path, abi.get(), named ? words[1] : "");
     }
-
-    private static final Pattern BLANKS = Pattern.compile("\\s+");
-    private static final int LONGEST_PATH = 200;
 }

@@ -57,8 +57,8 @@ final class BufferCalls {
     }
 
     /**
-     * The owner of a memfd is the user who made it. This holds for all buffers of the gateway, also for those that
-     * another client passed on, and no table of buffers can be out of date.
+     * The owner of a memfd is the user of the process that made it. This holds for all buffers of the gateway, also for
+     * those that another client passed on, and no table of buffers can be out of date.
      */
     private boolean isOurs(CallSpace space) {
         String path = space.call.pathOf(space.descriptor());

@@ -80,15 +80,23 @@ final class Clients implements AutoCloseable {
     private void serve(SeccompListener listener, Client client) {
         Counters counters = new Counters();
         GatewaySession session = new GatewaySession(gateway, client);
-        new ClientService(
-                        listener,
-                        session,
-                        new CallRouter(listener, client, new BufferCalls(listener, gateway, counters)),
-                        new NodeCalls(Syscalls.linux(), listener, client, session, counters),
-                        client.toString(),
-                        calls,
-                        () -> end(client, counters))
-                .start();
+        boolean served = false;
+        try {
+            new ClientService(
+                            listener,
+                            session,
+                            new CallRouter(listener, client, new BufferCalls(listener, gateway, counters)),
+                            new NodeCalls(Syscalls.linux(), listener, client, session, counters),
+                            client.toString(),
+                            calls,
+                            () -> end(client, counters))
+                    .start();
+            served = true;
+        } finally {
+            if (!served) {
+                session.close();
+            }
+        }
     }
 
     private void end(Client client, Counters counters) {

@@ -3,6 +3,9 @@ package org.dmabuf.heap.agent;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
 
@@ -16,6 +19,7 @@ final class Gateway {
     private final Duration wait;
     private final Duration timeout;
     private volatile int user = UNKNOWN;
+    private final Map<ClientId, ConnectionPool> pools = new HashMap<>(); // guarded by itself
 
     /**
      * @param path of the socket
@@ -26,6 +30,23 @@ final class Gateway {
         this.path = path;
         this.wait = wait;
         this.timeout = timeout;
+    }
+
+    /** {@return the pool of a client, which is used until {@link #leave}} */
+    ConnectionPool enter(ClientId client) {
+        synchronized (pools) {
+            ConnectionPool pool = pools.computeIfAbsent(client, _ -> new ConnectionPool());
+            pool.enter();
+            return pool;
+        }
+    }
+
+    void leave(ClientId client) {
+        synchronized (pools) {
+            if (pools.get(client).leave()) {
+                pools.remove(client);
+            }
+        }
     }
 
     /** {@return a connected socket, which the caller closes} */
@@ -44,8 +65,8 @@ final class Gateway {
     }
 
     /**
-     * {@return whether a user owns the gateway's memory} A memfd belongs to the user who made it, and no other user can
-     * make such a file.
+     * {@return whether a user is the gateway's} A memfd belongs to the user of the process that made it, and a process of
+     * another user cannot make such a file.
      */
     boolean isOf(int owner) {
         return owner == user && user != UNKNOWN;

@@ -20,6 +20,9 @@ import org.dmabuf.heap.nativeclient.protocol.Request;
  * One thread at a time makes a request; any thread may close, which ends the request.
  */
 final class GatewayConnection implements AutoCloseable {
+    /** Serial number of a reply to no request: the gateway refuses the connection. */
+    private static final long REFUSED_CONNECTION = 0;
+
     private final PacketSocket socket;
     private final MemorySegment space = Arena.ofAuto().allocate(PacketHeader.LONGEST_PACKET, 8);
     private long serial;
@@ -57,7 +60,8 @@ final class GatewayConnection implements AutoCloseable {
                 throw new MalformedPacketException(Errno.EPROTO, "the gateway has closed the connection");
             }
             MemorySegment bytes = space.asSlice(0, packet.size());
-            if (packet.isCut() || PacketHeader.of(bytes).serial() != number) {
+            long replied = PacketHeader.of(bytes).serial();
+            if (packet.isCut() || replied != number && replied != REFUSED_CONNECTION) {
                 throw new MalformedPacketException(Errno.EPROTO, "the gateway has sent no reply to this request");
             }
             Answer answer = new Answer(Reply.decode(request.operation(), bytes), packet.descriptor());

@@ -15,6 +15,11 @@ final class GatewayRefusal extends Exception {
         this.status = status;
     }
 
+    /** {@return whether the gateway has too many connections at the moment} */
+    boolean isBusy() {
+        return status == -Errno.EBUSY.number();
+    }
+
     /** {@return the negative error number for the client's call, which is one that the kernel's heaps return} */
     int status() {
         return switch (Errno.of(-status)) {

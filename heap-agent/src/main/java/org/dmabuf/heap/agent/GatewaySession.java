@@ -2,11 +2,10 @@
 package org.dmabuf.heap.agent;
 
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -18,9 +17,8 @@ import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.dmabuf.heap.nativeclient.protocol.Request;
 
 /**
- * Requests to the gateway in the name of one client. Each request has a connection of its own meanwhile, so that no
- * request waits for another. Connections are kept for later requests. A request outlives a restart of the gateway, and
- * waits for a gateway that does not listen.
+ * Requests to the gateway for one listener. Each request has a connection of its own meanwhile, so that no request
+ * waits for another. A request outlives a restart of the gateway, and waits for a gateway that does not listen.
  *
  * <p>Any thread may call any method.
  */
@@ -29,13 +27,14 @@ final class GatewaySession implements AutoCloseable {
 
     private final Gateway gateway;
     private final Client client;
-    private final Deque<GatewayConnection> idle = new ConcurrentLinkedDeque<>();
+    private final ConnectionPool pool;
     private final Set<GatewayConnection> busy = ConcurrentHashMap.newKeySet();
-    private volatile boolean closed;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     GatewaySession(Gateway gateway, Client client) {
         this.gateway = gateway;
         this.client = client;
+        pool = gateway.enter(client.id());
     }
 
     /**
@@ -81,28 +80,37 @@ final class GatewaySession implements AutoCloseable {
     private GatewayConnection.Answer exchange(Request request) throws GatewayRefusal {
         long begin = System.nanoTime();
         while (true) {
-            GatewayConnection kept = idle.pollLast();
+            GatewayConnection kept = pool.take();
             try {
                 GatewayConnection connection = kept == null ? connect() : kept;
                 GatewayConnection.Answer answer = busy(connection, request);
-                keep(connection);
+                pool.give(connection);
                 return successful(answer);
             } catch (FdSocketException | MalformedPacketException | IllegalStateException e) {
-                requirePatience(e, begin);
-                if (kept == null) { // a kept connection can be one to an earlier gateway
-                    LockSupport.parkNanos(this, PAUSE_NANOS);
-                }
+                requirePatience(begin, failure(e), isLate(e));
+            } catch (GatewayRefusal e) {
+                requirePatience(begin, e, !e.isBusy());
+            }
+            if (kept == null) { // a kept connection can be one to an earlier gateway
+                LockSupport.parkNanos(this, PAUSE_NANOS);
             }
         }
     }
 
-    private void requirePatience(RuntimeException failure, long begin) throws GatewayRefusal {
-        boolean late = failure instanceof FdSocketException socket && socket.errno() == Errno.ETIMEDOUT;
-        if (closed || late || System.nanoTime() - begin > gateway.patience().toNanos()) {
-            throw new GatewayRefusal(
-                    -Errno.ENODEV.number(),
-                    "the gateway at " + gateway + " did not serve the request: " + failure.getMessage()
-                            + "; start the gateway with heap-native configured");
+    private GatewayRefusal failure(RuntimeException cause) {
+        return new GatewayRefusal(
+                -Errno.ENODEV.number(),
+                "the gateway at " + gateway + " did not serve the request: " + cause.getMessage()
+                        + "; start the gateway with heap-native configured");
+    }
+
+    private static boolean isLate(RuntimeException cause) {
+        return cause instanceof FdSocketException socket && socket.errno() == Errno.ETIMEDOUT;
+    }
+
+    private void requirePatience(long begin, GatewayRefusal refusal, boolean last) throws GatewayRefusal {
+        if (last || closed.get() || System.nanoTime() - begin > gateway.patience().toNanos()) {
+            throw refusal;
         }
     }
 
@@ -145,7 +153,7 @@ final class GatewaySession implements AutoCloseable {
         boolean usable = false;
         busy.add(connection);
         try {
-            if (closed) {
+            if (closed.get()) {
                 throw new IllegalStateException("the client has ended");
             }
             GatewayConnection.Answer answer = connection.exchange(request);
@@ -159,24 +167,12 @@ final class GatewaySession implements AutoCloseable {
         }
     }
 
-    private void keep(GatewayConnection connection) {
-        idle.addLast(connection);
-        if (closed) {
-            closeIdle();
-        }
-    }
-
-    private void closeIdle() {
-        for (GatewayConnection kept = idle.pollLast(); kept != null; kept = idle.pollLast()) {
-            kept.close();
-        }
-    }
-
-    /** Ends all requests, and closes all connections. Closing twice does nothing. */
+    /** Ends all requests. Closing twice does nothing. */
     @Override
     public void close() {
-        closed = true;
-        busy.forEach(GatewayConnection::close);
-        closeIdle();
+        if (closed.compareAndSet(false, true)) {
+            busy.forEach(GatewayConnection::close);
+            gateway.leave(client.id());
+        }
     }
 }

@@ -46,8 +46,10 @@ final class Limit<K> {
     synchronized boolean awaitEmpty(Duration timeout) {
         long deadline = System.nanoTime() + timeout.toNanos();
         try {
-            for (long left = timeout.toMillis(); sum > 0 && left > 0; left = (deadline - System.nanoTime()) / 1_000_000) {
+            long left = timeout.toMillis();
+            while (sum > 0 && left > 0) {
                 wait(left);
+                left = (deadline - System.nanoTime()) / 1_000_000;
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

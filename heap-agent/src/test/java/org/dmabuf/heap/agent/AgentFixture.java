@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -24,7 +25,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.linux.socket.UserDatabase;
 
 /** Agent of a test, with nodes in a folder, the gateway of the test, and C programs as clients. */
-final class AgentFixture implements AutoCloseable {
+final class AgentFixture {
     static final long PATIENCE_MILLIS = 60_000;
     static final List<String> NODES = List.of("system", "ion", "simple");
 
@@ -58,7 +59,7 @@ final class AgentFixture implements AutoCloseable {
         if (agent != null) {
             agent.close();
         }
-        agent = Agent.start(settings(wait, listeners), UserDatabase.local());
+        agent = Agent.start(settings(wait, listeners));
     }
 
     private AgentSettings settings(Duration wait, int listeners) throws IOException {
@@ -72,7 +73,8 @@ final class AgentFixture implements AutoCloseable {
                 wait,
                 Duration.ofSeconds(30),
                 Optional.of(folder.resolve("run")),
-                "*",
+                true,
+                OptionalInt.empty(),
                 Optional.of(folder.resolve("oci")),
                 UserDatabase.ownUser(),
                 listeners,
@@ -144,12 +146,11 @@ final class AgentFixture implements AutoCloseable {
     }
 
     /** Stops everything, and fails if a thread or a descriptor is left. */
-    @Override
-    public void close() throws Exception {
+    void stop() throws Exception {
         await("the clients end", () -> agent.clients() == 0);
         agent.close();
         if (gateway != null) {
-            gateway.close();
+            gateway.stop();
         }
         await("threads end", () -> threads().isEmpty());
         await("descriptors are closed", () -> descriptors() <= descriptorsBefore);

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,7 +60,8 @@ class AgentSettingsTest {
                         Duration.ofSeconds(7),
                         Duration.ofSeconds(8),
                         Optional.of(Path.of("/r")),
-                        "*",
+                        true,
+                        OptionalInt.empty(),
                         Optional.of(Path.of("/o")),
                         1000,
                         10,
@@ -79,6 +81,7 @@ class AgentSettingsTest {
         assertRefused("invalid gateway.wait = -1 in ", LEAST + "gateway.wait = -1");
         assertRefused("invalid gateway.socket = g in ", LEAST + "gateway.socket = g");
         assertRefused("invalid gateway.socket =  in ", LEAST + "gateway.socket =");
+        assertRefused("invalid run.group = no such in ", LEAST + "run.group = no such");
         assertRefused("invalid limit.calls = 0 in ", LEAST + "limit.calls = 0");
         assertRefused("invalid oci.runtime.uid = such no in ", LEAST + "oci.runtime.uid = such no");
         assertRefused("invalid node./dev/x = ion system in ", LEAST + "node./dev/x = ion system");
@@ -90,6 +93,13 @@ class AgentSettingsTest {
         assertRefused("no node in ", "run.socket = /x");
         assertRefused("invalid run.socket =  in ", "node./dev/ion = ion");
         assertRefused("reading ", LEAST + "limit.calls = \\u00x");
+    }
+
+    @Test
+    void a_group_is_a_name_or_a_number() throws Exception {
+        assertEquals(OptionalInt.of(0), load(LEAST + "run.group = root").runGroup());
+        assertEquals(OptionalInt.of(7), load(LEAST + "run.group = 7").runGroup());
+        assertEquals(OptionalInt.empty(), load(LEAST).runGroup());
     }
 
     private void assertRefused(String begin, String text) {

@@ -51,7 +51,7 @@ class AgentTest {
 
     @AfterEach
     void nothing_is_left() throws Exception {
-        fixture.close();
+        fixture.stop();
     }
 
     @Test
@@ -244,6 +244,14 @@ class AgentTest {
     }
 
     @Test
+    void allocations_wait_their_turn_if_the_gateway_limits_the_connections() throws Exception {
+        fixture.startGateway();
+        fixture.gateway().mostConnections = 2;
+        assertEquals(List.of("failures=0"), fixture.run("threads"));
+        assertTrue(fixture.gateway().refused.get() > 0, "connections above the limit");
+    }
+
+    @Test
     void killed_processes_leave_nothing_and_others_are_served() throws Exception {
         fixture.startGateway();
         assertEquals(List.of("afterwards=1"), fixture.run("killed"));
@@ -299,7 +307,7 @@ class AgentTest {
             await("the client is attached", () -> fixture.agent().clients() == 1);
             fixture.startGateway();
             assertEquals("descriptor=1", output.readLine());
-            fixture.gateway().close();
+            fixture.gateway().stop();
             fixture.startGateway();
             enter(input);
             assertEquals("descriptor again=1", output.readLine());

@@ -66,7 +66,7 @@ class AttachmentTest {
 
     @AfterEach
     void nothing_is_left() throws Exception {
-        fixture.close();
+        fixture.stop();
     }
 
     private static void requireRoot(String what) throws Exception {
@@ -169,7 +169,8 @@ class AttachmentTest {
         String nodes = fixture.folder() + "/";
         assertEquals("-22 invalid operation = 9: expected 1 or 2", request(9, "", false));
         assertEquals("-22 invalid packet: expected the listener's descriptor", request(2, nodes + "ion file", false));
-        assertTrue(request(2, "/etc/passwd file", true).startsWith("-22 unknown node '/etc/passwd': expected one of ["));
+        assertTrue(request(2, "/etc/passwd file", true)
+                .startsWith("-22 unknown node '/etc/passwd': expected one of ["));
         assertTrue(request(2, nodes + "ion x", true).startsWith("-22 invalid line '"));
         assertTrue(request(2, "", true).contains("expected a listener of seccomp"), request(2, "", true));
     }
@@ -286,6 +287,6 @@ class AttachmentTest {
                 client.destroyForcibly().waitFor();
             }
         }
-        assertEquals(count, fixture.gateway().hellos.size());
+        assertEquals(count, fixture.gateway().requests.size());
     }
 }

@@ -18,8 +18,8 @@ final class CProgram {
         Path program = folder.resolve(name);
         Process compiler;
         try {
-            compiler = new ProcessBuilder(
-                            "cc", "-Wall", "-Werror", "-O1", "-pthread", "-o", program.toString(), "src/test/c/" + name + ".c")
+            String source = "src/test/c/" + name + ".c";
+            compiler = new ProcessBuilder("cc", "-Wall", "-Werror", "-O1", "-pthread", "-o", program.toString(), source)
                     .inheritIO()
                     .start();
         } catch (IOException e) {

@@ -29,7 +29,7 @@ import org.dmabuf.heap.nativeclient.protocol.Request;
  * Gateway of the tests: the server's side of the protocol, with real memfds. Heap {@code system} has the id 0, heap
  * {@code cma} the id 4 and heap {@code wide} the id 40. Sizes of 1 MiB and more wait for the latch.
  */
-final class FakeGateway implements AutoCloseable {
+final class FakeGateway {
     static final long PAGE = 4096;
     /** Statuses for masks from bit 8 on. */
     static final List<Errno> STATUSES = List.of(
@@ -47,6 +47,10 @@ final class FakeGateway implements AutoCloseable {
     final List<Request.Hello> hellos = new CopyOnWriteArrayList<>();
     final List<Request.Allocate> requests = new CopyOnWriteArrayList<>();
     final AtomicInteger waiting = new AtomicInteger();
+    /** Further connections get EBUSY. */
+    volatile int mostConnections = Integer.MAX_VALUE;
+    /** Connections that got it. */
+    final AtomicInteger refused = new AtomicInteger();
 
     private final FdListener listener;
     private final Memfd memfds = new Memfd(Syscalls.linux());
@@ -69,11 +73,25 @@ final class FakeGateway implements AutoCloseable {
         while (!closed) {
             try {
                 PacketSocket connection = listener.acceptPackets(LONG, LONG, _ -> true);
+                if (connections.size() >= mostConnections) {
+                    refuse(connection);
+                    continue;
+                }
                 connections.add(connection);
                 threads.add(Thread.ofPlatform().start(() -> serve(connection)));
             } catch (FdSocketException | IllegalStateException e) {
                 // closed
             }
+        }
+    }
+
+    /** As the gateway does it: a reply to HELLO, with the serial number 0. */
+    private void refuse(PacketSocket connection) {
+        refused.incrementAndGet();
+        try (connection;
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment space = arena.allocate(PacketHeader.LONGEST_PACKET, 8);
+            connection.send(Reply.Failure.of(Errno.EBUSY, "too many connections").encode(1, 0, space));
         }
     }
 
@@ -116,7 +134,8 @@ final class FakeGateway implements AutoCloseable {
 
     /** Two heaps in a part, so that the agent has to ask again. */
     private static Reply list(int first) {
-        List<Reply.Heap> heaps = List.of(heap("system", "system", 1), heap("cma", "cma", 16), heap("wide", "x", 1L << 40));
+        List<Reply.Heap> heaps =
+                List.of(heap("system", "system", 1), heap("cma", "cma", 16), heap("wide", "x", 1L << 40));
         return new Reply.HeapList(3, heaps.subList(first, Math.min(first + 2, 3)));
     }
 
@@ -157,8 +176,7 @@ final class FakeGateway implements AutoCloseable {
     }
 
     /** Ends as a killed gateway: all connections break. */
-    @Override
-    public void close() throws InterruptedException {
+    void stop() throws InterruptedException {
         closed = true;
         listener.close();
         threads.getFirst().join();

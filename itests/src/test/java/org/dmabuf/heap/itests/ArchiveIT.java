@@ -73,7 +73,7 @@ public class ArchiveIT {
         for (String folder : List.of("bundles", "lib")) {
             try (Stream<Path> files = Files.list(gateway.home().resolve(folder))) {
                 files.map(file -> file.getFileName().toString())
-                        .filter(name -> name.endsWith(".jar") && !name.equals("launcher.jar"))
+                        .filter(name -> name.endsWith(".jar") && !name.matches("(launcher|agent)\\.jar"))
                         .forEach(contained::add);
             }
         }
@@ -153,6 +153,6 @@ public class ArchiveIT {
     }
 
     private static boolean isOurs(Path file) {
-        return file.toString().matches(".*/(bundles/heap-.*|optional/.*|examples/.*|lib/launcher)\\.jar");
+        return file.toString().matches(".*/(bundles/heap-.*|optional/.*|examples/.*|lib/(launcher|agent))\\.jar");
     }
 }

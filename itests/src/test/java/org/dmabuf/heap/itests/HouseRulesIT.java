@@ -150,6 +150,7 @@ public class HouseRulesIT {
     public void every_jar_of_this_project_contains_its_licence() throws IOException {
         Set<Path> jars = ourBundles();
         jars.add(Path.of(System.getProperty("gateway"), "lib", "launcher.jar"));
+        jars.add(Path.of(System.getProperty("gateway"), "lib", "agent.jar"));
         jars.add(Path.of(System.getProperty("drop.ins"), "heap-tck.jar"));
         byte[] licence = Files.readAllBytes(Path.of(System.getProperty("contract"), "..", "LICENSE"));
         for (Path file : jars) {
