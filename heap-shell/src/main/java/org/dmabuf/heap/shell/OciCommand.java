@@ -30,7 +30,7 @@ public final class OciCommand implements CommandSet, Function {
     private static final long LONGEST_INPUT = 4 << 20;
 
     private static final Option SOCKET =
-            Option.valued('s', "socket", "PATH", "the agent's socket; default " + USUAL_SOCKET);
+            Option.valued('s', "socket", "PATH", "of the agent; default " + USUAL_SOCKET);
     private static final Option METADATA =
             Option.valued('m', "metadata", "NAME", "the client is container:NAME; default its id");
     private static final Option NODES =
