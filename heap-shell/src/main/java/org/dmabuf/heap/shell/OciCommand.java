@@ -17,8 +17,8 @@ import org.dmabuf.heap.shell.oci.OciProfile;
 import org.osgi.service.component.annotations.Component;
 
 /**
- * Shell command {@code dmaheap:oci-profile} for containers whose programs allocate from heaps. It is a function of Gogo,
- * because no method can have the name.
+ * Shell command {@code dmaheap:oci-profile} for containers whose programs allocate from heaps. It is a function of
+ * Gogo, because no method can have the name.
  */
 @Component(
         service = {OciCommand.class, CommandSet.class},
@@ -29,12 +29,10 @@ public final class OciCommand implements CommandSet, Function {
     /** Docker's default profile has 20 KiB. */
     private static final long LONGEST_INPUT = 4 << 20;
 
-    private static final Option SOCKET =
-            Option.valued('s', "socket", "PATH", "of the agent; default " + USUAL_SOCKET);
+    private static final Option SOCKET = Option.valued('s', "socket", "PATH", "of the agent; default " + USUAL_SOCKET);
     private static final Option METADATA =
             Option.valued('m', "metadata", "NAME", "the client is container:NAME; default its id");
-    private static final Option NODES =
-            Option.valued('n', "nodes", "PATH,...", "nodes; default " + USUAL_NODE);
+    private static final Option NODES = Option.valued('n', "nodes", "PATH,...", "nodes; default " + USUAL_NODE);
     private static final Option OUT = Option.valued('o', "out", "FILE", "write a file instead of printing");
     private static final Option FORCE = Option.flag('f', "force", "replace an existing file");
 
@@ -71,8 +69,9 @@ public final class OciCommand implements CommandSet, Function {
                     line.value(SOCKET).orElse(USUAL_SOCKET),
                     line.value(METADATA),
                     List.of(line.value(NODES).orElse(USUAL_NODE).split(",", -1)));
-            String changed =
-                    OciProfile.parse(file.toString(), read(file)).withListener(listener).toString();
+            String changed = OciProfile.parse(file.toString(), read(file))
+                    .withListener(listener)
+                    .toString();
             if (line.has(OUT)) {
                 byte[] bytes = (changed + "\n").getBytes(StandardCharsets.UTF_8);
                 Path target = session.currentDir().resolve(line.value(OUT).orElseThrow());
@@ -88,8 +87,8 @@ public final class OciCommand implements CommandSet, Function {
     private static String read(Path file) throws IOException {
         long size = FileLoader.sizeOf(file);
         if (size > LONGEST_INPUT) {
-            throw new IOException("invalid " + file + ": expected at most " + LONGEST_INPUT + " bytes, but it has "
-                    + size);
+            throw new IOException(
+                    "invalid " + file + ": expected at most " + LONGEST_INPUT + " bytes, but it has " + size);
         }
         try {
             return Files.readString(file);

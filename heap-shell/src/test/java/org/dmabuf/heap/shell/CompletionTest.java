@@ -60,8 +60,8 @@ class CompletionTest {
                                 .build(),
                         HeapInfo.of("camera", HeapState.FAILED).build());
             });
-    private final Completion completion =
-            new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker), new OciCommand()));
+    private final Completion completion = new Completion(
+            broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker), new OciCommand()));
 
     /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {
@@ -138,12 +138,11 @@ class CompletionTest {
 
     @Test
     void the_help_of_every_command_fits_80_columns() {
-        for (CommandSet set :
-                List.of(
-                        new ListingCommands(broker, null),
-                        new MapCommand(null),
-                        new DeviceCommands(broker),
-                        new OciCommand())) {
+        for (CommandSet set : List.of(
+                new ListingCommands(broker, null),
+                new MapCommand(null),
+                new DeviceCommands(broker),
+                new OciCommand())) {
             for (Syntax syntax : set.syntaxes()) {
                 syntax.help().lines().forEach(line -> assertTrue(line.length() <= 80, line));
             }

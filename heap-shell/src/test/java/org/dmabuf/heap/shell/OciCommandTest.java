@@ -36,8 +36,11 @@ class OciCommandTest {
     @Test
     void the_changed_profile_is_printed_as_json_without_invisible_characters() throws Exception {
         String printed = gogo.run("dmaheap:oci-profile -s /run/x -m camera-app " + profile);
-        assertTrue(printed.startsWith("{\n  \"defaultAction\": \"SCMP_ACT_ALLOW\",\n  \"x\": \"a\\u202eb\",\n"), printed);
-        assertTrue(printed.contains("  \"listenerPath\": \"/run/x\",\n  \"listenerMetadata\": \"camera-app\",\n"), printed);
+        assertTrue(
+                printed.startsWith("{\n  \"defaultAction\": \"SCMP_ACT_ALLOW\",\n  \"x\": \"a\\u202eb\",\n"), printed);
+        assertTrue(
+                printed.contains("  \"listenerPath\": \"/run/x\",\n  \"listenerMetadata\": \"camera-app\",\n"),
+                printed);
         assertEquals(PROFILE, Files.readString(profile));
     }
 
@@ -64,8 +67,7 @@ class OciCommandTest {
                 .startsWith("invalid socket = 'x': expected an absolute path"));
         assertTrue(gogo.refusal("dmaheap:oci-profile").startsWith("usage: dmaheap:oci-profile [options] FILE"));
         Files.write(profile, new byte[] {'{', (byte) 0xff, '}'});
-        assertEquals(
-                "invalid " + profile + ": expected text in UTF-8", gogo.refusal("dmaheap:oci-profile " + profile));
+        assertEquals("invalid " + profile + ": expected text in UTF-8", gogo.refusal("dmaheap:oci-profile " + profile));
         Files.writeString(profile, "{\"defaultAction\":");
         assertTrue(gogo.refusal("dmaheap:oci-profile " + profile).startsWith("invalid " + profile + ": expected JSON"));
         Files.write(profile, new byte[(4 << 20) + 1]);

@@ -23,26 +23,74 @@ final class Container {
 
     /** In form a config.json of {@code runc spec}, with another profile. */
     private static final String CONFIG = """
-            {"ociVersion": "1.0.2",
-             "process": {"user": {"uid": 1000, "gid": 1000}, "args": ["/bin/client"], "cwd": "/",
-                         "noNewPrivileges": true},
-             "root": {"path": "%s"},
-             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
-                        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
-             "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}, {"type": "ipc"}],
-                       "seccomp": {"defaultAction": "SCMP_ACT_ERRNO",
-                                   "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64"],
-                                   "syscalls": [{"action": "SCMP_ACT_ALLOW", "names": [%s]}]}}}
-            """;
+        {"ociVersion": "1.0.2",
+         "process": {"user": {"uid": 1000, "gid": 1000}, "args": ["/bin/client"], "cwd": "/",
+                     "noNewPrivileges": true},
+         "root": {"path": "%s"},
+         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+                    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
+         "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}, {"type": "ipc"}],
+                   "seccomp": {"defaultAction": "SCMP_ACT_ERRNO",
+                               "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_AARCH64"],
+                               "syscalls": [{"action": "SCMP_ACT_ALLOW", "names": [%s]}]}}}
+        """;
 
     /** System calls of a static program, and of runc before it executes the program. */
     private static final List<String> PERMITTED = List.of(
-            "access", "arch_prctl", "brk", "capget", "capset", "chdir", "close", "dup", "epoll_ctl", "epoll_pwait",
-            "execve", "exit", "exit_group", "faccessat2", "fchdir", "fcntl", "fstat", "fstatfs", "futex", "getdents64",
-            "getpid", "getppid", "getrandom", "gettid", "ioctl", "lseek", "madvise", "mmap", "mprotect", "munmap",
-            "nanosleep", "newfstatat", "openat", "pipe2", "poll", "prctl", "prlimit64", "read", "readlink", "readlinkat",
-            "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "set_robust_list", "set_tid_address", "setgid",
-            "setgroups", "setuid", "sigaltstack", "statfs", "tgkill", "uname", "write");
+            "access",
+            "arch_prctl",
+            "brk",
+            "capget",
+            "capset",
+            "chdir",
+            "close",
+            "dup",
+            "epoll_ctl",
+            "epoll_pwait",
+            "execve",
+            "exit",
+            "exit_group",
+            "faccessat2",
+            "fchdir",
+            "fcntl",
+            "fstat",
+            "fstatfs",
+            "futex",
+            "getdents64",
+            "getpid",
+            "getppid",
+            "getrandom",
+            "gettid",
+            "ioctl",
+            "lseek",
+            "madvise",
+            "mmap",
+            "mprotect",
+            "munmap",
+            "nanosleep",
+            "newfstatat",
+            "openat",
+            "pipe2",
+            "poll",
+            "prctl",
+            "prlimit64",
+            "read",
+            "readlink",
+            "readlinkat",
+            "rseq",
+            "rt_sigaction",
+            "rt_sigprocmask",
+            "rt_sigreturn",
+            "set_robust_list",
+            "set_tid_address",
+            "setgid",
+            "setgroups",
+            "setuid",
+            "sigaltstack",
+            "statfs",
+            "tgkill",
+            "uname",
+            "write");
 
     private final String id;
     private final Path bundle;
@@ -83,7 +131,14 @@ final class Container {
             Files.createDirectories(root.resolve(name));
         }
         String printed = output(new ProcessBuilder(
-                "cc", "-static", "-O1", "-Wall", "-Werror", "-D_GNU_SOURCE", "-o", root.resolve("bin/client").toString(),
+                "cc",
+                "-static",
+                "-O1",
+                "-Wall",
+                "-Werror",
+                "-D_GNU_SOURCE",
+                "-o",
+                root.resolve("bin/client").toString(),
                 "src/test/c/container-client.c"));
         assertEquals("", printed);
         return root;
@@ -91,13 +146,13 @@ final class Container {
 
     /** Writes the {@code config.json} of a container, as an author of containers who knows no heap does. */
     static Path config(Path file, Path image) throws IOException {
-        return Files.writeString(
-                file, CONFIG.formatted(image, "\"" + String.join("\", \"", PERMITTED) + "\""));
+        return Files.writeString(file, CONFIG.formatted(image, "\"" + String.join("\", \"", PERMITTED) + "\""));
     }
 
     /** Starts a container, and returns before its program runs. */
     static Container start(Path bundle) throws IOException {
-        String id = "dmaheap-" + bundle.getFileName() + "-" + ProcessHandle.current().pid();
+        String id = "dmaheap-" + bundle.getFileName() + "-"
+                + ProcessHandle.current().pid();
         Process runc = new ProcessBuilder(
                         "runc", "--root", bundle.resolve("state").toString(), "run", "--bundle", bundle.toString(), id)
                 .redirectError(bundle.resolve("errors").toFile())

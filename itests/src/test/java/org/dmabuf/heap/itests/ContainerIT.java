@@ -204,7 +204,9 @@ public class ContainerIT {
         assertEquals("ENODEV", camera.run("alloc " + SYSTEM + " 1048576"));
         gateway = gateway.another();
         startGateway();
-        await("the next gateway", () -> camera.run("alloc " + SYSTEM + " 1048576").equals("ok"));
+        await(
+                "the next gateway",
+                () -> camera.run("alloc " + SYSTEM + " 1048576").equals("ok"));
         gateway.await("dmaheap:dump", "system .*camera-app .*");
         assertEquals(0, camera.await());
         awaitNoCharge();

@@ -47,7 +47,8 @@ final class Arguments {
         return switch (operator.text()) {
             case EQUAL -> new Masked(ALL_BITS, value);
             case MASKED_EQUAL ->
-                new Masked(value, condition.member("valueTwo").map(JsonPlace::word).orElse(0L));
+                new Masked(
+                        value, condition.member("valueTwo").map(JsonPlace::word).orElse(0L));
             default ->
                 throw operator.invalid(EQUAL + " or " + MASKED_EQUAL
                         + " for the command of ioctl; write the permitted commands as such sets");

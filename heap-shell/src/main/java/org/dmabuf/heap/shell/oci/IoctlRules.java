@@ -7,15 +7,14 @@ import com.google.gson.JsonObject;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
- * Rules of a seccomp profile, of which those on ioctl are changed: the ioctls of heaps go to a listener instead of being
- * permitted. The verdict on every other system call and ioctl stays.
+ * Rules of a seccomp profile, of which those on ioctl are changed: the ioctls of heaps go to a listener instead of
+ * being permitted. The verdict on every other system call and ioctl stays.
  *
  * <p>libseccomp drops the rules with conditions on a system call that also has a rule without conditions, and it has no
  * condition for "not equal to any of these". A rule that permits ioctl is therefore replaced by rules for disjoint sets
@@ -37,8 +36,8 @@ final class IoctlRules {
 
     /**
      * Low 16 bits, type and number, of the ioctls that a listener serves: DMA_HEAP_IOCTL_ALLOC, ION_IOC_ALLOC,
-     * ION_IOC_HEAP_QUERY, SA_IOC_ALLOC, and those of a dma-buf from SYNC to IMPORT_SYNC_FILE. The size of the struct and
-     * the direction are in the high bits, and older programs have other sizes.
+     * ION_IOC_HEAP_QUERY, SA_IOC_ALLOC, and those of a dma-buf from SYNC to IMPORT_SYNC_FILE. The size of the struct
+     * and the direction are in the high bits, and older programs have other sizes.
      */
     static final SortedSet<Integer> SERVED =
             new TreeSet<>(List.of(0x4800, 0x4900, 0x4908, 0x5300, 0x6200, 0x6201, 0x6202, 0x6203));
@@ -85,8 +84,8 @@ final class IoctlRules {
      *
      * @param profile a seccomp profile, which stays unchanged
      * @return rules in the order of the profile
-     * @throws IllegalArgumentException if the profile is invalid, if it has rules on ioctl that cannot be kept, or if it
-     *     permits no ioctl of a heap
+     * @throws IllegalArgumentException if the profile is invalid, if it has rules on ioctl that cannot be kept, or if
+     *     it permits no ioctl of a heap
      */
     static JsonArray of(JsonPlace profile) {
         JsonPlace action = profile.required("defaultAction", "the name of an action");
@@ -163,8 +162,10 @@ final class IoctlRules {
         for (OnIoctl refusal : denying) {
             for (OnIoctl permission : split) {
                 if (refusal.commands().and(permission.commands()).isPresent()) {
-                    throw refusal.rule().invalid("no refusal of an ioctl that " + permission.rule().path()
-                            + " permits, since libseccomp ignores one of them; remove one");
+                    throw refusal.rule()
+                            .invalid("no refusal of an ioctl that "
+                                    + permission.rule().path()
+                                    + " permits, since libseccomp ignores one of them; remove one");
                 }
             }
         }

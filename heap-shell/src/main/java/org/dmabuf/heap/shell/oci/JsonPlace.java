@@ -49,7 +49,8 @@ record JsonPlace(String file, String path, JsonElement value) {
             reader.setNestingLimit(DEEPEST);
             JsonElement value = JsonParser.parseReader(reader);
             if (reader.peek() != JsonToken.END_DOCUMENT) {
-                throw new IllegalArgumentException("invalid " + file + ": expected one JSON value and nothing after it");
+                throw new IllegalArgumentException(
+                        "invalid " + file + ": expected one JSON value and nothing after it");
             }
             return new JsonPlace(file, "", value);
         } catch (IOException | JsonParseException e) {
@@ -76,8 +77,9 @@ record JsonPlace(String file, String path, JsonElement value) {
 
     /** {@return a member that this object must have} */
     JsonPlace required(String name, String expected) {
-        return member(name).orElseThrow(() -> new IllegalArgumentException(
-                "invalid " + where() + " in " + file + ": expected " + name + ", " + expected));
+        return member(name)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "invalid " + where() + " in " + file + ": expected " + name + ", " + expected));
     }
 
     /** {@return the elements of this array} */

@@ -7,8 +7,8 @@ import java.util.Optional;
 import java.util.SortedSet;
 
 /**
- * Set of 64-bit values: those whose bits in a mask equal given bits. It is the only kind of condition of libseccomp with
- * which a set and its complement can be written.
+ * Set of 64-bit values: those whose bits in a mask equal given bits. It is the only kind of condition of libseccomp
+ * with which a set and its complement can be written.
  *
  * @param mask bits that count
  * @param bits their values; 0 outside the mask
@@ -43,9 +43,7 @@ record Masked(long mask, long bits) {
         int size = 1 << freeBits;
         SortedSet<Integer> inside = words.subSet(first, first + size);
         if (inside.isEmpty() || inside.size() == size) {
-            return inside.isEmpty() == given
-                    ? List.of()
-                    : List.of(new Masked(LOW_WORD & ~(size - 1L), first));
+            return inside.isEmpty() == given ? List.of() : List.of(new Masked(LOW_WORD & ~(size - 1L), first));
         }
         List<Masked> sets = new ArrayList<>(halves(inside, first, freeBits - 1, given));
         sets.addAll(halves(inside, first + size / 2, freeBits - 1, given));

@@ -26,8 +26,8 @@ public final class OciProfile {
      * Architectures of a filter that a container without a profile gets. libseccomp kills programs of all others, and
      * runc 1.1 refuses names that it does not know.
      */
-    private static final List<String> ARCHITECTURES = List.of(
-            "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM");
+    private static final List<String> ARCHITECTURES =
+            List.of("SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM");
 
     private static final String LISTENER = "listenerPath";
     private static final String METADATA = "listenerMetadata";

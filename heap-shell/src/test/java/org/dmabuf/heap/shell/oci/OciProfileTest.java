@@ -26,8 +26,9 @@ class OciProfileTest {
     }
 
     private static String refusal(String text) {
-        return assertThrows(IllegalArgumentException.class, () -> OciProfile.parse("p.json", text)
-                        .withListener(LISTENER))
+        return assertThrows(
+                        IllegalArgumentException.class,
+                        () -> OciProfile.parse("p.json", text).withListener(LISTENER))
                 .getMessage();
     }
 
@@ -71,8 +72,13 @@ class OciProfileTest {
             }
         }
         assertEquals(
-                List.of("65535,\"valueTwo\":18432", "65535,\"valueTwo\":18688", "65535,\"valueTwo\":18696",
-                                "65535,\"valueTwo\":21248", "65532,\"valueTwo\":25088").stream()
+                List.of(
+                                "65535,\"valueTwo\":18432",
+                                "65535,\"valueTwo\":18688",
+                                "65535,\"valueTwo\":18696",
+                                "65535,\"valueTwo\":21248",
+                                "65532,\"valueTwo\":25088")
+                        .stream()
                         .map(set -> "[{\"index\":1,\"value\":" + set + ",\"op\":\"SCMP_CMP_MASKED_EQ\"}]")
                         .toList(),
                 sets);
@@ -93,8 +99,9 @@ class OciProfileTest {
 
     @Test
     void the_older_form_with_one_name_is_understood() {
-        List<JsonObject> rules = rules(changed(profile("{\"name\":\"ioctl\",\"action\":\"SCMP_ACT_ALLOW\",\"args\":null},"
-                + "{\"name\":\"read\",\"action\":\"SCMP_ACT_ALLOW\",\"args\":[]}")));
+        List<JsonObject> rules =
+                rules(changed(profile("{\"name\":\"ioctl\",\"action\":\"SCMP_ACT_ALLOW\",\"args\":null},"
+                        + "{\"name\":\"read\",\"action\":\"SCMP_ACT_ALLOW\",\"args\":[]}")));
         assertEquals("read", rules.getLast().get("name").getAsString());
         assertEquals("SCMP_ACT_NOTIFY", rules.getFirst().get("action").getAsString());
         assertEquals("ioctl", rules.getFirst().get("name").getAsString());
@@ -103,15 +110,18 @@ class OciProfileTest {
     @Test
     void unknown_members_their_order_and_the_text_of_numbers_stay() {
         String config = """
-                {"zeta":1.50,"ociVersion":"1.0.2","alpha":null,"linux":{"b":"<&é\\u0001","seccomp":{"x":[{}],\
-                "defaultAction":"SCMP_ACT_ALLOW","y":18446744073709551615},"a":[]},"hooks":{}}""";
+            {"zeta":1.50,"ociVersion":"1.0.2","alpha":null,"linux":{"b":"<&é\\u0001","seccomp":{"x":[{}],\
+            "defaultAction":"SCMP_ACT_ALLOW","y":18446744073709551615},"a":[]},"hooks":{}}\
+            """;
         String changed = changed(config).toString();
-        assertTrue(changed.startsWith("{\"zeta\":1.50,\"ociVersion\":\"1.0.2\",\"alpha\":null,"
-                + "\"linux\":{\"b\":\"<&é\\u0001\",\"seccomp\":{\"x\":[{}],\"defaultAction\":\"SCMP_ACT_ALLOW\","
-                + "\"y\":18446744073709551615,\"listenerPath\""), changed);
         assertTrue(
-                changed.endsWith("},\"a\":[],\"devices\":" + devices("/dev/dma_heap/system", "/dev/ion")
-                        + "},\"hooks\":{}}"),
+                changed.startsWith("{\"zeta\":1.50,\"ociVersion\":\"1.0.2\",\"alpha\":null,"
+                    + "\"linux\":{\"b\":\"<&é\\u0001\",\"seccomp\":{\"x\":[{}],\"defaultAction\":\"SCMP_ACT_ALLOW\","
+                    + "\"y\":18446744073709551615,\"listenerPath\""),
+                changed);
+        assertTrue(
+                changed.endsWith(
+                        "},\"a\":[],\"devices\":" + devices("/dev/dma_heap/system", "/dev/ion") + "},\"hooks\":{}}"),
                 changed);
     }
 
@@ -131,7 +141,9 @@ class OciProfileTest {
         assertEquals("SCMP_ACT_ALLOW", seccomp.get("defaultAction").getAsString());
         assertTrue(seccomp.get("architectures").toString().contains("SCMP_ARCH_X86_64"));
         assertEquals(5, rules(seccomp).size());
-        assertEquals(devices("/dev/dma_heap/system", "/dev/ion"), linux.get("devices").toString());
+        assertEquals(
+                devices("/dev/dma_heap/system", "/dev/ion"),
+                linux.get("devices").toString());
     }
 
     @Test
@@ -146,10 +158,9 @@ class OciProfileTest {
 
     @Test
     void rules_that_repeat_the_default_action_are_left_out_since_they_cannot_be_divided() {
-        List<JsonObject> rules =
-                rules(changed(profile(RULE).replace("\"SCMP_ACT_ERRNO\"", "\"SCMP_ACT_ALLOW\"")));
-        assertTrue(rules.stream()
-                .allMatch(rule -> rule.get("action").getAsString().equals("SCMP_ACT_NOTIFY")));
+        List<JsonObject> rules = rules(changed(profile(RULE).replace("\"SCMP_ACT_ERRNO\"", "\"SCMP_ACT_ALLOW\"")));
+        assertTrue(
+                rules.stream().allMatch(rule -> rule.get("action").getAsString().equals("SCMP_ACT_NOTIFY")));
     }
 
     @Test
@@ -167,32 +178,71 @@ class OciProfileTest {
             {"{}", "invalid p.json: expected a config.json with ociVersion, or a seccomp profile with defaultAction"},
             {"{\"ociVersion\":\"1\"}", "invalid content in p.json: expected linux, "},
             {"{\"ociVersion\":\"1\",\"linux\":3}", "invalid linux = 3 in p.json: expected an object"},
-            {"{\"ociVersion\":\"1\",\"linux\":{\"seccomp\":{}}}",
-                "invalid linux.seccomp in p.json: expected defaultAction, the name of an action"},
-            {"{\"ociVersion\":\"1\",\"linux\":{\"devices\":{}}}", "invalid linux.devices = {} in p.json: expected an array"},
-            {"{\"ociVersion\":\"1\",\"linux\":{\"devices\":[{\"path\":\"/dev/ion\",\"type\":\"b\"}]}}",
-                "invalid linux.devices[0] = {\"path\":\"/dev/ion\",\"type\":\"b\"} in p.json: expected the null device"},
-            {"{\"defaultAction\":\"SCMP_ACT_ALOW\"}",
-                "invalid defaultAction = \"SCMP_ACT_ALOW\" in p.json: expected one of SCMP_ACT_ALLOW, SCMP_ACT_ERRNO,"},
-            {"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/run/x\"}",
-                "invalid listenerPath = \"/run/x\" in p.json: expected no listener"},
-            {"{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", "expected another action, since a container has only one listener"},
+            {
+                "{\"ociVersion\":\"1\",\"linux\":{\"seccomp\":{}}}",
+                "invalid linux.seccomp in p.json: expected defaultAction, the name of an action"
+            },
+            {
+                "{\"ociVersion\":\"1\",\"linux\":{\"devices\":{}}}",
+                "invalid linux.devices = {} in p.json: expected an array"
+            },
+            {
+                "{\"ociVersion\":\"1\",\"linux\":{\"devices\":[{\"path\":\"/dev/ion\",\"type\":\"b\"}]}}",
+                "invalid linux.devices[0] = {\"path\":\"/dev/ion\",\"type\":\"b\"} in p.json: expected the null device"
+            },
+            {
+                "{\"defaultAction\":\"SCMP_ACT_ALOW\"}",
+                "invalid defaultAction = \"SCMP_ACT_ALOW\" in p.json: expected one of SCMP_ACT_ALLOW, SCMP_ACT_ERRNO,"
+            },
+            {
+                "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/run/x\"}",
+                "invalid listenerPath = \"/run/x\" in p.json: expected no listener"
+            },
+            {
+                "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}",
+                "expected another action, since a container has only one listener"
+            },
             {profile(""), "invalid syscalls in p.json: expected a rule that permits ioctl"},
-            {"{\"defaultAction\":\"SCMP_ACT_ERRNO\"}", "invalid syscalls in p.json: expected a rule that permits ioctl"},
-            {profile("{\"names\":[1],\"action\":\"SCMP_ACT_ALLOW\"}"), "invalid syscalls[0].names[0] = 1 in p.json: expected a string"},
+            {"{\"defaultAction\":\"SCMP_ACT_ERRNO\"}", "invalid syscalls in p.json: expected a rule that permits ioctl"
+            },
+            {
+                profile("{\"names\":[1],\"action\":\"SCMP_ACT_ALLOW\"}"),
+                "invalid syscalls[0].names[0] = 1 in p.json: expected a string"
+            },
             {profile("{\"action\":\"SCMP_ACT_ALLOW\"}"), "in p.json: expected either names or name"},
-            {profile("{\"names\":[\"ioctl\"]}"), "invalid syscalls[0] in p.json: expected action, the name of an action"},
-            {profile(args.formatted("{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}")), "invalid syscalls[0].args[0].index = 6 in p.json: expected 0 to 5"},
-            {profile(args.formatted("{\"index\":1,\"value\":-1,\"op\":\"SCMP_CMP_EQ\"}")),
-                "invalid syscalls[0].args[0].value = -1 in p.json: expected a whole number from 0 to 2^64 - 1"},
-            {profile(args.formatted("{\"index\":1,\"value\":1e999999999,\"op\":\"SCMP_CMP_EQ\"}")), "expected a whole number"},
-            {profile(args.formatted("{\"index\":1,\"value\":18446744073709551616,\"op\":\"SCMP_CMP_EQ\"}")), "expected a whole number"},
-            {profile(args.formatted("{\"index\":1,\"value\":1,\"op\":\"SCMP_CMP_NE\"}")),
-                "invalid syscalls[0].args[0].op = \"SCMP_CMP_NE\" in p.json: expected SCMP_CMP_EQ or SCMP_CMP_MASKED_EQ"},
-            {profile(args.formatted("{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_NE\"},{\"index\":0,\"value\":2,\"op\":\"SCMP_CMP_NE\"}")),
-                "in p.json: expected one condition for each index"},
+            {profile("{\"names\":[\"ioctl\"]}"), "invalid syscalls[0] in p.json: expected action, the name of an action"
+            },
+            {
+                profile(args.formatted("{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}")),
+                "invalid syscalls[0].args[0].index = 6 in p.json: expected 0 to 5"
+            },
+            {
+                profile(args.formatted("{\"index\":1,\"value\":-1,\"op\":\"SCMP_CMP_EQ\"}")),
+                "invalid syscalls[0].args[0].value = -1 in p.json: expected a whole number from 0 to 2^64 - 1"
+            },
+            {
+                profile(args.formatted("{\"index\":1,\"value\":1e999999999,\"op\":\"SCMP_CMP_EQ\"}")),
+                "expected a whole number"
+            },
+            {
+                profile(args.formatted("{\"index\":1,\"value\":18446744073709551616,\"op\":\"SCMP_CMP_EQ\"}")),
+                "expected a whole number"
+            },
+            {
+                profile(args.formatted("{\"index\":1,\"value\":1,\"op\":\"SCMP_CMP_NE\"}")),
+                "invalid syscalls[0].args[0].op = \"SCMP_CMP_NE\" in p.json: expected SCMP_CMP_EQ or SCMP_CMP_MASKED_EQ"
+            },
+            {
+                profile(
+                        args.formatted(
+                                "{\"index\":0,\"op\":\"SCMP_CMP_NE\"},{\"index\":0,\"op\":\"SCMP_CMP_GT\"}")),
+                "in p.json: expected one condition for each index"
+            },
             {profile(RULE + "," + refused), "expected no refusal of an ioctl that syscalls[0] permits"},
-            {profile("{\"names\":[\"ioctl\"],\"action\":\"SCMP_ACT_KILL\"}"), "expected no rule that refuses ioctls of heaps"},
+            {
+                profile("{\"names\":[\"ioctl\"],\"action\":\"SCMP_ACT_KILL\"}"),
+                "expected no rule that refuses ioctls of heaps"
+            },
         };
         for (String[] wrong : wrongs) {
             String shown = wrong[0].length() > 300 ? wrong[0].substring(0, 300) : wrong[0];
@@ -204,7 +254,8 @@ class OciProfileTest {
 
     @Test
     void a_listener_has_absolute_paths_and_the_name_of_a_client() {
-        for (String path : new String[] {"", "run/l", "/", "/run//l", "/run/../l", "/run/.", "/run/", "/" + "x".repeat(107)}) {
+        for (String path :
+                new String[] {"", "run/l", "/", "/run//l", "/run/../l", "/run/.", "/run/", "/" + "x".repeat(107)}) {
             assertThrows(IllegalArgumentException.class, () -> new Listener(path, Optional.empty(), List.of()), path);
         }
         new Listener("/" + "x".repeat(106), Optional.empty(), List.of("/dev/..data/.x"));

@@ -26,14 +26,14 @@ class RuncTest {
     private static final long SECONDS = 60;
 
     private static final String CONFIG = """
-            {"ociVersion": "1.0.2",
-             "process": {"user": {"uid": 1000, "gid": 1000}, "args": ["/bin/program"], "cwd": "/",
-                         "noNewPrivileges": true},
-             "root": {"path": "rootfs"},
-             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
-                        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
-             "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}, {"type": "ipc"}], "seccomp": %s}}
-            """;
+        {"ociVersion": "1.0.2",
+         "process": {"user": {"uid": 1000, "gid": 1000}, "args": ["/bin/program"], "cwd": "/",
+                     "noNewPrivileges": true},
+         "root": {"path": "rootfs"},
+         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"},
+                    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}],
+         "linux": {"namespaces": [{"type": "mount"}, {"type": "pid"}, {"type": "ipc"}], "seccomp": %s}}
+        """;
 
     @TempDir
     Path bundle;
@@ -52,7 +52,15 @@ class RuncTest {
         for (String folder : List.of("proc", "dev")) {
             Files.createDirectory(bundle.resolve("rootfs").resolve(folder));
         }
-        Result compiled = run("cc", "-static", "-O1", "-Wall", "-Werror", "-D_GNU_SOURCE", "-o", program.toString(),
+        Result compiled = run(
+                "cc",
+                "-static",
+                "-O1",
+                "-Wall",
+                "-Werror",
+                "-D_GNU_SOURCE",
+                "-o",
+                program.toString(),
                 "src/test/c/container.c");
         assertEquals(0, compiled.exit(), compiled.out());
         socket = bundle.resolve("listener");
@@ -91,17 +99,19 @@ class RuncTest {
             assertEquals("listening", printed.readLine());
             Result container = runc();
             assertEquals("""
-                    node: c 1 3
-                    allocation: ENOSPC
-                    version of ALSA's hwdep: ENOTTY
-                    FIONREAD: ENOTTY
-                    swapon: %s
-                    """.formatted(swapon), container.out());
+                node: c 1 3
+                allocation: ENOSPC
+                version of ALSA's hwdep: ENOTTY
+                FIONREAD: ENOTTY
+                swapon: %s
+                """.formatted(swapon), container.out());
             assertEquals(0, container.exit());
             String state = printed.readLine();
             assertTrue(state.contains("\"metadata\":\"camera-app\""), state);
             assertTrue(state.contains("\"id\":\"" + id + "\""), state);
-            assertEquals(List.of("notice c0184800", "notice 80044800"), printed.lines().toList());
+            assertEquals(
+                    List.of("notice c0184800", "notice 80044800"),
+                    printed.lines().toList());
             assertTrue(listener.waitFor(SECONDS, TimeUnit.SECONDS));
             assertEquals(0, listener.exitValue());
         } finally {

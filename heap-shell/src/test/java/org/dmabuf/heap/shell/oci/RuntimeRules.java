@@ -108,7 +108,8 @@ final class RuntimeRules {
                         condition.get("op").getAsString()));
             }
         }
-        boolean conjunction = conditions.stream().map(Condition::index).distinct().count() == conditions.size();
+        boolean conjunction =
+                conditions.stream().map(Condition::index).distinct().count() == conditions.size();
         if (conjunction) {
             rules.add(new Rule(action, conditions));
         } else {
@@ -134,8 +135,8 @@ final class RuntimeRules {
                 continue; // libseccomp keeps no condition beside a rule without
             }
             if (found != null && !found.equals(rule.action())) {
-                throw new AssertionError("0x" + Long.toHexString(arguments[1]) + " has the verdicts " + found + " and "
-                        + rule.action());
+                throw new AssertionError(
+                        "0x" + Long.toHexString(arguments[1]) + " has the verdicts " + found + " and " + rule.action());
             }
             found = rule.action();
         }

@@ -27,8 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class VerdictTest {
     private static final Listener LISTENER = new Listener("/run/l", Optional.empty(), List.of());
-    private static final Set<Integer> SERVED =
-            Set.of(0x4800, 0x4900, 0x4908, 0x5300, 0x6200, 0x6201, 0x6202, 0x6203);
+    private static final Set<Integer> SERVED = Set.of(0x4800, 0x4900, 0x4908, 0x5300, 0x6200, 0x6201, 0x6202, 0x6203);
 
     /** Above bit 31 are bits that the kernel ignores, so that a program can set them. */
     private static final long[] HIGH = {
@@ -75,26 +74,31 @@ class VerdictTest {
                 new Case("docker-like", resource("docker-like.json"), Set.of()),
                 new Case("docker-like", resource("docker-like.json"), Set.of("CAP_SYS_ADMIN")),
                 new Case("refusal of others", profile("SCMP_ACT_ALLOW", """
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1,
-                         "args": [{"index": 1, "value": 21522, "op": "SCMP_CMP_EQ"}]}"""), Set.of()),
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1,
+                     "args": [{"index": 1, "value": 21522, "op": "SCMP_CMP_EQ"}]}\
+                    """), Set.of()),
                 new Case("permission of ranges", profile("SCMP_ACT_ERRNO", """
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
-                         "args": [{"index": 1, "value": 65280, "valueTwo": 21504, "op": "SCMP_CMP_MASKED_EQ"}]},
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
-                         "args": [{"index": 1, "value": 65280, "valueTwo": 18432, "op": "SCMP_CMP_MASKED_EQ"}]},
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
-                         "args": [{"index": 1, "value": 3222292736, "op": "SCMP_CMP_EQ"}]},
-                        {"names": ["ioctl"], "action": "SCMP_ACT_KILL_PROCESS",
-                         "args": [{"index": 1, "value": 3222292737, "op": "SCMP_CMP_EQ"}]}"""), Set.of()),
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
+                     "args": [{"index": 1, "value": 65280, "valueTwo": 21504, "op": "SCMP_CMP_MASKED_EQ"}]},
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
+                     "args": [{"index": 1, "value": 65280, "valueTwo": 18432, "op": "SCMP_CMP_MASKED_EQ"}]},
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
+                     "args": [{"index": 1, "value": 3222292736, "op": "SCMP_CMP_EQ"}]},
+                    {"names": ["ioctl"], "action": "SCMP_ACT_KILL_PROCESS",
+                     "args": [{"index": 1, "value": 3222292737, "op": "SCMP_CMP_EQ"}]}\
+                    """), Set.of()),
                 new Case("permission for one descriptor", profile("SCMP_ACT_ERRNO", """
-                        {"names": ["read", "ioctl"], "action": "SCMP_ACT_ALLOW",
-                         "args": [{"index": 0, "value": 3, "op": "SCMP_CMP_GE"}]}"""), Set.of()),
+                    {"names": ["read", "ioctl"], "action": "SCMP_ACT_ALLOW",
+                     "args": [{"index": 0, "value": 3, "op": "SCMP_CMP_GE"}]}\
+                    """), Set.of()),
                 new Case("logged", profile("SCMP_ACT_LOG", """
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "comment": "without a record"},
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW"}"""), Set.of()),
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW", "comment": "without a record"},
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW"}\
+                    """), Set.of()),
                 new Case("one command not logged", profile("SCMP_ACT_LOG", """
-                        {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
-                         "args": [{"index": 1, "value": 3222816768, "op": "SCMP_CMP_EQ"}]}"""), Set.of()));
+                    {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW",
+                     "args": [{"index": 1, "value": 3222816768, "op": "SCMP_CMP_EQ"}]}\
+                    """), Set.of()));
     }
 
     private static String profile(String defaultAction, String rules) {
@@ -149,9 +153,10 @@ class VerdictTest {
     @Test
     void libseccomp_drops_a_notice_beside_a_rule_without_conditions(@TempDir Path folder) throws Exception {
         RuntimeRules both = new RuntimeRules(profile("SCMP_ACT_ERRNO", """
-                {"names": ["ioctl"], "action": "SCMP_ACT_NOTIFY",
-                 "args": [{"index": 1, "value": 65535, "valueTwo": 18432, "op": "SCMP_CMP_MASKED_EQ"}]},
-                {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW"}"""), Set.of());
+            {"names": ["ioctl"], "action": "SCMP_ACT_NOTIFY",
+             "args": [{"index": 1, "value": 65535, "valueTwo": 18432, "op": "SCMP_CMP_MASKED_EQ"}]},
+            {"names": ["ioctl"], "action": "SCMP_ACT_ALLOW"}\
+            """), Set.of());
         assertEquals("SCMP_ACT_ALLOW", both.verdict(3, 0xC018_4800L));
         assertEquals(ACTIONS.get("SCMP_ACT_ALLOW"), filter(both, folder).run(0xC000003E, 16, 3, 0xC018_4800L));
     }
