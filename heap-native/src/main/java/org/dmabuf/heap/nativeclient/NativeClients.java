@@ -55,8 +55,9 @@ public final class NativeClients {
         /** {@return entries {@code HEAP=CLIENT}: the clients that may use a heap} */
         @AttributeDefinition(
                 name = "Clients of a heap",
-                description = "Entries HEAP=KIND:NAME, separated by blanks, such as system=uid:1000. * matches any text."
-                        + " A client without an entry may use no heap. The broker's own rules apply as well")
+                description =
+                        "Entries HEAP=KIND:NAME, separated by blanks, such as system=uid:1000. * matches any text."
+                                + " A client without an entry may use no heap. The broker's own rules apply as well")
         String[] allow() default {};
 
         /** {@return entries {@code NAME=CLIENT}: the clients that may open a published buffer} */

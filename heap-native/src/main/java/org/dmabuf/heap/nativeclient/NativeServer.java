@@ -100,7 +100,7 @@ final class NativeServer implements AutoCloseable {
         return place;
     }
 
-    /** Applies a changed policy and changed limits. Open connections stay, and their next requests follow the policy. */
+    /** Applies a changed policy and limits. Open connections stay, and their next requests follow the policy. */
     void apply(NativeSettings changed) {
         policy = changed.policy();
         slots.limits(changed.limits());
@@ -220,8 +220,7 @@ final class NativeServer implements AutoCloseable {
         connections.keySet().forEach(ClientConnection::close);
         connections.values().forEach(thread -> await(thread, deadline));
         if (!connections.isEmpty()) {
-            LOG.warn(
-                    "{} requests of native clients still run; they end when their heaps return", connections.size());
+            LOG.warn("{} requests of native clients still run; they end when their heaps return", connections.size());
         }
     }
 

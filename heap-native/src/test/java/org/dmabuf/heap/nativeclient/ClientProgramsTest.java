@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,7 +29,8 @@ class ClientProgramsTest extends ServedTest {
         PYTHON {
             @Override
             List<String> command(Path folder) {
-                return List.of("python3", "-B", Path.of("src/test/resources/client.py").toString());
+                return List.of(
+                        "python3", "-B", Path.of("src/test/resources/client.py").toString());
             }
         },
         C {
@@ -71,8 +71,9 @@ class ClientProgramsTest extends ServedTest {
     private List<String> lines(Language language, String... words) throws Exception {
         Process program = start(language, words);
         program.getOutputStream().close();
-        List<String> lines =
-                new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+        List<String> lines = new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+                .lines()
+                .toList();
         assertTrue(program.waitFor(20, TimeUnit.SECONDS));
         return lines;
     }
@@ -89,7 +90,9 @@ class ClientProgramsTest extends ServedTest {
         } finally {
             program.destroyForcibly().waitFor();
         }
-        Await.until("a killed program holds nothing", () -> broker.monitor().buffers().isEmpty());
+        Await.until(
+                "a killed program holds nothing",
+                () -> broker.monitor().buffers().isEmpty());
     }
 
     @ParameterizedTest
@@ -105,9 +108,7 @@ class ClientProgramsTest extends ServedTest {
     @ParameterizedTest
     @EnumSource
     void the_lists_and_the_usage_are_printed(Language language) throws Exception {
-        published.put(
-                "frame",
-                broker.allocate(AllocationRequest.of(4096).withExport(ExportMode.READ_ONLY)));
+        published.put("frame", broker.allocate(AllocationRequest.of(4096).withExport(ExportMode.READ_ONLY)));
         apply(Map.of("allow", "*=" + user, "published", "frame=" + user));
         rules(new String[] {user + "=1M"}, "org.dmabuf.heap.native");
         assertEquals(List.of(user), lines(language, "identity"));

@@ -49,15 +49,17 @@ class NativeServerTest extends ServedTest {
             int fd = program.descriptor().fd();
             assertEquals(3 * PAGE, Files.size(Path.of("/proc/self/fd/" + fd)));
 
-            Await.until("the client is the only holder", () -> broker.monitor().buffers().stream()
-                    .allMatch(BufferRecord::lingering));
+            Await.until(
+                    "the client is the only holder",
+                    () -> broker.monitor().buffers().stream().allMatch(BufferRecord::lingering));
             BufferRecord record = broker.monitor().buffers().getFirst();
             assertEquals(self, record.client());
             assertEquals(Optional.of("pid " + PID), record.name());
             assertEquals(new Reply.Charged(3 * PAGE, 1, Reply.NO_QUOTA), program.ask(new Request.Usage()));
             program.closeDescriptors();
-            Await.until("the charge ends", () ->
-                    program.ask(new Request.Usage()).equals(new Reply.Charged(0, 0, Reply.NO_QUOTA)));
+            Await.until(
+                    "the charge ends",
+                    () -> program.ask(new Request.Usage()).equals(new Reply.Charged(0, 0, Reply.NO_QUOTA)));
         }
     }
 
@@ -69,10 +71,12 @@ class NativeServerTest extends ServedTest {
             kept = OwnedFd.of(program.descriptor().detach(), Syscalls.linux()::close);
         }
         Await.until("the connection has ended", () -> !isConnected());
-        assertEquals(PAGE, broker.monitor().usageByClient().stream()
-                .filter(record -> record.client().equals(Optional.of(self)))
-                .mapToLong(record -> record.lingeringBytes())
-                .sum());
+        assertEquals(
+                PAGE,
+                broker.monitor().usageByClient().stream()
+                        .filter(record -> record.client().equals(Optional.of(self)))
+                        .mapToLong(record -> record.lingeringBytes())
+                        .sum());
         kept.close();
     }
 
@@ -96,7 +100,10 @@ class NativeServerTest extends ServedTest {
     @Test
     void a_refusal_names_heap_client_setting_and_file() throws Exception {
         apply(Map.of(
-                "felix.fileinstall.filename", "/gateway/etc/org.dmabuf.heap.native.cfg", "allow", "camera=uid:4000000"));
+                "felix.fileinstall.filename",
+                "/gateway/etc/org.dmabuf.heap.native.cfg",
+                "allow",
+                "camera=uid:4000000"));
         try (Program program = Program.greeting(path)) {
             Reply.Failure refusal = program.failure(Program.allocate(PAGE, "system"));
             assertEquals(-Errno.EACCES.number(), refusal.status());
@@ -200,13 +207,13 @@ class NativeServerTest extends ServedTest {
     void only_an_agent_names_another_client() throws Exception {
         apply(Map.of("agents", "4000000"));
         try (Program program = new Program(path)) {
-            Reply.Failure refusal =
-                    program.failure(new Request.Hello(1, 1, true, 4711, "container", "camera-app", ""));
+            Reply.Failure refusal = program.failure(new Request.Hello(1, 1, true, 4711, "container", "camera-app", ""));
             assertEquals(-Errno.EACCES.number(), refusal.status());
             assertTrue(refusal.sentence().contains("to agents in org.dmabuf.heap.native"), refusal.sentence());
             assertEquals(
                     -Errno.EINVAL.number(),
-                    program.failure(new Request.Hello(1, 1, false, 0, "uid", "0", "")).status());
+                    program.failure(new Request.Hello(1, 1, false, 0, "uid", "0", ""))
+                            .status());
             assertEquals(new Reply.Welcome(1, user), program.ask(Request.Hello.own()));
             assertEquals(
                     -Errno.EINVAL.number(),
@@ -222,8 +229,7 @@ class NativeServerTest extends ServedTest {
         try (Program program = new Program(path)) {
             Reply.Failure refusal = program.failure(Request.Hello.own());
             assertEquals(-Errno.EACCES.number(), refusal.status());
-            assertTrue(
-                    refusal.sentence().contains("add org.dmabuf.heap.native to views.allow"), refusal.sentence());
+            assertTrue(refusal.sentence().contains("add org.dmabuf.heap.native to views.allow"), refusal.sentence());
         }
     }
 
@@ -234,9 +240,11 @@ class NativeServerTest extends ServedTest {
                     -Errno.EPROTO.number(), program.failure(new Request.Usage()).status());
             assertEquals(
                     -Errno.EPROTO.number(),
-                    program.failure(new Request.Hello(2, 3, false, 0, "", "", "")).status());
+                    program.failure(new Request.Hello(2, 3, false, 0, "", "", ""))
+                            .status());
             assertInstanceOf(Reply.Welcome.class, program.ask(new Request.Hello(0, 9, false, 0, "", "", "")));
-            assertEquals(-Errno.EINVAL.number(), program.failure(Request.Hello.own()).status());
+            assertEquals(
+                    -Errno.EINVAL.number(), program.failure(Request.Hello.own()).status());
         }
     }
 
@@ -263,8 +271,7 @@ class NativeServerTest extends ServedTest {
     void descriptors_in_a_request_are_refused_and_closed() {
         try (Program program = Program.greeting(path);
                 OwnedFd sent = OwnedFd.of(Syscalls.linux().memfdCreate("sent", 1), Syscalls.linux()::close)) {
-            MemorySegment packet =
-                    new Request.Usage().encode(9, Arena.ofAuto().allocate(64));
+            MemorySegment packet = new Request.Usage().encode(9, Arena.ofAuto().allocate(64));
             for (int i = 0; i < 100; i++) {
                 program.socket.send(packet, sent);
                 Reply.Failure refusal = (Reply.Failure) program.reply(Operation.USAGE);
@@ -408,8 +415,9 @@ class NativeServerTest extends ServedTest {
                 other.buffer(Program.allocate(PAGE));
                 other.closeDescriptors();
             }
-            Await.until("nothing is charged", () ->
-                    other.ask(new Request.Usage()).equals(new Reply.Charged(0, 0, Reply.NO_QUOTA)));
+            Await.until(
+                    "nothing is charged",
+                    () -> other.ask(new Request.Usage()).equals(new Reply.Charged(0, 0, Reply.NO_QUOTA)));
         }
     }
 
@@ -424,8 +432,7 @@ class NativeServerTest extends ServedTest {
                 "connections", "0",
                 "connections.client", "x");
         invalid.forEach((setting, value) -> {
-            HeapException refusal =
-                    assertThrows(HeapException.class, () -> settings(Map.of(setting, value)), setting);
+            HeapException refusal = assertThrows(HeapException.class, () -> settings(Map.of(setting, value)), setting);
             assertTrue(refusal.getMessage().startsWith("invalid " + setting + " = "), refusal.getMessage());
             assertTrue(refusal.getMessage().contains(": expected "), refusal.getMessage());
         });

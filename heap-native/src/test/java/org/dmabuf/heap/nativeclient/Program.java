@@ -35,8 +35,7 @@ final class Program implements AutoCloseable {
     }
 
     static Request.Allocate allocate(long size, String... heaps) {
-        return new Request.Allocate(
-                size, 0, 0, false, 0, 0, "", List.of(heaps), "", List.of(), List.of(), List.of());
+        return new Request.Allocate(size, 0, 0, false, 0, 0, "", List.of(heaps), "", List.of(), List.of(), List.of());
     }
 
     static Request.Allocate waiting(long size, int millis, String... heaps) {
@@ -54,8 +53,7 @@ final class Program implements AutoCloseable {
             if (received.size() == 0) {
                 throw new AssertionError("the server has disconnected");
             }
-            received.descriptor()
-                    .ifPresent(fd -> descriptors.add(OwnedFd.of(fd.detach(), Syscalls.linux()::close)));
+            received.descriptor().ifPresent(fd -> descriptors.add(OwnedFd.of(fd.detach(), Syscalls.linux()::close)));
             return Reply.decode(operation, space.asSlice(0, received.size()));
         }
     }

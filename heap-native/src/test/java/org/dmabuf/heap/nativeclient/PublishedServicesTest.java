@@ -29,7 +29,12 @@ class PublishedServicesTest extends ServedTest {
 
     private ServiceReference<?> reference(String name, int ranking) {
         Map<String, Object> properties = Map.of(
-                HeapProperties.BUFFER_NAME, name, HeapProperties.BUFFER_SIZE, (long) PAGE, HeapProperties.NAME, "system");
+                HeapProperties.BUFFER_NAME,
+                name,
+                HeapProperties.BUFFER_SIZE,
+                (long) PAGE,
+                HeapProperties.NAME,
+                "system");
         return (ServiceReference<?>) Proxy.newProxyInstance(
                 ServiceReference.class.getClassLoader(),
                 new Class<?>[] {ServiceReference.class},

@@ -68,8 +68,10 @@ abstract class ServedTest {
         published.values().forEach(DmaBuf::close);
         Await.until("all memory is back", () -> broker.monitor().buffers().isEmpty());
         broker.close();
-        Await.until("no thread of the server is left", () -> Thread.getAllStackTraces().keySet().stream()
-                .noneMatch(thread -> thread.getName().startsWith("dmaheap-native")));
+        Await.until(
+                "no thread of the server is left",
+                () -> Thread.getAllStackTraces().keySet().stream()
+                        .noneMatch(thread -> thread.getName().startsWith("dmaheap-native")));
         try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
             assertEquals(0, open.filter(fd -> target(fd).startsWith("/memfd:")).count());
         }

@@ -79,14 +79,14 @@ final class PacketReader {
     /** Requires that every byte was read. */
     void end() {
         if (at != packet.byteSize()) {
-            throw new MalformedPacketException((packet.byteSize() - at) + " bytes follow the last field: expected none");
+            throw new MalformedPacketException(
+                    (packet.byteSize() - at) + " bytes follow the last field: expected none");
         }
     }
 
     private long advance(int bytes, String field) {
         if (bytes > packet.byteSize() - at) {
-            throw new MalformedPacketException(
-                    "the packet of " + packet.byteSize() + " bytes ends within " + field);
+            throw new MalformedPacketException("the packet of " + packet.byteSize() + " bytes ends within " + field);
         }
         long begin = at;
         at += bytes;

@@ -191,7 +191,12 @@ public sealed interface Request {
         public void write(PacketWriter payload) {
             payload.u64(size).u64(alignment).u64(mask);
             payload.u32(flags(readOnly)).u32(timeoutMillis).u32(pid).u32(0);
-            payload.text(name).texts(heaps).text(filter).texts(devices).texts(demands).texts(emulations);
+            payload.text(name)
+                    .texts(heaps)
+                    .text(filter)
+                    .texts(devices)
+                    .texts(demands)
+                    .texts(emulations);
         }
     }
 

@@ -45,8 +45,7 @@ class PacketsTest {
                         List.of("/dev/video0"),
                         List.of("pitch=64"),
                         List.of("contiguous")),
-                new Request.Allocate(
-                        -1, 0, 0, false, 0, 0, "", List.of(), "", List.of(), List.of(), List.of()),
+                new Request.Allocate(-1, 0, 0, false, 0, 0, "", List.of(), "", List.of(), List.of(), List.of()),
                 new Request.Heaps(17),
                 new Request.Usage(),
                 new Request.Published(0),
@@ -140,7 +139,8 @@ class PacketsTest {
         flags.set(JAVA_INT, 24, 2);
         assertEquals(Errno.EINVAL, refused(flags));
 
-        MemorySegment longer = space.asSlice(0, new Request.Usage().encode(1, space).byteSize() + 1);
+        MemorySegment longer =
+                space.asSlice(0, new Request.Usage().encode(1, space).byteSize() + 1);
         longer.set(JAVA_INT, 8, (int) longer.byteSize());
         assertEquals(Errno.EINVAL, refused(longer));
     }
@@ -156,8 +156,7 @@ class PacketsTest {
     void a_hello_of_a_later_version_can_be_read() {
         MemorySegment packet = new Request.Hello(1, 7, false, 0, "", "", "").encode(1, space);
         packet.set(JAVA_SHORT, 4, (short) 7);
-        assertEquals(
-                7, ((Request.Hello) Request.decode(PacketHeader.of(packet), packet)).highest());
+        assertEquals(7, ((Request.Hello) Request.decode(PacketHeader.of(packet), packet)).highest());
     }
 
     @Test
@@ -168,7 +167,9 @@ class PacketsTest {
         assertTrue(packet.byteSize() <= PacketHeader.LONGEST_PACKET);
         Reply.PublishedList part = (Reply.PublishedList) Reply.decode(Operation.PUBLISHED, packet);
         assertEquals(1000, part.total());
-        assertEquals((PacketHeader.LONGEST_PACKET - 24 - 8 - 4 - 2) / (2 + 100 + 8 + 2 + 6), part.buffers().size());
+        assertEquals(
+                (PacketHeader.LONGEST_PACKET - 24 - 8 - 4 - 2) / (2 + 100 + 8 + 2 + 6),
+                part.buffers().size());
     }
 
     @Test
