@@ -90,9 +90,7 @@ final class IoctlRules {
     static JsonArray of(JsonPlace profile) {
         JsonPlace action = profile.required("defaultAction", "the name of an action");
         requireKnown(action);
-        JsonPlace syscalls =
-                profile.member("syscalls").orElse(new JsonPlace(profile.file(), "syscalls", new JsonArray()));
-        return new IoctlRules(action.text(), syscalls).changed();
+        return new IoctlRules(action.text(), profile.arrayOrEmpty("syscalls")).changed();
     }
 
     private JsonArray changed() {

@@ -72,7 +72,16 @@ record JsonPlace(String file, String path, JsonElement value) {
     Optional<JsonPlace> member(String name) {
         return Optional.ofNullable(object().get(name))
                 .filter(member -> !member.isJsonNull())
-                .map(member -> new JsonPlace(file, path.isEmpty() ? name : path + "." + name, member));
+                .map(member -> at(name, member));
+    }
+
+    /** {@return an array of this object; an empty one if the object has no such member} */
+    JsonPlace arrayOrEmpty(String name) {
+        return member(name).orElseGet(() -> at(name, new JsonArray()));
+    }
+
+    private JsonPlace at(String name, JsonElement member) {
+        return new JsonPlace(file, path.isEmpty() ? name : path + "." + name, member);
     }
 
     /** {@return a member that this object must have} */

@@ -202,6 +202,10 @@ class OciProfileTest {
                 "{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}",
                 "expected another action, since a container has only one listener"
             },
+            {
+                "{\"ociVersion\":\"1\",\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_TRAP\"}}}",
+                "invalid linux.seccomp.syscalls in p.json: expected a rule that permits ioctl"
+            },
             {profile(""), "invalid syscalls in p.json: expected a rule that permits ioctl"},
             {"{\"defaultAction\":\"SCMP_ACT_ERRNO\"}", "invalid syscalls in p.json: expected a rule that permits ioctl"
             },
@@ -233,9 +237,7 @@ class OciProfileTest {
                 "invalid syscalls[0].args[0].op = \"SCMP_CMP_NE\" in p.json: expected SCMP_CMP_EQ or SCMP_CMP_MASKED_EQ"
             },
             {
-                profile(
-                        args.formatted(
-                                "{\"index\":0,\"op\":\"SCMP_CMP_NE\"},{\"index\":0,\"op\":\"SCMP_CMP_GT\"}")),
+                profile(args.formatted("{\"index\":0,\"op\":\"SCMP_CMP_NE\"},{\"index\":0,\"op\":\"SCMP_CMP_GT\"}")),
                 "in p.json: expected one condition for each index"
             },
             {profile(RULE + "," + refused), "expected no refusal of an ioctl that syscalls[0] permits"},
