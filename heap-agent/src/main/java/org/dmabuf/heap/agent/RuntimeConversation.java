@@ -47,7 +47,7 @@ final class RuntimeConversation implements Consumer<PacketSocket> {
             try (ReceivedPacket first = connection.receiveWithDescriptor(space)) {
                 append(json, first, space);
                 ReceivedPacket piece = first;
-                while (piece.size() > 0 && json.size() <= MOST_BYTES) {
+                while (piece.size() > 0 && json.size() <= MOST_BYTES && !isComplete(json)) {
                     piece = connection.receive(space);
                     append(json, piece, space);
                 }
@@ -63,6 +63,16 @@ final class RuntimeConversation implements Consumer<PacketSocket> {
             throw new IllegalArgumentException("invalid descriptors: expected one with the first byte");
         }
         json.writeBytes(space.asSlice(0, piece.size()).toArray(JAVA_BYTE));
+    }
+
+    /** A runtime may send the state in pieces. runc 1.1 leaves the connection open after the last one. */
+    private static boolean isComplete(ByteArrayOutputStream json) {
+        try {
+            JsonReader.read(text(json.toByteArray()));
+            return true;
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
     }
 
     private void attach(ByteArrayOutputStream json, Optional<OwnedFd> listener) throws AttachmentRefusal {

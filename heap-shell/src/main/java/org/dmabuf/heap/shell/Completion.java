@@ -109,7 +109,7 @@ public final class Completion {
                         heaps().map(heap -> PropertyValue.text(heap.properties().get(HeapProperties.EMULATES)))
                                 .flatMap(names -> Arrays.stream(names.split(",")))
                                 .filter(name -> !name.isEmpty()));
-            case "FILE", "SOCKET", "DEVICE", "--for" ->
+            case "FILE", "SOCKET", "DEVICE", "--for", "--out", "--socket" ->
                 session.execute("gogo:__files") instanceof Collection<?> files ? files : List.of();
             default -> List.of();
         };

@@ -60,8 +60,8 @@ class CompletionTest {
                                 .build(),
                         HeapInfo.of("camera", HeapState.FAILED).build());
             });
-    private final Completion completion =
-            new Completion(broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker)));
+    private final Completion completion = new Completion(
+            broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker), new OciCommand()));
 
     /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {
@@ -113,6 +113,10 @@ class CompletionTest {
         assertEquals(List.of("a file"), offered("probe", "/dev/v"));
         assertEquals(List.of("cma", "system"), offered("probe", "--heap", ""));
         assertEquals(List.of("a file"), offered("alloc", "--for", "/dev/v"));
+        assertEquals(List.of("a file"), offered("oci-profile", ""));
+        assertEquals(List.of("a file"), offered("oci-profile", "--out", ""));
+        assertEquals(List.of("a file"), offered("oci-profile", "--socket", "/r"));
+        assertEquals(List.of(), offered("oci-profile", "--metadata", ""));
         assertEquals(List.of(), offered("list", ""));
         assertEquals(List.of(), offered("another", ""));
     }
@@ -134,8 +138,11 @@ class CompletionTest {
 
     @Test
     void the_help_of_every_command_fits_80_columns() {
-        for (CommandSet set :
-                List.of(new ListingCommands(broker, null), new MapCommand(null), new DeviceCommands(broker))) {
+        for (CommandSet set : List.of(
+                new ListingCommands(broker, null),
+                new MapCommand(null),
+                new DeviceCommands(broker),
+                new OciCommand())) {
             for (Syntax syntax : set.syntaxes()) {
                 syntax.help().lines().forEach(line -> assertTrue(line.length() <= 80, line));
             }

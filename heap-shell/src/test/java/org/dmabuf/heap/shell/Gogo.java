@@ -44,6 +44,7 @@ final class Gogo implements AutoCloseable {
         for (String name : new String[] {"constraints", "probe"}) {
             processor.addCommand("dmaheap", devices, name);
         }
+        processor.addCommand("dmaheap", new OciCommand(), "oci-profile");
         session = processor.createSession(
                 new ByteArrayInputStream(new byte[0]), new PrintStream(out, true), new PrintStream(err, true));
     }
