@@ -12,7 +12,6 @@ import java.util.Arrays;
 import java.util.Dictionary;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;

@@ -34,8 +34,8 @@ final class ThreadTrial {
             }
         } catch (OutOfMemoryError e) {
             throw Failure.of(
-                    "starting " + THREADS + " threads failed: the kernel permits only " + started.size()
-                            + " more; " + Sentence.THREAD_REMEDY,
+                    "starting " + THREADS + " threads failed: the kernel permits only " + started.size() + " more; "
+                            + Sentence.THREAD_REMEDY,
                     e);
         } finally {
             end.countDown();

@@ -116,7 +116,8 @@ class NodeHeapTest {
 
     @Test
     void a_path_is_no_node() {
-        String reason = listed("../null", "camera", false).get(UnavailableHeap.REASON).toString();
+        String reason =
+                listed("../null", "camera", false).get(UnavailableHeap.REASON).toString();
         assertTrue(reason.startsWith("invalid node = ../null in org.example.node~front: "), reason);
     }
 }

@@ -40,11 +40,7 @@ final class Acceptor implements AutoCloseable {
      * @param each most connections of one user at a time
      * @param conversation gets each connection, in a thread of its own; it need not close it
      */
-    Acceptor(
-            FdListener listener,
-            Predicate<PeerCredentials> allowed,
-            int each,
-            Consumer<PacketSocket> conversation) {
+    Acceptor(FdListener listener, Predicate<PeerCredentials> allowed, int each, Consumer<PacketSocket> conversation) {
         this.listener = listener;
         this.allowed = allowed;
         this.limit = new Limit<>(CONNECTIONS, each);

@@ -22,8 +22,7 @@ public final class Agent implements AutoCloseable {
     static final String RIGHT = "give the agent the capabilities SYS_PTRACE and DAC_READ_SEARCH, as in"
             + " lib/systemd/dmaheap-agent.service, or run it as the client's user with kernel.yama.ptrace_scope = 0";
 
-    private static final String USAGE =
-            """
+    private static final String USAGE = """
             dmaheap-agent [SETTINGS]
 
             Serves device nodes of heaps to unmodified programs. SETTINGS is a file; without it, etc/agent.properties
@@ -40,10 +39,8 @@ public final class Agent implements AutoCloseable {
     private final List<Acceptor> acceptors = new ArrayList<>();
 
     private Agent(AgentSettings settings) {
-        Gateway gateway =
-                new Gateway(settings.gatewaySocket(), settings.gatewayWait(), settings.gatewayTimeout());
-        clients = new Clients(
-                gateway, new Limit<>(settings.listeners(), settings.clientListeners()), settings.calls());
+        Gateway gateway = new Gateway(settings.gatewaySocket(), settings.gatewayWait(), settings.gatewayTimeout());
+        clients = new Clients(gateway, new Limit<>(settings.listeners(), settings.clientListeners()), settings.calls());
     }
 
     /**

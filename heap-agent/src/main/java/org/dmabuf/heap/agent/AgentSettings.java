@@ -111,7 +111,8 @@ record AgentSettings(
             throw new InvalidSetting("reading " + file + " failed: " + e.getMessage() + "; write \\\\ for a backslash");
         }
         Map<String, String> stated = new TreeMap<>();
-        properties.stringPropertyNames()
+        properties
+                .stringPropertyNames()
                 .forEach(name -> stated.put(name, properties.getProperty(name).strip()));
         return of(new Values(file, stated), users);
     }
@@ -137,8 +138,7 @@ record AgentSettings(
             throw values.invalid("run.socket", "an absolute path, or one of oci.socket");
         }
         return new AgentSettings(
-                values.path("gateway.socket")
-                        .orElseThrow(() -> values.invalid("gateway.socket", "an absolute path")),
+                values.path("gateway.socket").orElseThrow(() -> values.invalid("gateway.socket", "an absolute path")),
                 Duration.ofSeconds(values.number("gateway.wait", 0, 3600)),
                 Duration.ofSeconds(values.number("gateway.timeout", 1, 3600)),
                 run,

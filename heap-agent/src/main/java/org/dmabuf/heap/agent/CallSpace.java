@@ -53,7 +53,8 @@ final class CallSpace {
         try {
             return Files.readAllLines(Path.of("/proc/" + tid + "/status")).stream()
                     .filter(line -> line.startsWith("Tgid:"))
-                    .mapToInt(line -> Integer.parseInt(line.substring("Tgid:".length()).strip()))
+                    .mapToInt(line ->
+                            Integer.parseInt(line.substring("Tgid:".length()).strip()))
                     .findFirst()
                     .orElse(0);
         } catch (IOException e) {

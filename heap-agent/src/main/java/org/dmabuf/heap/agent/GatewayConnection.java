@@ -51,9 +51,8 @@ final class GatewayConnection implements AutoCloseable {
     Answer exchange(Request request) {
         long number = ++serial;
         socket.send(request.encode(number, space));
-        ReceivedPacket packet = request.operation() == Operation.ALLOCATE
-                ? socket.receiveWithDescriptor(space)
-                : socket.receive(space);
+        ReceivedPacket packet =
+                request.operation() == Operation.ALLOCATE ? socket.receiveWithDescriptor(space) : socket.receive(space);
         boolean handedOver = false;
         try {
             if (packet.size() == 0) {

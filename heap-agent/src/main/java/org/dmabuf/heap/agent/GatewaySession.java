@@ -109,7 +109,9 @@ final class GatewaySession implements AutoCloseable {
     }
 
     private void requirePatience(long begin, GatewayRefusal refusal, boolean last) throws GatewayRefusal {
-        if (last || closed.get() || System.nanoTime() - begin > gateway.patience().toNanos()) {
+        if (last
+                || closed.get()
+                || System.nanoTime() - begin > gateway.patience().toNanos()) {
             throw refusal;
         }
     }

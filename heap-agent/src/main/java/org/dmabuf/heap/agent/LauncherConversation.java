@@ -44,8 +44,8 @@ final class LauncherConversation implements Consumer<PacketSocket> {
         int operation = 0;
         try {
             if (packet.isCut() || packet.hadUnwantedDescriptors()) {
-                throw new IllegalArgumentException("invalid packet: expected at most " + LauncherPacket.MOST_BYTES
-                        + " bytes and one descriptor");
+                throw new IllegalArgumentException(
+                        "invalid packet: expected at most " + LauncherPacket.MOST_BYTES + " bytes and one descriptor");
             }
             LauncherPacket request = LauncherPacket.request(space.asSlice(0, packet.size()));
             operation = request.operation();
@@ -70,8 +70,7 @@ final class LauncherConversation implements Consumer<PacketSocket> {
                 yield "";
             }
             default ->
-                throw new IllegalArgumentException(
-                        "invalid operation = " + request.operation() + ": expected 1 or 2");
+                throw new IllegalArgumentException("invalid operation = " + request.operation() + ": expected 1 or 2");
         };
     }
 
@@ -94,12 +93,15 @@ final class LauncherConversation implements Consumer<PacketSocket> {
                 throw new IllegalArgumentException("unknown node '" + path + "': expected one of "
                         + nodes.keySet().stream().sorted().toList());
             }
-            files.put(path, switch (line.substring(blank + 1)) {
-                case "device" -> NodeFile.DEVICE;
-                case "file" -> NodeFile.FILE;
-                default -> throw new IllegalArgumentException(
-                        "invalid line '" + line + "': expected PATH device or PATH file");
-            });
+            files.put(
+                    path,
+                    switch (line.substring(blank + 1)) {
+                        case "device" -> NodeFile.DEVICE;
+                        case "file" -> NodeFile.FILE;
+                        default ->
+                            throw new IllegalArgumentException(
+                                    "invalid line '" + line + "': expected PATH device or PATH file");
+                    });
         }
         return files;
     }

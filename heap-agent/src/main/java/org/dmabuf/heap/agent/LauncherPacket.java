@@ -54,7 +54,10 @@ record LauncherPacket(int operation, int status, String text) {
             return new LauncherPacket(
                     operation,
                     0,
-                    StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(text)).toString());
+                    StandardCharsets.UTF_8
+                            .newDecoder()
+                            .decode(ByteBuffer.wrap(text))
+                            .toString());
         } catch (CharacterCodingException e) {
             throw new IllegalArgumentException("invalid text: expected UTF-8", e);
         }

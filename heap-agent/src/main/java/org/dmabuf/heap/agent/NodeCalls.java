@@ -28,12 +28,7 @@ final class NodeCalls {
     private final Counters counters;
     private final Set<String> logged = ConcurrentHashMap.newKeySet();
 
-    NodeCalls(
-            Syscalls syscalls,
-            SeccompListener listener,
-            Client client,
-            GatewaySession gateway,
-            Counters counters) {
+    NodeCalls(Syscalls syscalls, SeccompListener listener, Client client, GatewaySession gateway, Counters counters) {
         this.syscalls = syscalls;
         this.listener = listener;
         this.client = client;

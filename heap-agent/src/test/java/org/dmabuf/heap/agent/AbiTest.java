@@ -28,8 +28,19 @@ class AbiTest {
     private static final BigInteger PAGE = BigInteger.valueOf(4096);
     private static final BigInteger ALL = BigInteger.ONE.shiftLeft(64);
     private static final long[] LENGTHS = {
-        0, 1, 4095, 4096, 4097, Long.MAX_VALUE, Long.MAX_VALUE - 4096, Long.MAX_VALUE - 4095, Long.MIN_VALUE, -1, -4095,
-        -4096, -4097
+        0,
+        1,
+        4095,
+        4096,
+        4097,
+        Long.MAX_VALUE,
+        Long.MAX_VALUE - 4096,
+        Long.MAX_VALUE - 4095,
+        Long.MIN_VALUE,
+        -1,
+        -4095,
+        -4096,
+        -4097
     };
     private static final int[] WORDS = {0, 1, 2, 3, 4, 0x800, 0x80000, 0x80002, 0x80003, 0x80004, -1, 31, 8};
 
@@ -88,7 +99,8 @@ class AbiTest {
     /** The kernel's sum with a page can wrap to 0. A sum that is no positive long is more than any heap has. */
     private static int ofLength(long length) {
         BigInteger unsigned = new BigInteger(Long.toUnsignedString(length));
-        BigInteger rounded = unsigned.add(PAGE.subtract(BigInteger.ONE)).divide(PAGE).multiply(PAGE);
+        BigInteger rounded =
+                unsigned.add(PAGE.subtract(BigInteger.ONE)).divide(PAGE).multiply(PAGE);
         if (rounded.mod(ALL).signum() == 0) {
             return -22;
         }
@@ -103,8 +115,7 @@ class AbiTest {
                 boolean both = direction == 3;
                 assertEquals(low == 0x4800, NodeCalls.isNumber(Abi.DMA_HEAP, command));
                 assertEquals(both && (low == 0x4900 || low == 0x4908), NodeCalls.isNumber(Abi.ION, command));
-                assertEquals(
-                        both && low == 0x5300, NodeCalls.isNumber(Abi.SIMPLE, direction << 30 | 32 << 16 | low));
+                assertEquals(both && low == 0x5300, NodeCalls.isNumber(Abi.SIMPLE, direction << 30 | 32 << 16 | low));
                 assertFalse(NodeCalls.isNumber(Abi.SIMPLE, command));
             }
         }

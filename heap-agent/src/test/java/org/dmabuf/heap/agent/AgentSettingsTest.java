@@ -39,8 +39,7 @@ class AgentSettingsTest {
 
     @Test
     void every_setting_is_read() throws Exception {
-        AgentSettings settings = load(
-                """
+        AgentSettings settings = load("""
                 gateway.socket = /g
                 gateway.wait = 7
                 gateway.timeout = 8

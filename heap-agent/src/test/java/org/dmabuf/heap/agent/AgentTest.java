@@ -94,8 +94,7 @@ class AgentTest {
         }
         expected.put("huge length", -Errno.ENOMEM.number());
         expected.put("half of all", -Errno.ENOMEM.number());
-        for (String name :
-                List.of("sync at address 8", "name at address 8", "name past the end of memory")) {
+        for (String name : List.of("sync at address 8", "name at address 8", "name past the end of memory")) {
             expected.put(name, -Errno.EFAULT.number());
         }
         expected.put("name of 31", 0);
@@ -271,7 +270,9 @@ class AgentTest {
         try (BufferedReader output = client.inputReader();
                 OutputStream input = client.getOutputStream()) {
             assertEquals("blocking=20", output.readLine());
-            await("the limit of calls is reached", () -> fixture.gateway().waiting.get() == 4);
+            await(
+                    "the limit of calls is reached",
+                    () -> fixture.gateway().waiting.get() == 4);
             enter(input);
             assertEquals("synchronized=100", output.readLine());
             assertEquals(errno("another file", Errno.ENOTTY), output.readLine());
@@ -292,11 +293,15 @@ class AgentTest {
         Process client = fixture.client("file", "slow").start();
         try (BufferedReader output = client.inputReader()) {
             assertEquals("blocking=20", output.readLine());
-            await("the limit of calls is reached", () -> fixture.gateway().waiting.get() == 4);
+            await(
+                    "the limit of calls is reached",
+                    () -> fixture.gateway().waiting.get() == 4);
         } finally {
             client.destroyForcibly().waitFor();
         }
-        await("the client ends, although the gateway does not answer", () -> fixture.agent().clients() == 0);
+        await(
+                "the client ends, although the gateway does not answer",
+                () -> fixture.agent().clients() == 0);
     }
 
     @Test

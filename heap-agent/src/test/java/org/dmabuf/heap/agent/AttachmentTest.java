@@ -113,8 +113,7 @@ class AttachmentTest {
     @Test
     void a_node_can_be_the_null_device() throws Exception {
         makeDevices();
-        List<String> lines =
-                AgentFixture.end(fixture.client("device", "alloc").start());
+        List<String> lines = AgentFixture.end(fixture.client("device", "alloc").start());
         assertTrue(lines.contains("size=12288"), lines::toString);
     }
 
@@ -149,8 +148,7 @@ class AttachmentTest {
                 STATE.replace("camera-app", "x".repeat(129)))) {
             ProcessBuilder container = fixture.client("oci", "limit");
             container.environment().put("OCI_STATE", state);
-            assertEquals(
-                    List.of(errno("error", Errno.ENOSYS), "some=0"), AgentFixture.end(container.start()), state);
+            assertEquals(List.of(errno("error", Errno.ENOSYS), "some=0"), AgentFixture.end(container.start()), state);
         }
         assertEquals(List.of(), fixture.gateway().hellos);
     }
@@ -158,9 +156,10 @@ class AttachmentTest {
     @Test
     void a_launcher_gets_the_nodes() {
         assertEquals(
-                "0 " + List.of("ion ion", "simple simple", "system dma-heap").stream()
-                        .map(line -> fixture.folder() + "/" + line + "\n")
-                        .collect(Collectors.joining()),
+                "0 "
+                        + List.of("ion ion", "simple simple", "system dma-heap").stream()
+                                .map(line -> fixture.folder() + "/" + line + "\n")
+                                .collect(Collectors.joining()),
                 request(1, "", false));
     }
 
@@ -169,8 +168,8 @@ class AttachmentTest {
         String nodes = fixture.folder() + "/";
         assertEquals("-22 invalid operation = 9: expected 1 or 2", request(9, "", false));
         assertEquals("-22 invalid packet: expected the listener's descriptor", request(2, nodes + "ion file", false));
-        assertTrue(request(2, "/etc/passwd file", true)
-                .startsWith("-22 unknown node '/etc/passwd': expected one of ["));
+        assertTrue(
+                request(2, "/etc/passwd file", true).startsWith("-22 unknown node '/etc/passwd': expected one of ["));
         assertTrue(request(2, nodes + "ion x", true).startsWith("-22 invalid line '"));
         assertTrue(request(2, "", true).contains("expected a listener of seccomp"), request(2, "", true));
     }
@@ -233,10 +232,9 @@ class AttachmentTest {
             for (int i = 0; i < 40; i++) {
                 silent.add(PacketSocket.connect(fixture.folder().resolve("run"), PATIENCE));
             }
-            await("the excess connections are closed", () -> silent.stream()
-                            .filter(PacketSocket::hasHungUp)
-                            .count()
-                    >= 24);
+            await(
+                    "the excess connections are closed",
+                    () -> silent.stream().filter(PacketSocket::hasHungUp).count() >= 24);
         } finally {
             silent.forEach(PacketSocket::close);
         }
@@ -258,9 +256,8 @@ class AttachmentTest {
                 clients.add(fixture.client("file", "many").start());
             }
             await("two clients", () -> fixture.agent().clients() == 2);
-            Process third = fixture.client("file", "many")
-                    .redirectErrorStream(true)
-                    .start();
+            Process third =
+                    fixture.client("file", "many").redirectErrorStream(true).start();
             String reason = third.inputReader().readLine();
             assertTrue(reason.startsWith("attach: -11 ") && reason.contains("raise limit.listeners"), reason);
             assertEquals(1, third.waitFor());

@@ -15,8 +15,7 @@ import org.junit.jupiter.api.Test;
 class ContainerStateTest {
     private static final int TEXTS = Integer.getInteger("agent.fuzz", 20_000);
     private static final long SEED = Long.getLong("agent.seed", 20);
-    private static final String STATE =
-            """
+    private static final String STATE = """
             {"ociVersion":"1.0.2","fds":["seccompFd"],"pid":4422,"metadata":"camera \\u0041\\"x","state":{
              "ociVersion":"1.0.2","id":"oci-container1","status":"creating","pid":4422,"bundle":"/containers/redis",
              "annotations":{"myKey":"myValue","metadata":"root","deep":"{\\"metadata\\":\\"root\\"}"}}}
@@ -29,7 +28,8 @@ class ContainerStateTest {
         assertEquals("camera A\"x", state.client());
         assertEquals(
                 "oci-container1",
-                ContainerState.of(STATE.replaceFirst("\"metadata\":\"[^,]*,", "")).client());
+                ContainerState.of(STATE.replaceFirst("\"metadata\":\"[^,]*,", ""))
+                        .client());
     }
 
     @Test

@@ -91,7 +91,8 @@ final class FakeGateway {
         try (connection;
                 Arena arena = Arena.ofConfined()) {
             MemorySegment space = arena.allocate(PacketHeader.LONGEST_PACKET, 8);
-            connection.send(Reply.Failure.of(Errno.EBUSY, "too many connections").encode(1, 0, space));
+            connection.send(
+                    Reply.Failure.of(Errno.EBUSY, "too many connections").encode(1, 0, space));
         }
     }
 

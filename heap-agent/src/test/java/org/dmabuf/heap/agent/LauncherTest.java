@@ -69,7 +69,8 @@ class LauncherTest {
         Result build = run(List.of("src/test/c/build", folder.toString()));
         build.success();
         assertFalse(isCi() && build.err().contains("skipped"), build.err());
-        launcher = folder.resolve("dmaheap-run-" + run(List.of("uname", "-m")).out().strip());
+        launcher = folder.resolve(
+                "dmaheap-run-" + run(List.of("uname", "-m")).out().strip());
         gateway = new FakeGateway(folder.resolve("gateway"));
         agent = agent(
                 "run",
@@ -184,12 +185,17 @@ class LauncherTest {
     @Test
     void root_drops_its_privileges_before_it_attaches() throws Exception {
         needRoot();
-        String status = as(User.ROOT, "--user", "1234:5678", "cat", "/proc/self/status")
-                .success();
+        String status =
+                as(User.ROOT, "--user", "1234:5678", "cat", "/proc/self/status").success();
         assertTrue(status.contains("Uid:\t1234\t1234\t1234\t1234\nGid:\t5678\t5678\t5678\t5678"), status);
         assertTrue(status.contains("Groups:\t \n"), status);
         assertTrue(status.contains("CapPrm:\t0000000000000000"), status);
-        as(User.ROOT, "--user", "1234:5678", folder.resolve("simple-client.static").toString(), SIMPLE)
+        as(
+                        User.ROOT,
+                        "--user",
+                        "1234:5678",
+                        folder.resolve("simple-client.static").toString(),
+                        SIMPLE)
                 .success();
         assertEquals(List.of("uid:1234"), clients());
     }
@@ -243,8 +249,10 @@ class LauncherTest {
             String own = run(List.of("readlink", "/proc/self/ns/mnt")).success();
             assertEquals(
                     own,
-                    launch(User.ORDINARY, "null", "readlink", "/proc/self/ns/mnt").success());
-            assertNotEquals(own, as(User.ORDINARY, "readlink", "/proc/self/ns/mnt").success());
+                    launch(User.ORDINARY, "null", "readlink", "/proc/self/ns/mnt")
+                            .success());
+            assertNotEquals(
+                    own, as(User.ORDINARY, "readlink", "/proc/self/ns/mnt").success());
         }
     }
 
@@ -275,8 +283,12 @@ class LauncherTest {
 
     @Test
     void a_second_listener_is_refused() throws Exception {
-        Result refusal =
-                as(User.ORDINARY, launcher.toString(), "--socket", folder.resolve("run").toString(), "true");
+        Result refusal = as(
+                User.ORDINARY,
+                launcher.toString(),
+                "--socket",
+                folder.resolve("run").toString(),
+                "true");
         assertEquals(125, refusal.status());
         assertTrue(refusal.err().contains("this process has one of a container's runtime or of another dmaheap-run"));
     }
@@ -341,7 +353,8 @@ class LauncherTest {
         } else if (root) {
             command.addAll(List.of("setpriv", "--reuid", ORDINARY, "--regid", ORDINARY, "--clear-groups"));
         }
-        command.addAll(List.of(launcher.toString(), "--socket", folder.resolve(socket).toString()));
+        command.addAll(
+                List.of(launcher.toString(), "--socket", folder.resolve(socket).toString()));
         command.addAll(List.of(arguments));
         return run(command);
     }

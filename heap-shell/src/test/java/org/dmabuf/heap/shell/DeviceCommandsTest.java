@@ -77,8 +77,7 @@ class DeviceCommandsTest {
                 Demand.parse("/dev/video4 address=any"),
                 Demand.parse("/dev/video4 sg=any"));
         String printed = gogo.run("dmaheap:constraints /dev/video2 /dev/video3 /dev/sda");
-        assertTrue(
-                printed.endsWith("""
+        assertTrue(printed.endsWith("""
                         heaps                 system, cma
 
                         system: permitted, not proven: /dev/video2 states no address and no sg;

@@ -368,8 +368,7 @@ public abstract class ClientContract {
         for (String open : List.of("mappable=true", "cpu=cached,uncached", "readonly=true")) {
             List<Demand> demands = List.of(Demand.parse("display protected=true"), Demand.parse("writer " + open));
             HeapException refusal = assertThrows(
-                    HeapRefusedException.class,
-                    () -> broker.plan(REQUEST.withDemands(demands.toArray(Demand[]::new))));
+                    HeapRefusedException.class, () -> broker.plan(REQUEST.withDemands(demands.toArray(Demand[]::new))));
             assertEquals(Errno.EINVAL, refusal.errno(), open);
             assertEquals(demands, refusal.conflict().orElseThrow().demands());
         }
@@ -385,8 +384,7 @@ public abstract class ClientContract {
         HeapException refusal =
                 assertThrows(HeapRefusedException.class, () -> broker.plan(REQUEST.withDemands(word, number)));
         assertEquals(Errno.EINVAL, refusal.errno());
-        assertEquals(
-                List.of(word, number), refusal.conflict().orElseThrow().demands());
+        assertEquals(List.of(word, number), refusal.conflict().orElseThrow().demands());
     }
 
     @Test

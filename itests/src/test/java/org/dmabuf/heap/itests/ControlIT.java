@@ -215,7 +215,9 @@ public class ControlIT {
         assumeTrue(
                 "skipped: only root can become another user",
                 System.getProperty("user.name").equals("root"));
-        assumeTrue("skipped: another user cannot run the JDK", asNobody("--version").exit() == 0);
+        assumeTrue(
+                "skipped: another user cannot run the JDK",
+                asNobody("--version").exit() == 0);
         Result refused = asNobody("status");
         assertEquals(refused.toString(), 4, refused.exit());
         assertTrue(refused.err(), refused.err().contains("is denied: the socket belongs to user root"));

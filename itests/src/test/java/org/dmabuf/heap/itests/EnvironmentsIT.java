@@ -43,7 +43,10 @@ public class EnvironmentsIT {
         ProcessBuilder builder = new ProcessBuilder(ENVIRONMENTS.resolve("run").toString(), name)
                 .redirectInput(Path.of("/dev/null").toFile())
                 .redirectErrorStream(true);
-        builder.environment().put("GATEWAY", Path.of(System.getProperty("gateway")).normalize().toString());
+        builder.environment()
+                .put(
+                        "GATEWAY",
+                        Path.of(System.getProperty("gateway")).normalize().toString());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         Process run = builder.start();
         try (BufferedReader reader = run.inputReader(StandardCharsets.UTF_8)) {

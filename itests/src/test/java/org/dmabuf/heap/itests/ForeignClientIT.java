@@ -50,7 +50,8 @@ public class ForeignClientIT {
     private static final String SERVER = "org.example.server";
     private static final ClientId USER = ClientId.of("uid", "1000");
     private static final ClientId OTHER = ClientId.of("uid", "1001");
-    private static final AllocationRequest PAGE = AllocationRequest.of(Bytes.PAGE).withHeaps("system");
+    private static final AllocationRequest PAGE =
+            AllocationRequest.of(Bytes.PAGE).withHeaps("system");
 
     @Inject
     private BundleContext context;

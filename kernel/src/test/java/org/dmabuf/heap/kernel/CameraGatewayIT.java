@@ -42,7 +42,9 @@ class CameraGatewayIT {
         gateway = GatewayProcess.in(folder);
         Path home = gateway.home();
         for (String bundle : List.of("device-constraints.jar", "device-v4l2.jar")) {
-            Files.copy(home.resolve("optional").resolve(bundle), home.resolve("deploy").resolve(bundle));
+            Files.copy(
+                    home.resolve("optional").resolve(bundle),
+                    home.resolve("deploy").resolve(bundle));
         }
         Path built = Path.of(System.getenv("CHECKOUT"), "examples/camera/target");
         try (DirectoryStream<Path> jars = Files.newDirectoryStream(built, "camera-*.jar")) {
@@ -91,8 +93,7 @@ class CameraGatewayIT {
         } else {
             assertLine(ONE_RUN + " +not-heap +system-contig .*", report);
         }
-        assertNotEquals(
-                "forgotten answers of " + ONE_RUN + ": 0\n", gateway.run("dmaheap:probe --forget " + ONE_RUN));
+        assertNotEquals("forgotten answers of " + ONE_RUN + ": 0\n", gateway.run("dmaheap:probe --forget " + ONE_RUN));
         assertLine("heaps +system, .*", gateway.run("dmaheap:constraints " + ONE_RUN));
         gateway.end();
     }

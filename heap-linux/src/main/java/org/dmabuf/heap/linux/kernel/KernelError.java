@@ -132,7 +132,9 @@ public final class KernelError {
         String ofDevice = "";
         if (call.startsWith("open")) {
             Matcher device = DEVICE.matcher(call);
-            ofDevice = device.matches() ? deviceRemedy(device.group(2), device.group(1).equals("("), errno) : "";
+            ofDevice = device.matches()
+                    ? deviceRemedy(device.group(2), device.group(1).equals("("), errno)
+                    : "";
         } else if (call.contains(" of /dev/")) {
             ofDevice = ioctlRemedy(errno);
         }

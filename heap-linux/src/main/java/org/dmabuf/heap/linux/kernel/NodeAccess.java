@@ -28,8 +28,8 @@ final class NodeAccess {
     String remedy(String rule) {
         try {
             PosixFileAttributes now = Files.readAttributes(node, PosixFileAttributes.class);
-            String present = "it belongs to " + now.owner().getName() + ":" + now.group().getName() + " with "
-                    + PosixFilePermissions.toString(now.permissions());
+            String present = "it belongs to " + now.owner().getName() + ":"
+                    + now.group().getName() + " with " + PosixFilePermissions.toString(now.permissions());
             return now.permissions().containsAll(GROUP)
                     ? present + "; run this process in the group " + now.group().getName()
                             + " (SupplementaryGroups= in a unit), or give it access by " + rule

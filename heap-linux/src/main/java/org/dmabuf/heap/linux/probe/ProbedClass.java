@@ -34,8 +34,7 @@ public final class ProbedClass {
         this.subsystem = subsystem;
         this.root = root;
         this.context = context;
-        Optional<Path> file =
-                Optional.ofNullable(context.getDataFile(OUTCOMES)).map(File::toPath);
+        Optional<Path> file = Optional.ofNullable(context.getDataFile(OUTCOMES)).map(File::toPath);
         memory = OutcomeMemory.open(file, InstantSource.system(), registration::announce);
     }
 

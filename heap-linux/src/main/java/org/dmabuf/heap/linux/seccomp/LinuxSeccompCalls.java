@@ -39,8 +39,8 @@ final class LinuxSeccompCalls implements SeccompCalls {
     public int notificationSizes(long sizes) {
         MemorySegment block = Libc.block();
         try {
-            return (int) result(
-                    block, (long) SYSCALL.invokeExact(block, SYS_SECCOMP, SECCOMP_GET_NOTIF_SIZES, 0L, sizes));
+            return (int)
+                    result(block, (long) SYSCALL.invokeExact(block, SYS_SECCOMP, SECCOMP_GET_NOTIF_SIZES, 0L, sizes));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -60,8 +60,7 @@ final class LinuxSeccompCalls implements SeccompCalls {
     public int statx(long path, int mask, long status) {
         MemorySegment block = Libc.block();
         try {
-            return Libc.result(
-                    block, (int) STATX.invokeExact(block, AT_FDCWD, path, AT_STATX_DONT_SYNC, mask, status));
+            return Libc.result(block, (int) STATX.invokeExact(block, AT_FDCWD, path, AT_STATX_DONT_SYNC, mask, status));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -146,7 +146,8 @@ public final class SeccompListener implements AutoCloseable {
 
     private static void requireInterrupted(String call, int result) {
         if (result != -Errno.EINTR.number()) {
-            throw new IllegalStateException(call + " failed: " + Errno.of(-result).meaning());
+            throw new IllegalStateException(
+                    call + " failed: " + Errno.of(-result).meaning());
         }
     }
 

@@ -15,8 +15,7 @@ final class LinuxSecretCalls implements SecretCalls {
 
     private static final long SYS_MEMFD_SECRET = 447; // no C library has a function for it
 
-    private static final MethodHandle SYSCALL =
-            Libc.linkSystemCall(FunctionDescriptor.of(JAVA_LONG, JAVA_INT));
+    private static final MethodHandle SYSCALL = Libc.linkSystemCall(FunctionDescriptor.of(JAVA_LONG, JAVA_INT));
 
     private LinuxSecretCalls() {}
 

@@ -136,9 +136,7 @@ public final class SecretSource implements MemorySource {
     public HeapUsage usage() {
         HeapUsage usage = MemfdUsage.of(headroom, Long.MAX_VALUE);
         long free = usage.free().orElseThrow();
-        return locked.isLimited()
-                ? usage.withCapacity(locked.limit()).withFree(Math.min(free, locked.left()))
-                : usage;
+        return locked.isLimited() ? usage.withCapacity(locked.limit()).withFree(Math.min(free, locked.left())) : usage;
     }
 
     /** Does nothing, because the source holds nothing between allocations. */

@@ -50,8 +50,8 @@ final class LinuxSocketCalls implements SocketCalls {
     private static final MethodHandle CONNECT =
             Libc.link("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle FLOCK = Libc.link("flock", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle RENAMEAT2 = Libc.linkSystemCall(
-            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle RENAMEAT2 =
+            Libc.linkSystemCall(FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final long SYS_RENAMEAT2 = Libc.systemCall(316, 276);
     private static final MethodHandle LISTEN = Libc.link("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle ACCEPT4 =
@@ -133,13 +133,7 @@ final class LinuxSocketCalls implements SocketCalls {
         long base = block.address();
         try {
             return Libc.result(block, (int) (long) RENAMEAT2.invokeExact(
-                    block,
-                    SYS_RENAMEAT2,
-                    AT_FDCWD,
-                    base + Libc.TEXT,
-                    AT_FDCWD,
-                    base + Libc.STRUCT,
-                    RENAME_NOREPLACE));
+                    block, SYS_RENAMEAT2, AT_FDCWD, base + Libc.TEXT, AT_FDCWD, base + Libc.STRUCT, RENAME_NOREPLACE));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

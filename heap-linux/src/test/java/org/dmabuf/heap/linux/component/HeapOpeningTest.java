@@ -122,10 +122,14 @@ class HeapOpeningTest {
     void a_heap_that_refuses_its_memory_in_the_end_is_not_logged_as_announced() {
         refusal = refusal(Errno.ENOMEM);
         List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
-            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, () -> {
-                open().run(); // refuses as configured by the test; nothing stays open
-                return HeapRegistration.NOTHING;
-            }, true);
+            HeapOpening start = HeapOpening.begin(
+                    SETTINGS,
+                    this::listed,
+                    () -> {
+                        open().run(); // refuses as configured by the test; nothing stays open
+                        return HeapRegistration.NOTHING;
+                    },
+                    true);
             refusal = null;
             until("the thread ends", () -> !waits());
             start.close();
@@ -272,13 +276,17 @@ class HeapOpeningTest {
         refusal = refusal(Errno.ENOMEM);
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch closing = new CountDownLatch(1);
-        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, () -> {
-            if (attempts.get() > 0) {
-                begun.countDown();
-                await(closing);
-            }
-            return open();
-        }, true);
+        HeapOpening start = HeapOpening.begin(
+                SETTINGS,
+                this::listed,
+                () -> {
+                    if (attempts.get() > 0) {
+                        begun.countDown();
+                        await(closing);
+                    }
+                    return open();
+                },
+                true);
         refusal = null;
         await(begun);
         Thread closer = Thread.ofPlatform().start(start::close);

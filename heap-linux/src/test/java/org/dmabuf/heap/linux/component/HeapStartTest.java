@@ -275,8 +275,7 @@ class HeapStartTest {
         configure(5, "memory");
         absent = Errno.ENOENT;
         configure(6, "device");
-        assertEquals(
-                List.of("choose memory", "open acme 5", "withdraw acme 5", "choose memory", "open acme 5"), steps);
+        assertEquals(List.of("choose memory", "open acme 5", "withdraw acme 5", "choose memory", "open acme 5"), steps);
         assertEquals(List.of(), listed);
     }
 

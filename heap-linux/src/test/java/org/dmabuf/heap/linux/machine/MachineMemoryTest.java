@@ -449,7 +449,9 @@ class MachineMemoryTest {
         MachineMemory hidden = hidden(Optional.of(new SystemMemory(4096 * MIB, 200 * MIB, 50 * MIB)));
         assertEquals(200 * MIB, read(hidden, 0).available());
         assertEquals(170 * MIB, read(hidden, 80 * MIB).available(), "30 MiB of the held memory have no pages");
-        assertTrue(read(hidden, 0).limit().contains("ProcSubset=all"), read(hidden, 0).limit());
+        assertTrue(
+                read(hidden, 0).limit().contains("ProcSubset=all"),
+                read(hidden, 0).limit());
         assertEquals(4096 * MIB, hidden.total());
     }
 

@@ -104,8 +104,7 @@ class SeccompListenerTest {
         assertEquals(16, call.number());
         assertEquals(0xC000_003E, call.architecture());
         assertEquals(-5, call.argument(5));
-        MemorySegment response =
-                MemorySegment.ofAddress(call.response(-22, 1)).reinterpret(24);
+        MemorySegment response = MemorySegment.ofAddress(call.response(-22, 1)).reinterpret(24);
         assertEquals(77, response.get(JAVA_LONG, 0));
         assertEquals(-22, response.get(JAVA_INT, 16));
         assertEquals(1, response.get(JAVA_INT, 20));

@@ -282,7 +282,9 @@ class SecretSourceTest {
                         + " with CAP_IPC_LOCK",
                 refusal.getMessage());
         assertEquals(
-                Stream.of(16, 15, 15, 13).map(pages -> "read " + pages * Bytes.PAGE).toList(),
+                Stream.of(16, 15, 15, 13)
+                        .map(pages -> "read " + pages * Bytes.PAGE)
+                        .toList(),
                 calls.stream().filter(call -> call.startsWith("read")).toList());
     }
 

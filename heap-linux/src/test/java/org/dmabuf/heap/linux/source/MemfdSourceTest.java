@@ -81,8 +81,7 @@ class MemfdSourceTest {
     void without_madvise_buffers_are_made_and_mapped(Errno refusal) {
         syscalls.answer("madvise", -refusal.number());
         for (ExportMode export : ExportMode.values()) {
-            HeapBuffer buffer =
-                    source.allocate(HeapRequest.of(2 * Bytes.PAGE).withExport(export));
+            HeapBuffer buffer = source.allocate(HeapRequest.of(2 * Bytes.PAGE).withExport(export));
             MemorySegment mapping = buffer.map(Access.READ);
             assertEquals(0, mapping.get(ValueLayout.JAVA_BYTE, Bytes.PAGE));
             buffer.unmap(mapping);
