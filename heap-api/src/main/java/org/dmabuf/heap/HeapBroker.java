@@ -144,8 +144,8 @@ public interface HeapBroker {
      * serves over a socket. Buffers allocated through the view are charged to that client, and its quotas and
      * permissions apply.
      *
-     * <p>The broker's setting {@code views.allow} names the clients that may open views; without an entry, a client may not.
-     * A call through a view needs an entry for the client of that view.
+     * <p>The broker's setting {@code views.allow} names the clients that may open views; without an entry, a client may
+     * not. A call through a view needs an entry for the client of that view.
      *
      * @param client an identity of any kind but {@link ClientId#BUNDLE}
      * @return a view, whose close also closes everything that was opened through it
