@@ -94,10 +94,11 @@ class HeapTableTest {
                 .properties(Map.of("heap.type", "system-contig", "heap.backend", "udmabuf-thp", "heap.dmabuf", true))
                 .usage(HeapUsage.unknown().withFree(500L << 20), Duration.ZERO)
                 .build();
+        String table = list(SYSTEM, contig);
         assertEquals("""
                 NAME           TYPE      BACKEND   DMA-BUF  STATE       FREE     LIVE  LINGERING
                 system         system    memfd     no       serving   23 GiB    8 KiB      4 KiB
-                system-contig  syst…tig  udma…thp  yes      serving  500 MiB  0 bytes    0 bytes""", list(SYSTEM, contig));
+                system-contig  syst…tig  udma…thp  yes      serving  500 MiB  0 bytes    0 bytes""", table);
     }
 
     @Test

@@ -116,7 +116,8 @@ class OciProfileTest {
         String changed = changed(config).toString();
         assertTrue(
                 changed.startsWith("{\"zeta\":1.50,\"ociVersion\":\"1.0.2\",\"alpha\":null,"
-                        + "\"linux\":{\"b\":\"<&é\\u0001\",\"seccomp\":{\"x\":[{}],\"defaultAction\":\"SCMP_ACT_ALLOW\","
+                        + "\"linux\":{\"b\":\"<&é\\u0001\","
+                        + "\"seccomp\":{\"x\":[{}],\"defaultAction\":\"SCMP_ACT_ALLOW\","
                         + "\"y\":18446744073709551615,\"listenerPath\""),
                 changed);
         assertTrue(
