@@ -4,11 +4,13 @@ package org.dmabuf.heap.itests;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertNotEquals;
 import static org.junit.Assert.assertTrue;
+import static org.junit.Assume.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.jar.JarFile;
@@ -51,6 +53,18 @@ public class ArchiveIT {
         for (String file : List.of(
                 "README.md", "LICENSE", "etc/org.dmabuf.heap.system.cfg", "lib/systemd/dmaheap-gateway.service")) {
             assertTrue(file, Files.isRegularFile(gateway.home().resolve(file)));
+        }
+    }
+
+    @Test
+    public void it_has_the_launcher_for_both_processors() throws Exception {
+        Map<String, Integer> machines = Map.of("x86_64", 62, "aarch64", 183); // of the header of an ELF file
+        for (Map.Entry<String, Integer> machine : machines.entrySet()) {
+            Path launcher = gateway.home().resolve("bin/dmaheap-run-" + machine.getKey());
+            boolean required = "true".equals(System.getenv("CI"));
+            assumeTrue("skipped: a compiler for it is not installed", required || Files.exists(launcher));
+            byte[] elf = Files.readAllBytes(launcher);
+            assertEquals(launcher.toString(), machine.getValue().intValue(), elf[18] & 0xff);
         }
     }
 
