@@ -130,8 +130,8 @@ static int connect_agent(const char *path) {
     if (agent < 0 || setsockopt(agent, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0
             || setsockopt(agent, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0
             || connect(agent, (struct sockaddr *) &address, sizeof address) != 0) {
-        fail("connect to %s failed: %s; is dmaheap-agent running, and may this user open its socket?", path,
-             strerror(errno));
+        fail("connect to %s failed: %s; is dmaheap-agent running, and does its setting run.group permit this user?",
+             path, strerror(errno));
     }
     return agent;
 }

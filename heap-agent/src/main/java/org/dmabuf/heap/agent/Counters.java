@@ -16,7 +16,7 @@ final class Counters {
 
     @Override
     public String toString() {
-        return allocated + " buffers, " + refused + " refusals, " + vanished + " calls that ended before their answer, "
-                + left + " of them with a descriptor that the client does not know";
+        return "buffers: " + allocated + ", refusals: " + refused + ", calls that ended before their answer: " + vanished
+                + ", descriptors that such calls left in the client: " + left;
     }
 }

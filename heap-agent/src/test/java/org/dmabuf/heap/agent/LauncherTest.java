@@ -300,8 +300,8 @@ class LauncherTest {
         assertEquals("", refusal.out());
         assertEquals(
                 "dmaheap-run: connect to " + folder.resolve("absent")
-                        + " failed: No such file or directory; is dmaheap-agent running, and may this user open its"
-                        + " socket?\n",
+                        + " failed: No such file or directory; is dmaheap-agent running, and does its setting"
+                        + " run.group permit this user?\n",
                 refusal.err());
     }
 
