@@ -8,11 +8,13 @@ import java.util.concurrent.Semaphore;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.seccomp.SeccompListener;
 import org.dmabuf.heap.linux.seccomp.TrappedCall;
+import org.dmabuf.heap.linux.socket.PacketSocket;
 
 /**
- * Service of one listener. One thread leads: it receives the calls and answers the quick ones. When it has received a
- * call that waits for the gateway, it passes the lead to another thread and serves the call itself. So a call changes
- * no thread, and the gateway delays no quick call. Calls above the limit wait in a queue.
+ * Service of one listener. One thread leads: it receives the calls and answers the quick ones. It also serves a call
+ * that waits for the gateway. If another call arrives meanwhile, it passes the lead to another thread. So a call changes
+ * no thread, a single call wakes no other one, and the gateway delays no quick call. Calls above the limit wait in a
+ * queue.
  *
  * <p>The threads end when the last task with the filter has ended, or when the agent stops.
  */
@@ -21,6 +23,8 @@ final class ClientService {
     private static final long STACK_BYTES = 256 << 10;
     /** A client of many threads fills the queue. The kernel's heaps return the same error when memory is short. */
     private static final int LONGEST_QUEUE = 1024;
+    /** The gateway's usual reply takes less. */
+    private static final int PATIENCE_MILLIS = 100;
 
     /** @param call bytes of a {@link TrappedCall} */
     private record QueuedCall(byte[] call, Node node) {}
@@ -93,85 +97,114 @@ final class ClientService {
 
     private void run() {
         boolean counted = true;
+        ThreadLead place = new ThreadLead();
         try {
             CallSpace space = new CallSpace();
-            Optional<Node> node = next(space);
+            Optional<Node> node = next(space, place);
             while (counted && node.isPresent()) {
-                serve(space, node.get());
-                counted = isNeeded();
-                node = counted ? next(space) : node;
+                serve(space, node.get(), place);
+                counted = place.held || isNeeded();
+                node = counted ? next(space, place) : node;
             }
         } catch (Throwable e) { // such as a shortage of memory
             LOG.error("serving {} failed; its calls fail from now on", name, e);
             over = true;
         } finally {
+            place.giveUp();
             if (counted) {
                 leave();
             }
         }
     }
 
-    /** {@return the node of the next call to serve; empty at the end} */
-    private Optional<Node> next(CallSpace space) {
-        lead.acquireUninterruptibly();
-        try {
-            while (!over) {
-                if (listener.receive(space.call) != SeccompListener.Event.CALL) {
-                    over = true;
-                    gateway.close(); // ends the calls of tasks that have ended
-                    break;
-                }
-                Optional<Node> node = router.route(space);
-                if (node.isPresent() && mayServe(space, node.get())) {
-                    return node;
-                }
+    /** The lead, as one thread has it or not. */
+    private final class ThreadLead implements Lead {
+        private boolean held;
+
+        private void take() {
+            if (!held) {
+                lead.acquireUninterruptibly();
+                held = true;
             }
-            return Optional.empty();
-        } finally {
-            lead.release();
+        }
+
+        private void giveUp() {
+            if (held) {
+                held = false;
+                lead.release();
+            }
+        }
+
+        @Override
+        public void pass() {
+            if (held && hasFollower()) {
+                giveUp();
+            }
+        }
+
+        @Override
+        public void awaitReply(PacketSocket connection) {
+            if (held && !connection.await(fd -> listener.awaitOther(fd, PATIENCE_MILLIS))) {
+                pass();
+            }
         }
     }
 
-    /** Called by the leading thread. {@return whether it shall serve the call; another thread then leads} */
+    /** {@return the node of the next call to serve, with the lead; empty at the end} */
+    private Optional<Node> next(CallSpace space, ThreadLead place) {
+        place.take();
+        while (!over) {
+            if (listener.receive(space.call) != SeccompListener.Event.CALL) {
+                over = true;
+                gateway.close(); // ends the calls of tasks that have ended
+                break;
+            }
+            Optional<Node> node = router.route(space);
+            if (node.isPresent() && mayServe(space, node.get())) {
+                return node;
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Called by the leading thread. {@return whether it shall serve the call} */
     private boolean mayServe(CallSpace space, Node node) {
-        boolean follower;
         synchronized (lock) {
-            if (serving == limit && queue.size() < LONGEST_QUEUE) {
+            if (serving < limit) {
+                serving++;
+                return true;
+            }
+            if (queue.size() < LONGEST_QUEUE) {
                 queue.add(new QueuedCall(space.call.save(), node));
                 return false;
             }
-            if (serving == limit) {
-                calls.refuse(space, node);
-                return false;
-            }
-            serving++;
-            follower = threads > serving;
-            if (!follower) {
-                threads++;
-            }
         }
-        return follower || begunFollower(space, node);
+        calls.refuse(space, node);
+        return false;
     }
 
-    private boolean begunFollower(CallSpace space, Node node) {
+    /** {@return whether there is a thread that can lead; false if none can be started} */
+    private boolean hasFollower() {
+        synchronized (lock) {
+            if (threads > serving) {
+                return true;
+            }
+            threads++;
+        }
         try {
             begin();
             return true;
-        } catch (OutOfMemoryError e) { // no thread can be started
-            calls.refuse(space, node);
-            synchronized (lock) {
-                serving--;
-            }
-            return false;
+        } catch (OutOfMemoryError e) {
+            return false; // the listener's other calls wait for this one
         }
     }
 
     /** Serves a call and those in the queue. */
-    private void serve(CallSpace space, Node first) {
+    private void serve(CallSpace space, Node first, Lead place) {
         Optional<Node> node = Optional.of(first);
         while (node.isPresent()) {
             try {
-                calls.answer(space, node.get());
+                calls.answer(space, node.get(), place);
             } catch (RuntimeException | OutOfMemoryError e) {
                 LOG.error("a call of {} on {} failed", name, node.get(), e);
                 calls.refuse(space, node.get());
@@ -180,7 +213,7 @@ final class ClientService {
         }
     }
 
-    /** {@return whether this thread is one of two that do not serve: one leads, one follows. Otherwise it has left} */
+    /** {@return whether at most one other thread serves no call. Otherwise this thread has left} */
     private boolean isNeeded() {
         synchronized (lock) {
             boolean needed = threads - serving <= 2;

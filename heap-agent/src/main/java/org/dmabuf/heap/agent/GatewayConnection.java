@@ -43,14 +43,16 @@ final class GatewayConnection implements AutoCloseable {
     /**
      * Makes a request, and waits for its reply.
      *
+     * @param lead passed to another thread if the wait is long
      * @return the reply, which can be a failure
      * @throws FdSocketException if the connection is broken, or the gateway does not reply in time
      * @throws MalformedPacketException if the gateway does not keep to the protocol, or has closed the connection
      * @throws IllegalStateException after {@link #close}
      */
-    Answer exchange(Request request) {
+    Answer exchange(Request request, Lead lead) {
         long number = ++serial;
         socket.send(request.encode(number, space));
+        lead.awaitReply(socket);
         ReceivedPacket packet =
                 request.operation() == Operation.ALLOCATE ? socket.receiveWithDescriptor(space) : socket.receive(space);
         boolean handedOver = false;

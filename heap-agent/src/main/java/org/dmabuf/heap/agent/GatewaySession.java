@@ -43,9 +43,10 @@ final class GatewaySession implements AutoCloseable {
      * @param heap name of the heap, or empty for a mask
      * @param mask mask of heaps, 0 for a name
      * @param pid thread group of the caller, shown to operators
+     * @param lead passed to another thread if the wait is long
      * @return the buffer, which the caller closes
      */
-    Memory allocate(String heap, long mask, long length, int pid) throws GatewayRefusal {
+    Memory allocate(String heap, long mask, long length, int pid, Lead lead) throws GatewayRefusal {
         Request request = new Request.Allocate(
                 length,
                 0,
@@ -59,31 +60,36 @@ final class GatewaySession implements AutoCloseable {
                 List.of(),
                 List.of(),
                 List.of());
-        GatewayConnection.Answer answer = exchange(request);
+        GatewayConnection.Answer answer = exchange(request, lead);
         OwnedFd descriptor = answer.descriptor()
                 .orElseThrow(() ->
                         new GatewayRefusal(-Errno.ENODEV.number(), "the gateway has sent no descriptor of the buffer"));
         return new Memory(descriptor, ((Reply.Buffer) answer.reply()).memfd());
     }
 
-    /** {@return all heaps that the client may use} */
-    List<Reply.Heap> heaps() throws GatewayRefusal {
+    /**
+     * Lists the heaps.
+     *
+     * @param lead passed to another thread if the wait is long
+     * @return all heaps that the client may use
+     */
+    List<Reply.Heap> heaps(Lead lead) throws GatewayRefusal {
         List<Reply.Heap> heaps = new ArrayList<>();
         Reply.HeapList part;
         do {
-            part = (Reply.HeapList) exchange(new Request.Heaps(heaps.size())).reply();
+            part = (Reply.HeapList) exchange(new Request.Heaps(heaps.size()), lead).reply();
             heaps.addAll(part.heaps());
         } while (!part.heaps().isEmpty() && heaps.size() < part.total());
         return heaps;
     }
 
-    private GatewayConnection.Answer exchange(Request request) throws GatewayRefusal {
+    private GatewayConnection.Answer exchange(Request request, Lead lead) throws GatewayRefusal {
         long begin = System.nanoTime();
         while (true) {
             GatewayConnection kept = pool.take();
             try {
-                GatewayConnection connection = kept == null ? connect() : kept;
-                GatewayConnection.Answer answer = busy(connection, request);
+                GatewayConnection connection = kept == null ? connect(lead) : kept;
+                GatewayConnection.Answer answer = busy(connection, request, lead);
                 pool.give(connection);
                 return successful(answer);
             } catch (FdSocketException | MalformedPacketException | IllegalStateException e) {
@@ -124,12 +130,13 @@ final class GatewaySession implements AutoCloseable {
         return answer;
     }
 
-    private GatewayConnection connect() throws GatewayRefusal {
+    private GatewayConnection connect(Lead lead) throws GatewayRefusal {
+        lead.pass(); // the gateway can be away
         PacketSocket socket = gateway.connect();
         boolean welcome = false;
         try {
             GatewayConnection connection = new GatewayConnection(socket);
-            successful(busy(connection, hello()));
+            successful(busy(connection, hello(), lead));
             welcome = true;
             return connection;
         } finally {
@@ -151,14 +158,14 @@ final class GatewaySession implements AutoCloseable {
     }
 
     /** Makes a request on a connection that {@link #close} can find, and closes the connection if that fails. */
-    private GatewayConnection.Answer busy(GatewayConnection connection, Request request) {
+    private GatewayConnection.Answer busy(GatewayConnection connection, Request request, Lead lead) {
         boolean usable = false;
         busy.add(connection);
         try {
             if (closed.get()) {
                 throw new IllegalStateException("the client has ended");
             }
-            GatewayConnection.Answer answer = connection.exchange(request);
+            GatewayConnection.Answer answer = connection.exchange(request, lead);
             usable = true;
             return answer;
         } finally {

@@ -50,13 +50,17 @@ final class NodeCalls {
         return abi == Abi.ION && Abi.size(command) > IonQuery.BYTES;
     }
 
-    /** Answers a call, which waits for the gateway. */
-    void answer(CallSpace space, Node node) {
+    /**
+     * Answers a call, which waits for the gateway.
+     *
+     * @param lead passed to another thread if the wait is long
+     */
+    void answer(CallSpace space, Node node, Lead lead) {
         try {
             if (node.abi().allocates(space.command())) {
-                allocate(space, node);
+                allocate(space, node, lead);
             } else if (isQuery(node.abi(), space.command())) {
-                end(space, query(space));
+                end(space, query(space, lead));
             } else {
                 end(space, -Errno.EINVAL.number());
             }
@@ -73,7 +77,7 @@ final class NodeCalls {
         end(space, node.abi().refusal(-Errno.ENOMEM.number()));
     }
 
-    private void allocate(CallSpace space, Node node) throws GatewayRefusal {
+    private void allocate(CallSpace space, Node node, Lead lead) throws GatewayRefusal {
         Abi abi = node.abi();
         int in = abi.bytesIn(space.command());
         int out = abi.bytesOut(space.command());
@@ -89,7 +93,8 @@ final class NodeCalls {
             end(space, valid);
         } else {
             long mask = abi.mask(space.struct);
-            try (Memory memory = gateway.allocate(node.heap(), mask, abi.length(space.struct), space.process())) {
+            long length = abi.length(space.struct);
+            try (Memory memory = gateway.allocate(node.heap(), mask, length, space.process(), lead)) {
                 handOver(space, abi, memory);
             }
         }
@@ -129,14 +134,14 @@ final class NodeCalls {
         }
     }
 
-    private int query(CallSpace space) throws GatewayRefusal {
+    private int query(CallSpace space, Lead lead) throws GatewayRefusal {
         if (!read(space, IonQuery.BYTES)) {
             return -Errno.EFAULT.number();
         }
         if (!IonQuery.isValid(space.struct)) {
             return -Errno.EINVAL.number();
         }
-        List<Reply.Heap> heaps = IonQuery.selectable(gateway.heaps());
+        List<Reply.Heap> heaps = IonQuery.selectable(gateway.heaps(lead));
         long elements = IonQuery.elements(space.struct);
         int count = heaps.size();
         if (elements != 0) {

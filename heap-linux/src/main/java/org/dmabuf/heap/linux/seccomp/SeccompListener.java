@@ -53,7 +53,7 @@ public final class SeccompListener implements AutoCloseable {
 
     private final Syscalls syscalls;
     private final OwnedFd listener;
-    private final MemorySegment polled = Arena.ofAuto().allocate(2 * POLLFD_BYTES, 8);
+    private final MemorySegment polled = Arena.ofAuto().allocate(3 * POLLFD_BYTES, 8);
 
     private SeccompListener(Syscalls syscalls, OwnedFd listener) {
         this.syscalls = syscalls;
@@ -142,6 +142,22 @@ public final class SeccompListener implements AutoCloseable {
                 return Event.ENDED;
             }
         }
+    }
+
+    /**
+     * Waits until another file can be read, and no longer than until {@link #receive} has something to return. Only
+     * the thread that may receive calls this.
+     *
+     * @param fd descriptor of the other file
+     * @param millis longest wait in milliseconds
+     * @return whether the other file can be read
+     */
+    public boolean awaitOther(int fd, int millis) {
+        poll(2, fd);
+        polled.set(JAVA_SHORT, 2 * POLLFD_BYTES + POLL_REVENTS, (short) 0);
+        int ready = syscalls.poll(polled.address(), 3, millis);
+        Reference.reachabilityFence(this); // the kernel has only an address
+        return ready > 0 && polled.get(JAVA_SHORT, 2 * POLLFD_BYTES + POLL_REVENTS) != 0;
     }
 
     private static void requireInterrupted(String call, int result) {

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.function.IntPredicate;
 import java.util.function.IntToLongFunction;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
@@ -151,6 +152,17 @@ public final class PacketSocket implements Connection {
         } finally {
             Reference.reachabilityFence(packet); // the header has only its address
         }
+    }
+
+    /**
+     * Waits in a call of the caller, which can wait for other files, too. {@link #close} makes this socket readable.
+     *
+     * @param wait gets the socket's number, which it must not store
+     * @return the result of that call
+     * @throws IllegalStateException when this socket is closed
+     */
+    public boolean await(IntPredicate wait) {
+        return socket.call(fd -> wait.test(fd) ? 1 : 0) != 0;
     }
 
     /**
