@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.MemorySegment;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.seccomp.MemfdFileSystem;
 import org.dmabuf.heap.linux.seccomp.SeccompListener;
 
 /**
@@ -29,11 +30,13 @@ final class BufferCalls {
 
     private final SeccompListener listener;
     private final Gateway gateway;
+    private final MemfdFileSystem memfds;
     private final Counters counters;
 
-    BufferCalls(SeccompListener listener, Gateway gateway, Counters counters) {
+    BufferCalls(SeccompListener listener, Gateway gateway, MemfdFileSystem memfds, Counters counters) {
         this.listener = listener;
         this.gateway = gateway;
+        this.memfds = memfds;
         this.counters = counters;
     }
 
@@ -58,14 +61,17 @@ final class BufferCalls {
 
     /**
      * The owner of a memfd is the user of the process that made it. This holds for all buffers of the gateway, also for
-     * those that another client passed on, and no table of buffers can be out of date.
+     * those that another client passed on, and no table of buffers can be out of date. A dma-buf is no regular file.
      */
     private boolean isOurs(CallSpace space) {
-        String path = space.call.pathOf(space.descriptor());
-        return (path.startsWith("/memfd:") || path.startsWith("/secretmem"))
-                && space.call.readStatus(space.descriptor())
+        return space.call.readStatus(space.descriptor())
                 && (space.call.mode() & S_IFMT) == S_IFREG
-                && gateway.isOf(space.call.owner());
+                && gateway.isOf(space.call.owner())
+                && (memfds.hasFileOf(space.call) || isSecret(space));
+    }
+
+    private static boolean isSecret(CallSpace space) {
+        return space.call.pathOf(space.descriptor()).startsWith("/secretmem");
     }
 
     /** If the call has vanished, its thread's number can be another thread's: then the result has no receiver. */

@@ -7,6 +7,7 @@ import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.daemon.QuietLog;
+import org.dmabuf.heap.linux.seccomp.MemfdFileSystem;
 import org.dmabuf.heap.linux.seccomp.SeccompListener;
 import org.dmabuf.heap.linux.seccomp.StopSignal;
 import org.dmabuf.heap.linux.seccomp.TraceRight;
@@ -18,6 +19,7 @@ final class Clients implements AutoCloseable {
     private static final Duration END = Duration.ofSeconds(5);
 
     private final Gateway gateway;
+    private final MemfdFileSystem memfds = MemfdFileSystem.find();
     private final Limit<ClientId> limit;
     private final int calls;
     private final StopSignal stop = new StopSignal();
@@ -85,7 +87,7 @@ final class Clients implements AutoCloseable {
             new ClientService(
                             listener,
                             session,
-                            new CallRouter(listener, client, new BufferCalls(listener, gateway, counters)),
+                            new CallRouter(listener, client, new BufferCalls(listener, gateway, memfds, counters)),
                             new NodeCalls(Syscalls.linux(), listener, client, session, counters),
                             client.toString(),
                             calls,

@@ -55,6 +55,8 @@ public final class TrappedCall {
     private static final long STX_MODE = 0x1C; // a short
     private static final long STX_RDEV_MAJOR = 0x80;
     private static final long STX_RDEV_MINOR = 0x84;
+    private static final long STX_DEV_MAJOR = 0x88;
+    private static final long STX_DEV_MINOR = 0x8C;
 
     private final SeccompCalls calls;
     /** As large as the kernel's structs, which can be larger than the ones of this class. */
@@ -238,6 +240,19 @@ public final class TrappedCall {
      */
     public boolean isDevice(int major, int minor) {
         return status.get(JAVA_INT, STX_RDEV_MAJOR) == major && status.get(JAVA_INT, STX_RDEV_MINOR) == minor;
+    }
+
+    /** {@return whether the file of the last {@link #readStatus} is on the file system with this device number} */
+    boolean isOn(int major, int minor) {
+        return deviceMajor(status) == major && deviceMinor(status) == minor;
+    }
+
+    static int deviceMajor(MemorySegment statx) {
+        return statx.get(JAVA_INT, STX_DEV_MAJOR);
+    }
+
+    static int deviceMinor(MemorySegment statx) {
+        return statx.get(JAVA_INT, STX_DEV_MINOR);
     }
 
     /** {@return space for the kernel's struct, which must be zeroed} */

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
+import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -76,6 +77,21 @@ class SeccompListenerTest {
         }
         assertEquals("", call.pathOf(1_000_000));
         assertFalse(call.readStatus(1_000_000));
+    }
+
+    @Test
+    void a_memfd_is_known_by_its_file_system() throws Exception {
+        MemfdFileSystem memfds = MemfdFileSystem.find();
+        TrappedCall call = callOf((int) ProcessHandle.current().pid());
+        int created = Syscalls.linux().memfdCreate("frame", Memfd.MFD_CLOEXEC | Memfd.MFD_ALLOW_SEALING);
+        Path file = Files.createFile(folder.resolve("memfd:frame"));
+        try (OwnedFd memfd = OwnedFd.of(created, Syscalls.linux()::close);
+                OwnedFd regular = open(file.toString());
+                OwnedFd device = open("/dev/null")) {
+            assertTrue(call.readStatus(memfd.fd()) && memfds.hasFileOf(call));
+            assertTrue(call.readStatus(regular.fd()) && !memfds.hasFileOf(call));
+            assertTrue(call.readStatus(device.fd()) && !memfds.hasFileOf(call));
+        }
     }
 
     @Test
