@@ -23,8 +23,8 @@ final class ClientService {
     private static final long STACK_BYTES = 256 << 10;
     /** A client of many threads fills the queue. The kernel's heaps return the same error when memory is short. */
     private static final int LONGEST_QUEUE = 1024;
-    /** The gateway's usual reply takes less. */
-    private static final int PATIENCE_MILLIS = 100;
+    /** The lead's wait for a reply. The wait of the socket itself begins after it. */
+    private static final int PATIENCE_MILLIS = 5_000;
 
     /** @param call bytes of a {@link TrappedCall} */
     private record QueuedCall(byte[] call, Node node) {}

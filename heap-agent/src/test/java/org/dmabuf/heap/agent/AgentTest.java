@@ -263,6 +263,30 @@ class AgentTest {
     }
 
     @Test
+    void a_program_of_one_thread_occupies_one_thread_of_the_agent() throws Exception {
+        fixture.startGateway();
+        Process first = fixture.client("file", "stay").start();
+        try (BufferedReader outputOfFirst = first.inputReader()) {
+            assertEquals("descriptor=1", outputOfFirst.readLine());
+            Process second = fixture.client("file", "stay").start();
+            try (BufferedReader output = second.inputReader()) {
+                assertEquals("descriptor=1", output.readLine()); // by the connection that the first one made
+                assertEquals(1, threadsFor(second));
+            } finally {
+                second.destroyForcibly();
+            }
+        } finally {
+            first.destroyForcibly();
+        }
+    }
+
+    private static long threadsFor(Process client) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().matches("calls of .* \\(process " + client.pid() + "\\D.*"))
+                .count();
+    }
+
+    @Test
     void a_slow_gateway_delays_no_synchronization() throws Exception {
         CountDownLatch latch = new CountDownLatch(1);
         fixture.startGateway(latch);

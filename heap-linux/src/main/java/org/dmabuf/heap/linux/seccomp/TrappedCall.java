@@ -68,6 +68,8 @@ public final class TrappedCall {
     private final MemorySegment remote;
     private final MemorySegment link;
     private final MemorySegment path;
+    private int pathTid;
+    private int pathFd = -1;
     private final MemorySegment status;
 
     /**
@@ -217,8 +219,13 @@ public final class TrappedCall {
         return result == 0;
     }
 
+    /** A client calls for one file many times, so only the text of the path is kept. */
     private long entry(int fd) {
-        path.setString(0, "/proc/" + tid() + "/fd/" + fd);
+        if (fd != pathFd || tid() != pathTid) {
+            path.setString(0, "/proc/" + tid() + "/fd/" + fd);
+            pathTid = tid();
+            pathFd = fd;
+        }
         return path.address();
     }
 

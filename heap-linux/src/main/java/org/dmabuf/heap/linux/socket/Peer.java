@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
@@ -23,6 +24,8 @@ final class Peer {
 
     private final SocketCalls sockets;
     private final GuardedSocket socket;
+    /** The user id, which the kernel keeps from the time of the connection; empty before it was read. */
+    private OptionalInt user = OptionalInt.empty();
 
     Peer(SocketCalls sockets, GuardedSocket socket) {
         this.sockets = sockets;
@@ -37,11 +40,14 @@ final class Peer {
         }
     }
 
-    /** {@return only the user id, which is read for each message} */
+    /** {@return only the user id, which is needed for each message} */
     int user() {
-        try (Arena arena = Arena.ofConfined()) {
-            return ucred(arena).get(JAVA_INT, 4);
+        if (user.isEmpty()) {
+            try (Arena arena = Arena.ofConfined()) {
+                user = OptionalInt.of(ucred(arena).get(JAVA_INT, 4));
+            }
         }
+        return user.getAsInt();
     }
 
     /** Throws if the heap of a descriptor's memory restricts the users of peers, and this one is not among them. */

@@ -2,6 +2,8 @@
 package org.dmabuf.heap.linux.socket;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -180,6 +182,31 @@ class PacketSocketTest {
             pair.server.close();
             assertEquals(0, size.get(10, TimeUnit.SECONDS));
         }
+    }
+
+    @Test
+    void a_callers_own_wait_ends_with_a_packet_and_with_the_close() throws Exception {
+        try (Pair pair = new Pair(LONG)) {
+            assertFalse(pair.server.await(fd -> isReadable(fd, 0)));
+            pair.client.send(packet(1));
+            assertTrue(pair.server.await(fd -> isReadable(fd, -1)));
+            pair.server.receive(space).close();
+
+            CompletableFuture<Boolean> readable = new CompletableFuture<>();
+            Thread waiting = Thread.ofPlatform()
+                    .start(() -> readable.complete(pair.server.await(fd -> isReadable(fd, -1))));
+            assertFalse(waiting.join(SHORT));
+            pair.server.close();
+            assertTrue(readable.get(10, TimeUnit.SECONDS));
+            assertThrows(IllegalStateException.class, () -> pair.server.await(fd -> true));
+        }
+    }
+
+    private boolean isReadable(int fd, int millis) {
+        MemorySegment pollfd = Arena.ofAuto().allocate(8, 4);
+        pollfd.set(JAVA_INT, 0, fd);
+        pollfd.set(JAVA_SHORT, 4, (short) 1); // POLLIN
+        return syscalls.poll(pollfd.address(), 1, millis) == 1;
     }
 
     @Test
