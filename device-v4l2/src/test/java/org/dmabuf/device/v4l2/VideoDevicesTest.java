@@ -208,7 +208,7 @@ class VideoDevicesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"EACCES,give the node to a group", "EBUSY,end the process that has the device open"})
+    @CsvSource({"EACCES,an ACL (setfacl in a udev rule)", "EBUSY,end the process that has the device open"})
     void a_device_that_cannot_be_opened_is_refused_with_the_remedy(Errno errno, String remedy) {
         driver.failing(0, errno);
         for (HeapException refusal : List.of(

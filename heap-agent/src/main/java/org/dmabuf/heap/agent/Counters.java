@@ -16,7 +16,7 @@ final class Counters {
 
     @Override
     public String toString() {
-        return "buffers: " + allocated + ", refusals: " + refused + ", calls that ended before their answer: " + vanished
-                + ", descriptors that such calls left in the client: " + left;
+        return "buffers: " + allocated + ", refusals: " + refused + ", calls that ended before their answer: "
+                + vanished + ", descriptors that such calls left in the client: " + left;
     }
 }

@@ -144,7 +144,7 @@ final class Container {
         return root;
     }
 
-    /** Writes the {@code config.json} of a container, as an author of containers who knows no heap does. */
+    /** Writes the {@code config.json} of a container, as for a container that knows no heap. */
     static Path config(Path file, Path image) throws IOException {
         return Files.writeString(file, CONFIG.formatted(image, "\"" + String.join("\", \"", PERMITTED) + "\""));
     }

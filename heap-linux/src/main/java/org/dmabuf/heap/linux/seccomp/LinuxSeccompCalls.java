@@ -13,19 +13,21 @@ import org.dmabuf.heap.linux.libc.Libc;
 final class LinuxSeccompCalls implements SeccompCalls {
     static final LinuxSeccompCalls INSTANCE = new LinuxSeccompCalls();
 
-    /** The C library has no function for seccomp(2). */
-    private static final long SYS_SECCOMP = System.getProperty("os.arch").equals("amd64") ? 317 : 277;
+    /** The C library has no function for seccomp(2), and musl has none for statx(2) before 1.2.5. */
+    private static final long SYS_SECCOMP = Libc.systemCall(317, 277);
+
+    private static final long SYS_STATX = Libc.systemCall(332, 291);
 
     private static final long SECCOMP_GET_NOTIF_SIZES = 3;
     private static final int AT_FDCWD = -100;
     private static final int AT_STATX_DONT_SYNC = 0x4000;
 
-    private static final MethodHandle SYSCALL = Libc.linkVariadic(
-            "syscall", 1, FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle SECCOMP =
+            Libc.linkSystemCall(FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle READLINK =
             Libc.link("readlink", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle STATX =
-            Libc.link("statx", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
+            Libc.linkSystemCall(FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle PROCESS_VM_READV = Libc.link(
             "process_vm_readv",
             FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG));
@@ -40,7 +42,7 @@ final class LinuxSeccompCalls implements SeccompCalls {
         MemorySegment block = Libc.block();
         try {
             return (int)
-                    result(block, (long) SYSCALL.invokeExact(block, SYS_SECCOMP, SECCOMP_GET_NOTIF_SIZES, 0L, sizes));
+                    result(block, (long) SECCOMP.invokeExact(block, SYS_SECCOMP, SECCOMP_GET_NOTIF_SIZES, 0L, sizes));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }
@@ -60,7 +62,8 @@ final class LinuxSeccompCalls implements SeccompCalls {
     public int statx(long path, int mask, long status) {
         MemorySegment block = Libc.block();
         try {
-            return Libc.result(block, (int) STATX.invokeExact(block, AT_FDCWD, path, AT_STATX_DONT_SYNC, mask, status));
+            return Libc.result(block, (int) (long)
+                    STATX.invokeExact(block, SYS_STATX, AT_FDCWD, path, AT_STATX_DONT_SYNC, mask, status));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -54,9 +54,9 @@ class DeviceFileTest {
     void a_required_ioctl_that_fails_names_the_call_and_the_device() {
         try (DeviceFile device = DeviceFile.open("/dev/null")) {
             device.require("TIOCGPTN", 0);
-            HeapException failure = assertThrows(HeapException.class, () -> device.require("TIOCGPTN", -7));
-            assertEquals("TIOCGPTN of /dev/null failed: error 7", failure.getMessage());
-            assertEquals(7, failure.number());
+            HeapException failure = assertThrows(HeapException.class, () -> device.require("TIOCGPTN", -4000));
+            assertEquals("TIOCGPTN of /dev/null failed: error 4000", failure.getMessage());
+            assertEquals(4000, failure.number());
         }
     }
 
@@ -128,7 +128,7 @@ class DeviceFileTest {
         assertEquals(Errno.ENOENT, absent.errno());
         assertEquals(
                 "open of /dev/no-such-device failed: no such file or directory; connect the device, load its driver,"
-                        + " and give a container its node",
+                        + " and give a container the node (--device=/dev/no-such-device)",
                 absent.getMessage());
         Path file = Files.createFile(folder.resolve("file"));
         HeapException noDevice = assertThrows(HeapException.class, () -> DeviceFile.open(file.toString()));

@@ -44,6 +44,7 @@ class LimitsTest {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-XX:-MaxFDLimit",
+                "-XX:ErrorFile=/dev/null", // a crash fails the test and leaves no file
                 "-Xms64m",
                 "-Xmx64m",
                 "-cp",

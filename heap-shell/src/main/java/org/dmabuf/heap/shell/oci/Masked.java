@@ -21,7 +21,7 @@ record Masked(long mask, long bits) {
         bits &= mask;
     }
 
-    /** {@return the values that are in both sets; empty if there are none} */
+    /** {@return the values that are in both sets; empty if the sets have no common value} */
     Optional<Masked> and(Masked other) {
         return (mask & other.mask & (bits ^ other.bits)) == 0
                 ? Optional.of(new Masked(mask | other.mask, bits | other.bits))
