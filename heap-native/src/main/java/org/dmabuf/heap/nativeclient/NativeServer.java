@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.nativeclient;
 
-import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -15,9 +14,6 @@ import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
-import org.dmabuf.heap.nativeclient.protocol.Operation;
-import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
-import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,6 +36,7 @@ final class NativeServer implements AutoCloseable {
     private final NativeClient.Services services;
     private final Slots slots;
     private final RefusalLog refusals = new RefusalLog();
+    private final Refuser refuser = new Refuser();
     private final Map<ClientConnection, Thread> connections = new ConcurrentHashMap<>();
     private final Thread accepting;
     private volatile Policy policy;
@@ -147,7 +144,7 @@ final class NativeServer implements AutoCloseable {
 
     /** Starts the thread of a connection, or closes the connection. */
     private void serve(PacketSocket socket) {
-        boolean serving = false;
+        boolean taken = false;
         try {
             PeerCredentials peer = socket.peer();
             ClientId user = ClientConnection.user(peer);
@@ -155,12 +152,13 @@ final class NativeServer implements AutoCloseable {
                 slots.take(user);
             } catch (HeapException e) {
                 refusals.add(peer, e.getMessage());
-                refuse(socket, e);
+                taken = true;
+                refuser.refuse(socket, e);
                 return;
             }
-            serving = serve(socket, peer, user);
+            taken = serve(socket, peer, user);
         } finally {
-            if (!serving) {
+            if (!taken) {
                 socket.close();
             }
         }
@@ -197,16 +195,6 @@ final class NativeServer implements AutoCloseable {
         }
     }
 
-    /** Replies to the HELLO that the client is about to send. */
-    private static void refuse(PacketSocket socket, HeapException refusal) {
-        try (Arena arena = Arena.ofConfined()) {
-            socket.send(Reply.Failure.of(refusal.errno(), refusal.getMessage())
-                    .encode(Operation.HELLO.number(), 0, arena.allocate(PacketHeader.LONGEST_PACKET)));
-        } catch (FdSocketException e) {
-            LOG.debug("a refused client left: {}", e.getMessage());
-        }
-    }
-
     /**
      * Closes the socket and every connection, and waits at most two seconds for their threads. A thread that is in the
      * code of a hanging heap ends when that code returns.
@@ -217,6 +205,7 @@ final class NativeServer implements AutoCloseable {
         listener.close();
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         await(accepting, deadline);
+        refuser.close();
         connections.keySet().forEach(ClientConnection::close);
         connections.values().forEach(thread -> await(thread, deadline));
         if (!connections.isEmpty()) {

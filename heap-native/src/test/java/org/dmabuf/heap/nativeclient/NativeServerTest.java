@@ -363,7 +363,7 @@ class NativeServerTest extends ServedTest {
             open.add(Program.greeting(path));
             open.add(Program.greeting(path));
             try (Program third = new Program(path)) {
-                Reply.Failure refusal = (Reply.Failure) third.reply(Operation.HELLO);
+                Reply.Failure refusal = third.failure(Request.Hello.own());
                 assertEquals(-Errno.EBUSY.number(), refusal.status());
                 assertTrue(refusal.sentence().contains("connections.client"), refusal.sentence());
             }
@@ -376,11 +376,42 @@ class NativeServerTest extends ServedTest {
             open.add(second);
             assertInstanceOf(Reply.Welcome.class, second.ask(Request.Hello.own()));
             try (Program fourth = new Program(path)) {
-                Reply.Failure refusal = (Reply.Failure) fourth.reply(Operation.HELLO);
+                Reply.Failure refusal = fourth.failure(Request.Hello.own());
                 assertTrue(refusal.sentence().startsWith("3 connections are open"), refusal.sentence());
             }
         } finally {
             open.forEach(Program::close);
+        }
+    }
+
+    @Test
+    void each_refused_program_that_says_hello_gets_the_reason() throws Exception {
+        apply(Map.of("connections.client", "1", "allow", "system=*"));
+        try (Program _ = Program.greeting(path)) {
+            for (int i = 0; i < 500; i++) {
+                try (Program refused = new Program(path)) {
+                    assertEquals(
+                            -Errno.EBUSY.number(),
+                            refused.failure(Request.Hello.own()).status());
+                }
+            }
+        }
+    }
+
+    @Test
+    void refused_programs_that_are_silent_do_not_delay_others() throws Exception {
+        apply(Map.of("connections.client", "1", "allow", "system=*"));
+        List<Program> silent = new ArrayList<>();
+        try (Program served = Program.greeting(path)) {
+            for (int i = 0; i < 40; i++) {
+                silent.add(new Program(path));
+            }
+            served.buffer(Program.allocate(PAGE, "system"));
+            Await.until(
+                    "the silent ones are disconnected",
+                    () -> silent.stream().allMatch(program -> program.socket.hasHungUp()));
+        } finally {
+            silent.forEach(Program::close);
         }
     }
 
