@@ -31,7 +31,6 @@ final class NativeServer implements AutoCloseable {
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final Duration sending;
-    private final NativeSettings.Place place;
     private final FdListener listener;
     private final NativeClient.Services services;
     private final Slots slots;
@@ -39,7 +38,7 @@ final class NativeServer implements AutoCloseable {
     private final Refuser refuser = new Refuser();
     private final Map<ClientConnection, Thread> connections = new ConcurrentHashMap<>();
     private final Thread accepting;
-    private volatile Policy policy;
+    private volatile NativeSettings settings;
     private volatile boolean closed;
     /** Whether the last accept failed, so that a lasting failure is logged once. */
     private boolean failing;
@@ -55,10 +54,9 @@ final class NativeServer implements AutoCloseable {
             Duration sending) {
         this.sending = sending;
         this.listener = listener;
-        place = settings.place();
-        policy = settings.policy();
+        this.settings = settings;
         slots = new Slots(settings.limits());
-        services = new NativeClient.Services(new Views(broker), monitor, publications, () -> policy);
+        services = new NativeClient.Services(new Views(broker), monitor, publications, () -> this.settings.policy());
         accepting = Thread.ofPlatform().name("dmaheap-native").daemon().unstarted(this::accept);
     }
 
@@ -94,12 +92,17 @@ final class NativeServer implements AutoCloseable {
     }
 
     NativeSettings.Place place() {
-        return place;
+        return settings.place();
+    }
+
+    /** {@return the settings in force} */
+    NativeSettings settings() {
+        return settings;
     }
 
     /** Applies a changed policy and limits. Open connections stay, and their next requests follow the policy. */
     void apply(NativeSettings changed) {
-        policy = changed.policy();
+        settings = changed;
         slots.limits(changed.limits());
         refusals.restart();
     }
@@ -107,7 +110,7 @@ final class NativeServer implements AutoCloseable {
     private void accept() {
         while (!closed) {
             try {
-                serve(listener.acceptPackets(LOOK, sending, place::permits));
+                serve(listener.acceptPackets(LOOK, sending, place()::permits));
                 failing = false;
             } catch (FdSocketException e) {
                 if (e.errno() != Errno.ETIMEDOUT && !closed) {
