@@ -29,34 +29,37 @@ final class ClientConnection implements Runnable {
     private final PacketSocket socket;
     private final PeerCredentials peer;
     private final NativeClient.Services services;
-    private final Slots slots;
+    /** Counts for the peer's user before an agent names another client. */
+    private final Slots.Slot slot;
+
     private final RefusalLog refusals;
-    /** Client for which the connection is counted: the peer's user before an agent names another one. */
-    private ClientId counted;
     /** Null before HELLO. */
     private NativeClient client;
-    /** Thread that performs a request, null between requests. */
-    private volatile Thread busy;
+    /** Request in its thread, null between requests. */
+    private volatile Running running;
 
     private volatile boolean closed;
 
-    /**
-     * Takes ownership of a connection and of its slot.
-     *
-     * @param counted client for which the slot was taken
-     */
+    private record Running(Thread thread, Request request) {
+        /** {@return the request with its heaps, for a message} */
+        String call() {
+            return request instanceof Request.Allocate allocate && !allocate.heaps().isEmpty()
+                    ? request.operation() + " from heap '" + Printable.of(String.join("', '", allocate.heaps())) + "'"
+                    : request.operation().toString();
+        }
+    }
+
+    /** Takes ownership of a connection and of its slot. */
     ClientConnection(
             PacketSocket socket,
             PeerCredentials peer,
-            ClientId counted,
+            Slots.Slot slot,
             NativeClient.Services services,
-            Slots slots,
             RefusalLog refusals) {
         this.socket = socket;
         this.peer = peer;
-        this.counted = counted;
+        this.slot = slot;
         this.services = services;
-        this.slots = slots;
         this.refusals = refusals;
     }
 
@@ -79,12 +82,11 @@ final class ClientConnection implements Runnable {
             LOG.debug("{} is disconnected: {}", peer, e.getMessage());
         } finally {
             Thread.interrupted(); // a late interrupt must not cut the release of the view short
-            try {
+            try (Slots.Slot _ = slot) {
+                slot.abandon("the release of its view");
                 if (client != null) {
                     client.leave();
                 }
-            } finally {
-                slots.giveBack(counted);
             }
         }
     }
@@ -129,14 +131,14 @@ final class ClientConnection implements Runnable {
             if (client == null) {
                 return Answer.none(welcome(request));
             }
-            busy = Thread.currentThread();
+            running = new Running(Thread.currentThread(), request);
             try {
                 if (closed) { // a close before has seen no thread to interrupt
                     throw new IllegalStateException("the socket for native clients is closed");
                 }
                 return client.perform(request);
             } finally {
-                busy = null;
+                running = null;
             }
         } catch (MalformedPacketException e) {
             return failure(e.errno().number(), e.getMessage());
@@ -171,8 +173,7 @@ final class ClientConnection implements Runnable {
                             + " of the protocol: expected " + PacketHeader.VERSION);
         }
         ClientId id = identity(hello);
-        slots.move(counted, id);
-        counted = id;
+        slot.move(id);
         int pid = hello.agent() ? hello.pid() : peer.pid();
         client = new NativeClient(id, hello.agent(), pid, services.views().enter(id), services);
         if (hello.agent()) {
@@ -225,11 +226,15 @@ final class ClientConnection implements Runnable {
         }
     }
 
-    /** Interrupts a request whose program has left, because it could wait for memory or for a heap without limit. */
+    /**
+     * Interrupts a request whose program has left, because it could wait for memory or for a heap without limit. A heap
+     * can ignore the interrupt, therefore the connection no longer counts.
+     */
     void endIfAbandoned() {
-        Thread waiting = busy;
+        Running waiting = running;
         if (waiting != null && socket.hasHungUp()) {
-            waiting.interrupt();
+            waiting.thread().interrupt();
+            slot.abandon(waiting.call());
         }
     }
 

@@ -151,15 +151,16 @@ final class NativeServer implements AutoCloseable {
         try {
             PeerCredentials peer = socket.peer();
             ClientId user = ClientConnection.user(peer);
+            Slots.Slot slot;
             try {
-                slots.take(user);
+                slot = slots.take(user);
             } catch (HeapException e) {
                 refusals.add(peer, e.getMessage());
                 taken = true;
                 refuser.refuse(socket, e);
                 return;
             }
-            taken = serve(socket, peer, user);
+            taken = serve(socket, peer, slot);
         } finally {
             if (!taken) {
                 socket.close();
@@ -167,10 +168,10 @@ final class NativeServer implements AutoCloseable {
         }
     }
 
-    private boolean serve(PacketSocket socket, PeerCredentials peer, ClientId user) {
+    private boolean serve(PacketSocket socket, PeerCredentials peer, Slots.Slot slot) {
         boolean started = false;
         try {
-            ClientConnection connection = new ClientConnection(socket, peer, user, services, slots, refusals);
+            ClientConnection connection = new ClientConnection(socket, peer, slot, services, refusals);
             Thread thread = Thread.ofPlatform()
                     .name("dmaheap-native-" + Integer.toUnsignedString(peer.pid()))
                     .daemon()
@@ -193,7 +194,7 @@ final class NativeServer implements AutoCloseable {
             return true;
         } finally {
             if (!started) {
-                slots.giveBack(user);
+                slot.close();
             }
         }
     }

@@ -323,6 +323,51 @@ class NativeServerTest extends ServedTest {
     }
 
     @Test
+    void calls_that_a_hung_heap_keeps_after_their_programs_left_limit_only_their_client() throws Exception {
+        apply(Map.of("connections", "2", "connections.client", "2", "allow", "system=* hanging=" + user));
+        broker.heap("hanging", new FakeHeap(request -> {
+            boolean released = false;
+            while (!released) {
+                try {
+                    hang.await();
+                    released = true;
+                } catch (InterruptedException e) {
+                    // a driver can ignore interrupts
+                }
+            }
+            return new FakeMemory(request.size());
+        }));
+        for (int i = 0; i < 2; i++) {
+            try (Program leaving = Program.greeting(path)) {
+                leaving.send(Program.allocate(PAGE, "hanging"));
+                Await.until("the request runs", () -> inHeap() > 0);
+            }
+        }
+        Await.until("the slots are free, and the calls count", () -> greeting().contains("has left 2 calls"));
+        assertTrue(greeting().contains("ALLOCATE from heap 'hanging'"), greeting());
+        try (Program agent = new Program(path)) {
+            Request hello = new Request.Hello(1, 1, true, 1, "container", "a", "");
+            assertInstanceOf(Reply.Welcome.class, agent.ask(hello));
+            agent.buffer(Program.allocate(PAGE, "system"));
+        }
+        hang.countDown();
+        Await.until("the calls have returned", () -> greeting().isEmpty());
+    }
+
+    private static long inHeap() {
+        return Thread.getAllStackTraces().values().stream()
+                .filter(stack -> List.of(stack).toString().contains("FakeHeap"))
+                .count();
+    }
+
+    /** {@return the refusal of a new connection, empty if it is served} */
+    private String greeting() {
+        try (Program program = new Program(path)) {
+            return program.ask(Request.Hello.own()) instanceof Reply.Failure refusal ? refusal.sentence() : "";
+        }
+    }
+
+    @Test
     void a_program_that_leaves_while_it_waits_for_memory_ends_its_request() {
         rules(new String[] {user + "=" + PAGE}, "org.dmabuf.heap.native");
         try (Program holder = Program.greeting(path)) {
