@@ -3,6 +3,7 @@ package org.dmabuf.heap.nativeclient;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -33,8 +34,9 @@ final class ClientConnection implements Runnable {
     private final Slots.Slot slot;
 
     private final RefusalLog refusals;
+    private final long helloDeadline;
     /** Null before HELLO. */
-    private NativeClient client;
+    private volatile NativeClient client;
     /** Request in its thread, null between requests. */
     private volatile Running running;
 
@@ -49,18 +51,24 @@ final class ClientConnection implements Runnable {
         }
     }
 
-    /** Takes ownership of a connection and of its slot. */
+    /**
+     * Takes ownership of a connection and of its slot.
+     *
+     * @param hello a program that has not said HELLO within this time is disconnected
+     */
     ClientConnection(
             PacketSocket socket,
             PeerCredentials peer,
             Slots.Slot slot,
             NativeClient.Services services,
-            RefusalLog refusals) {
+            RefusalLog refusals,
+            Duration hello) {
         this.socket = socket;
         this.peer = peer;
         this.slot = slot;
         this.services = services;
         this.refusals = refusals;
+        helloDeadline = System.nanoTime() + hello.toNanos();
     }
 
     /** Serves the connection until the program leaves, or {@link #close} is called. */
@@ -235,6 +243,13 @@ final class ClientConnection implements Runnable {
         if (waiting != null && socket.hasHungUp()) {
             waiting.thread().interrupt();
             slot.abandon(waiting.call());
+        }
+    }
+
+    /** Disconnects a program that has not said HELLO in time. */
+    void endIfSilent() {
+        if (client == null && System.nanoTime() - helloDeadline > 0) {
+            socket.close();
         }
     }
 

@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Server of the socket. One thread accepts connections, and looks a few times a second for programs that left during a
- * request. Each connection has a thread of its own.
+ * request, or have not said HELLO. Each connection has a thread of its own.
  */
 final class NativeServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(NativeServer.class);
@@ -27,10 +27,13 @@ final class NativeServer implements AutoCloseable {
     private static final Duration LOOK = Duration.ofMillis(250);
     /** A program that does not read its replies for this long is disconnected. */
     private static final Duration SENDING = Duration.ofSeconds(10);
+    /** A program that has not said HELLO after this time is disconnected. */
+    private static final Duration HELLO = Duration.ofSeconds(10);
 
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final Duration sending;
+    private final Duration hello;
     private final FdListener listener;
     private final NativeClient.Services services;
     private final Slots slots;
@@ -51,8 +54,10 @@ final class NativeServer implements AutoCloseable {
             HeapBroker broker,
             HeapMonitor monitor,
             Publications publications,
-            Duration sending) {
+            Duration sending,
+            Duration hello) {
         this.sending = sending;
+        this.hello = hello;
         this.listener = listener;
         this.settings = settings;
         slots = new Slots(settings.limits());
@@ -68,7 +73,7 @@ final class NativeServer implements AutoCloseable {
      */
     static NativeServer start(
             NativeSettings settings, HeapBroker broker, HeapMonitor monitor, Publications publications) {
-        return start(settings, broker, monitor, publications, SENDING);
+        return start(settings, broker, monitor, publications, SENDING, HELLO);
     }
 
     static NativeServer start(
@@ -76,11 +81,12 @@ final class NativeServer implements AutoCloseable {
             HeapBroker broker,
             HeapMonitor monitor,
             Publications publications,
-            Duration sending) {
+            Duration sending,
+            Duration hello) {
         FdListener listener = settings.place().listen();
         boolean started = false;
         try {
-            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications, sending);
+            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications, sending, hello);
             server.accepting.start();
             started = true;
             return server;
@@ -121,7 +127,7 @@ final class NativeServer implements AutoCloseable {
             } catch (OutOfMemoryError e) { // also at the limit of threads
                 pauseAfter(e);
             }
-            lookForAbandoned();
+            look();
         }
     }
 
@@ -137,11 +143,14 @@ final class NativeServer implements AutoCloseable {
         }
     }
 
-    private void lookForAbandoned() {
+    private void look() {
         long now = System.nanoTime();
         if (now - looked >= LOOK.toNanos() / 2) {
             looked = now;
-            connections.keySet().forEach(ClientConnection::endIfAbandoned);
+            connections.keySet().forEach(connection -> {
+                connection.endIfSilent();
+                connection.endIfAbandoned();
+            });
         }
     }
 
@@ -153,6 +162,7 @@ final class NativeServer implements AutoCloseable {
             ClientId user = ClientConnection.user(peer);
             Slots.Slot slot;
             try {
+                settings.policy().requireKnown(peer.uid(), user);
                 slot = slots.take(user);
             } catch (HeapException e) {
                 refusals.add(peer, e.getMessage());
@@ -171,7 +181,7 @@ final class NativeServer implements AutoCloseable {
     private boolean serve(PacketSocket socket, PeerCredentials peer, Slots.Slot slot) {
         boolean started = false;
         try {
-            ClientConnection connection = new ClientConnection(socket, peer, slot, services, refusals);
+            ClientConnection connection = new ClientConnection(socket, peer, slot, services, refusals, hello);
             Thread thread = Thread.ofPlatform()
                     .name("dmaheap-native-" + Integer.toUnsignedString(peer.pid()))
                     .daemon()

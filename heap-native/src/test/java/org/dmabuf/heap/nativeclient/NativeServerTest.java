@@ -205,7 +205,7 @@ class NativeServerTest extends ServedTest {
 
     @Test
     void only_an_agent_names_another_client() throws Exception {
-        apply(Map.of("agents", "4000000"));
+        apply(Map.of("agents", "4000000", "allow", "system=" + user));
         try (Program program = new Program(path)) {
             Reply.Failure refusal = program.failure(new Request.Hello(1, 1, true, 4711, "container", "camera-app", ""));
             assertEquals(-Errno.EACCES.number(), refusal.status());
@@ -245,6 +245,34 @@ class NativeServerTest extends ServedTest {
             assertInstanceOf(Reply.Welcome.class, program.ask(new Request.Hello(0, 9, false, 0, "", "", "")));
             assertEquals(
                     -Errno.EINVAL.number(), program.failure(Request.Hello.own()).status());
+        }
+    }
+
+    @Test
+    void a_program_without_a_valid_hello_is_disconnected() {
+        try (Program greeted = Program.greeting(path);
+                Program silent = new Program(path);
+                Program persistent = new Program(path)) {
+            Await.until("the programs are disconnected", () -> {
+                try {
+                    persistent.failure(new Request.Usage());
+                    return false;
+                } catch (FdSocketException | AssertionError e) {
+                    return silent.socket.hasHungUp();
+                }
+            });
+            assertInstanceOf(Reply.Charged.class, greeted.ask(new Request.Usage()));
+        }
+    }
+
+    @Test
+    void a_user_without_a_grant_that_is_no_agent_gets_no_connection() throws Exception {
+        apply(Map.of("agents", "4000000", "allow", "system=uid:4000000"));
+        try (Program program = new Program(path)) {
+            Reply.Failure refusal = program.failure(Request.Hello.own());
+            assertEquals(-Errno.EACCES.number(), refusal.status());
+            assertTrue(refusal.sentence().contains("add HEAP=" + user + " to allow"), refusal.sentence());
+            assertThrows(AssertionError.class, () -> program.reply(Operation.HELLO));
         }
     }
 
@@ -345,6 +373,7 @@ class NativeServerTest extends ServedTest {
         }
         Await.until("the slots are free, and the calls count", () -> greeting().contains("has left 2 calls"));
         assertTrue(greeting().contains("ALLOCATE from heap 'hanging'"), greeting());
+        Await.until("only the calls are left", () -> threads() == 2);
         try (Program agent = new Program(path)) {
             Request hello = new Request.Hello(1, 1, true, 1, "container", "a", "");
             assertInstanceOf(Reply.Welcome.class, agent.ask(hello));
