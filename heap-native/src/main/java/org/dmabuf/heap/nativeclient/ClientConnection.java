@@ -110,7 +110,7 @@ final class ClientConnection implements Runnable {
             try {
                 header = header(received, packet);
             } catch (MalformedPacketException e) {
-                refusals.add(peer, e.getMessage());
+                refusals.add(slot.client(), peer, "a packet is not of this protocol"); // without the peer's bytes
                 socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(0, 0, space));
                 return false; // it is no client of this protocol
             }
@@ -152,7 +152,7 @@ final class ClientConnection implements Runnable {
             return failure(e.errno().number(), e.getMessage());
         } catch (HeapException e) {
             if (e.errno() == Errno.EACCES) {
-                refusals.add(peer, e.getMessage());
+                refusals.add(slot.client(), peer, e.getMessage());
             }
             return failure(e.number(), e.getMessage());
         } catch (IllegalArgumentException e) {
@@ -229,7 +229,7 @@ final class ClientConnection implements Runnable {
             if (e.errno() != Errno.EACCES) {
                 throw e;
             }
-            refusals.add(peer, e.getMessage());
+            refusals.add(slot.client(), peer, e.getMessage());
             socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(header.operation(), header.serial(), space));
         }
     }

@@ -165,7 +165,7 @@ final class NativeServer implements AutoCloseable {
                 settings.policy().requireKnown(peer.uid(), user);
                 slot = slots.take(user);
             } catch (HeapException e) {
-                refusals.add(peer, e.getMessage());
+                refusals.add(user, peer, e.getMessage());
                 taken = true;
                 refuser.refuse(socket, e);
                 return;
