@@ -29,6 +29,8 @@ final class NativeClient {
     /** Services that the operations of all clients use. */
     record Services(Views views, HeapMonitor monitor, Publications publications, Supplier<Policy> policy) {}
 
+    private static final int LONGEST_FILTER = 1024;
+
     private final ClientId id;
     private final boolean agent;
     /** Process of the client, 0 if it is unknown. */
@@ -93,6 +95,7 @@ final class NativeClient {
 
     /** Limits a request to the heaps that the client may use. */
     private AllocationRequest from(AllocationRequest request, Request.Allocate asked) {
+        requireValid(asked.filter());
         Policy policy = services.policy().get();
         if (!asked.heaps().isEmpty()) {
             if (asked.mask() != 0) {
@@ -104,11 +107,27 @@ final class NativeClient {
         }
         String permitted = policy.heapFilter(id);
         if (!asked.filter().isEmpty()) {
-            request.withRequirement(asked.filter()); // checks the filter alone, for the message
             permitted = "(&" + permitted + asked.filter() + ")";
         }
         AllocationRequest limited = request.withRequirement(permitted);
         return asked.mask() == 0 ? limited : limited.withMask(asked.mask());
+    }
+
+    /** Checks a filter alone, for the message. The framework's parser calls itself for each parenthesis. */
+    private static void requireValid(String filter) {
+        if (filter.isEmpty()) {
+            return;
+        }
+        if (filter.length() > LONGEST_FILTER) {
+            throw HeapException.of(
+                    Errno.EINVAL,
+                    "invalid filter of " + filter.length() + " characters: expected at most " + LONGEST_FILTER);
+        }
+        try {
+            AllocationRequest.of(1).withRequirement(filter);
+        } catch (StackOverflowError e) {
+            throw HeapException.of(Errno.EINVAL, "invalid filter: expected fewer nested parentheses");
+        }
     }
 
     private static String[] array(List<String> texts) {

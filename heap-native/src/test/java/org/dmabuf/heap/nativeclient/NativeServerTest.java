@@ -296,6 +296,18 @@ class NativeServerTest extends ServedTest {
     }
 
     @Test
+    void a_filter_that_is_long_or_deeply_nested_is_refused_and_the_connection_goes_on() {
+        try (Program program = Program.greeting(path)) {
+            for (String filter : List.of("(!".repeat(2500), "(!".repeat(512), "(a=" + "x".repeat(1021) + ")")) {
+                Request.Allocate request = new Request.Allocate(
+                        PAGE, 0, 0, false, 0, 0, "", List.of(), filter, List.of(), List.of(), List.of());
+                assertEquals(-Errno.EINVAL.number(), program.failure(request).status());
+            }
+            program.buffer(Program.allocate(PAGE));
+        }
+    }
+
+    @Test
     void descriptors_in_a_request_are_refused_and_closed() {
         try (Program program = Program.greeting(path);
                 OwnedFd sent = OwnedFd.of(Syscalls.linux().memfdCreate("sent", 1), Syscalls.linux()::close)) {
