@@ -16,6 +16,7 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.text.Printable;
@@ -58,12 +59,34 @@ final class NativeClient {
         return switch (request) {
             case Request.Hello _ ->
                 throw HeapException.of(Errno.EINVAL, "HELLO is only the first request of a connection");
-            case Request.Allocate allocate -> Answer.of(view.allocate(wanted(allocate)));
+            case Request.Allocate allocate -> permitted(Answer.of(view.allocate(wanted(allocate))));
             case Request.Heaps(int first) -> Answer.none(heaps(first));
             case Request.Usage() -> Answer.none(usage());
             case Request.Published(int first) -> Answer.none(published(first));
-            case Request.Open open -> Answer.of(open(open));
+            case Request.Open open -> permitted(Answer.of(open(open)));
         };
+    }
+
+    /**
+     * Checks the heap's rule about peers for the client of an agent. The socket checks only the connection's user, which
+     * is the agent's.
+     */
+    private Answer permitted(Answer answer) {
+        Optional<PeerRule> rule = agent ? answer.descriptor().orElseThrow().peers() : Optional.empty();
+        if (rule.isEmpty() || isUserOf(rule.get())) {
+            return answer;
+        }
+        answer.close();
+        throw HeapException.of(
+                Errno.EACCES,
+                rule.get().heap(),
+                "client " + Printable.of(id.toString()) + " may not receive a descriptor of its memory; only uid:N with"
+                        + " N in " + HeapProperties.PEERS + " of the heap's configuration may");
+    }
+
+    private boolean isUserOf(PeerRule rule) {
+        return id.kind().equals("uid")
+                && rule.users().stream().map(Integer::toUnsignedString).anyMatch(id.name()::equals);
     }
 
     private AllocationRequest wanted(Request.Allocate asked) {

@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -27,11 +28,15 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.FakeHeap;
 import org.dmabuf.heap.broker.FakeMemory;
+import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.UserDatabase;
+import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.nativeclient.protocol.Operation;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
@@ -200,6 +205,30 @@ class NativeServerTest extends ServedTest {
                     PAGE, 0, 0, false, 0, 4712, "frame", List.of(), "", List.of(), List.of(), List.of()));
             assertTrue(broker.monitor().buffers().stream()
                     .anyMatch(buffer -> buffer.name().equals(Optional.of("frame@4712"))));
+        }
+    }
+
+    @Test
+    void the_peers_of_a_heap_are_checked_for_the_client_of_an_agent() throws Exception {
+        MemfdSource source = MemfdSource.open("guarded", Syscalls.linux(), Headroom.machine());
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.PEERS, new Integer[] {UserDatabase.ownUser(), 4_000_000});
+        broker.heap("guarded", source, properties);
+        apply(Map.of("allow", "guarded=*"));
+        try (Program agent = new Program(path)) {
+            agent.ask(new Request.Hello(1, 1, true, 1, "uid", "4000000", ""));
+            agent.buffer(Program.allocate(PAGE, "guarded"));
+        }
+        for (Request.Hello other : List.of(
+                new Request.Hello(1, 1, true, 1, "uid", "4000001", ""),
+                new Request.Hello(1, 1, true, 1, "container", "4000000", ""))) {
+            try (Program agent = new Program(path)) {
+                agent.ask(other);
+                Reply.Failure refusal = agent.failure(Program.allocate(PAGE, "guarded"));
+                assertEquals(-Errno.EACCES.number(), refusal.status());
+                assertTrue(refusal.sentence().startsWith("heap 'guarded': client " + other.kind()), refusal.sentence());
+                assertTrue(refusal.sentence().contains("heap.peers"), refusal.sentence());
+            }
         }
     }
 
