@@ -183,8 +183,9 @@ final class ClientConnection implements Runnable {
         ClientId id = identity(hello);
         slot.move(id);
         int pid = hello.agent() ? hello.pid() : peer.pid();
-        client = new NativeClient(id, hello.agent(), pid, services.views().enter(id), services);
-        if (hello.agent()) {
+        Views.Entered entered = services.views().enter(id);
+        client = new NativeClient(id, hello.agent(), pid, entered.view(), services);
+        if (hello.agent() && entered.first()) { // not for each of many connections
             LOG.info(
                     "client {}, process {} of {}, is served through {}",
                     id,
