@@ -68,8 +68,8 @@ final class NativeClient {
     }
 
     /**
-     * Checks the heap's rule about peers for the client of an agent. The socket checks only the connection's user, which
-     * is the agent's.
+     * Checks the heap's rule about peers for the client of an agent. The socket checks only the connection's user,
+     * which is the agent's.
      */
     private Answer permitted(Answer answer) {
         Optional<PeerRule> rule = agent ? answer.descriptor().orElseThrow().peers() : Optional.empty();
