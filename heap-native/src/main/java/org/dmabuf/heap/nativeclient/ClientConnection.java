@@ -3,6 +3,7 @@ package org.dmabuf.heap.nativeclient;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
@@ -29,35 +30,45 @@ final class ClientConnection implements Runnable {
     private final PacketSocket socket;
     private final PeerCredentials peer;
     private final NativeClient.Services services;
-    private final Slots slots;
+    /** Counts for the peer's user before an agent names another client. */
+    private final Slots.Slot slot;
+
     private final RefusalLog refusals;
-    /** Client for which the connection is counted: the peer's user before an agent names another one. */
-    private ClientId counted;
+    private final long helloDeadline;
     /** Null before HELLO. */
-    private NativeClient client;
-    /** Thread that performs a request, null between requests. */
-    private volatile Thread busy;
+    private volatile NativeClient client;
+    /** Request in its thread, null between requests. */
+    private volatile Running running;
 
     private volatile boolean closed;
+
+    private record Running(Thread thread, Request request) {
+        /** {@return the request with its heaps, for a message} */
+        String call() {
+            return request instanceof Request.Allocate allocate && !allocate.heaps().isEmpty()
+                    ? request.operation() + " from heap '" + Printable.of(String.join("', '", allocate.heaps())) + "'"
+                    : request.operation().toString();
+        }
+    }
 
     /**
      * Takes ownership of a connection and of its slot.
      *
-     * @param counted client for which the slot was taken
+     * @param hello a program that has not said HELLO within this time is disconnected
      */
     ClientConnection(
             PacketSocket socket,
             PeerCredentials peer,
-            ClientId counted,
+            Slots.Slot slot,
             NativeClient.Services services,
-            Slots slots,
-            RefusalLog refusals) {
+            RefusalLog refusals,
+            Duration hello) {
         this.socket = socket;
         this.peer = peer;
-        this.counted = counted;
+        this.slot = slot;
         this.services = services;
-        this.slots = slots;
         this.refusals = refusals;
+        helloDeadline = System.nanoTime() + hello.toNanos();
     }
 
     /** Serves the connection until the program leaves, or {@link #close} is called. */
@@ -79,12 +90,11 @@ final class ClientConnection implements Runnable {
             LOG.debug("{} is disconnected: {}", peer, e.getMessage());
         } finally {
             Thread.interrupted(); // a late interrupt must not cut the release of the view short
-            try {
+            try (Slots.Slot _ = slot) {
+                slot.abandon("the release of its view");
                 if (client != null) {
                     client.leave();
                 }
-            } finally {
-                slots.giveBack(counted);
             }
         }
     }
@@ -100,7 +110,7 @@ final class ClientConnection implements Runnable {
             try {
                 header = header(received, packet);
             } catch (MalformedPacketException e) {
-                refusals.add(peer, e.getMessage());
+                refusals.add(slot.client(), peer, "a packet is not of this protocol"); // without the peer's bytes
                 socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(0, 0, space));
                 return false; // it is no client of this protocol
             }
@@ -129,20 +139,20 @@ final class ClientConnection implements Runnable {
             if (client == null) {
                 return Answer.none(welcome(request));
             }
-            busy = Thread.currentThread();
+            running = new Running(Thread.currentThread(), request);
             try {
                 if (closed) { // a close before has seen no thread to interrupt
                     throw new IllegalStateException("the socket for native clients is closed");
                 }
                 return client.perform(request);
             } finally {
-                busy = null;
+                running = null;
             }
         } catch (MalformedPacketException e) {
             return failure(e.errno().number(), e.getMessage());
         } catch (HeapException e) {
             if (e.errno() == Errno.EACCES) {
-                refusals.add(peer, e.getMessage());
+                refusals.add(slot.client(), peer, e.getMessage());
             }
             return failure(e.number(), e.getMessage());
         } catch (IllegalArgumentException e) {
@@ -171,11 +181,11 @@ final class ClientConnection implements Runnable {
                             + " of the protocol: expected " + PacketHeader.VERSION);
         }
         ClientId id = identity(hello);
-        slots.move(counted, id);
-        counted = id;
+        slot.move(id);
         int pid = hello.agent() ? hello.pid() : peer.pid();
-        client = new NativeClient(id, hello.agent(), pid, services.views().enter(id), services);
-        if (hello.agent()) {
+        Views.Entered entered = services.views().enter(id);
+        client = new NativeClient(id, hello.agent(), pid, entered.view(), services);
+        if (hello.agent() && entered.first()) { // not for each of many connections
             LOG.info(
                     "client {}, process {} of {}, is served through {}",
                     id,
@@ -220,16 +230,27 @@ final class ClientConnection implements Runnable {
             if (e.errno() != Errno.EACCES) {
                 throw e;
             }
-            refusals.add(peer, e.getMessage());
+            refusals.add(slot.client(), peer, e.getMessage());
             socket.send(Reply.Failure.of(e.errno(), e.getMessage()).encode(header.operation(), header.serial(), space));
         }
     }
 
-    /** Interrupts a request whose program has left, because it could wait for memory or for a heap without limit. */
+    /**
+     * Interrupts a request whose program has left, because it could wait for memory or for a heap without limit. A heap
+     * can ignore the interrupt, therefore the connection no longer counts.
+     */
     void endIfAbandoned() {
-        Thread waiting = busy;
+        Running waiting = running;
         if (waiting != null && socket.hasHungUp()) {
-            waiting.interrupt();
+            waiting.thread().interrupt();
+            slot.abandon(waiting.call());
+        }
+    }
+
+    /** Disconnects a program that has not said HELLO in time. */
+    void endIfSilent() {
+        if (client == null && System.nanoTime() - helloDeadline > 0) {
+            socket.close();
         }
     }
 

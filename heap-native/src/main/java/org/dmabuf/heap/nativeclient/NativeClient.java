@@ -16,6 +16,7 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapState;
+import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.linux.text.Printable;
@@ -28,6 +29,8 @@ import org.dmabuf.heap.nativeclient.protocol.Request;
 final class NativeClient {
     /** Services that the operations of all clients use. */
     record Services(Views views, HeapMonitor monitor, Publications publications, Supplier<Policy> policy) {}
+
+    private static final int LONGEST_FILTER = 1024;
 
     private final ClientId id;
     private final boolean agent;
@@ -56,12 +59,34 @@ final class NativeClient {
         return switch (request) {
             case Request.Hello _ ->
                 throw HeapException.of(Errno.EINVAL, "HELLO is only the first request of a connection");
-            case Request.Allocate allocate -> Answer.of(view.allocate(wanted(allocate)));
+            case Request.Allocate allocate -> permitted(Answer.of(view.allocate(wanted(allocate))));
             case Request.Heaps(int first) -> Answer.none(heaps(first));
             case Request.Usage() -> Answer.none(usage());
             case Request.Published(int first) -> Answer.none(published(first));
-            case Request.Open open -> Answer.of(open(open));
+            case Request.Open open -> permitted(Answer.of(open(open)));
         };
+    }
+
+    /**
+     * Checks the heap's rule about peers for the client of an agent. The socket checks only the connection's user,
+     * which is the agent's.
+     */
+    private Answer permitted(Answer answer) {
+        Optional<PeerRule> rule = agent ? answer.descriptor().orElseThrow().peers() : Optional.empty();
+        if (rule.isEmpty() || isUserOf(rule.get())) {
+            return answer;
+        }
+        answer.close();
+        throw HeapException.of(
+                Errno.EACCES,
+                rule.get().heap(),
+                "client " + Printable.of(id.toString()) + " may not receive a descriptor of its memory; only uid:N with"
+                        + " N in " + HeapProperties.PEERS + " of the heap's configuration may");
+    }
+
+    private boolean isUserOf(PeerRule rule) {
+        return id.kind().equals("uid")
+                && rule.users().stream().map(Integer::toUnsignedString).anyMatch(id.name()::equals);
     }
 
     private AllocationRequest wanted(Request.Allocate asked) {
@@ -93,6 +118,7 @@ final class NativeClient {
 
     /** Limits a request to the heaps that the client may use. */
     private AllocationRequest from(AllocationRequest request, Request.Allocate asked) {
+        requireValid(asked.filter());
         Policy policy = services.policy().get();
         if (!asked.heaps().isEmpty()) {
             if (asked.mask() != 0) {
@@ -104,11 +130,27 @@ final class NativeClient {
         }
         String permitted = policy.heapFilter(id);
         if (!asked.filter().isEmpty()) {
-            request.withRequirement(asked.filter()); // checks the filter alone, for the message
             permitted = "(&" + permitted + asked.filter() + ")";
         }
         AllocationRequest limited = request.withRequirement(permitted);
         return asked.mask() == 0 ? limited : limited.withMask(asked.mask());
+    }
+
+    /** Checks a filter alone, for the message. The framework's parser calls itself for each parenthesis. */
+    private static void requireValid(String filter) {
+        if (filter.isEmpty()) {
+            return;
+        }
+        if (filter.length() > LONGEST_FILTER) {
+            throw HeapException.of(
+                    Errno.EINVAL,
+                    "invalid filter of " + filter.length() + " characters: expected at most " + LONGEST_FILTER);
+        }
+        try {
+            AllocationRequest.of(1).withRequirement(filter);
+        } catch (StackOverflowError e) {
+            throw HeapException.of(Errno.EINVAL, "invalid filter: expected fewer nested parentheses");
+        }
     }
 
     private static String[] array(List<String> texts) {

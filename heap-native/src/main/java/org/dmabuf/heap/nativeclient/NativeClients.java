@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Component of the socket for native programs. Without a configuration there is no socket. An invalid configuration
- * leaves the previous one in force.
+ * leaves the previous one in force, and so does a path that cannot be opened.
  */
 @Component(
         immediate = true,
@@ -135,9 +135,31 @@ public final class NativeClients {
             server.apply(settings);
             return;
         }
-        deactivate();
-        server = NativeServer.start(settings, broker, monitor, publications);
+        if (server != null && server.place().path().equals(settings.place().path())) {
+            replace(settings);
+        } else {
+            NativeServer opened = start(settings);
+            deactivate();
+            server = opened;
+        }
         LOG.info("native clients are served at {}", settings.place().path());
+    }
+
+    /** Two sockets cannot have one path, so the previous one is closed first, and opened again after a failure. */
+    private void replace(NativeSettings settings) {
+        NativeSettings previous = server.settings();
+        deactivate();
+        try {
+            server = start(settings);
+        } finally {
+            if (server == null) {
+                server = start(previous);
+            }
+        }
+    }
+
+    private NativeServer start(NativeSettings settings) {
+        return NativeServer.start(settings, broker, monitor, publications);
     }
 
     @Deactivate

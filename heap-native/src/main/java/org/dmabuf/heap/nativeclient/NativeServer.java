@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.nativeclient;
 
-import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -15,15 +14,12 @@ import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
 import org.dmabuf.heap.linux.socket.PeerCredentials;
-import org.dmabuf.heap.nativeclient.protocol.Operation;
-import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
-import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Server of the socket. One thread accepts connections, and looks a few times a second for programs that left during a
- * request. Each connection has a thread of its own.
+ * request, or have not said HELLO. Each connection has a thread of its own.
  */
 final class NativeServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(NativeServer.class);
@@ -31,18 +27,21 @@ final class NativeServer implements AutoCloseable {
     private static final Duration LOOK = Duration.ofMillis(250);
     /** A program that does not read its replies for this long is disconnected. */
     private static final Duration SENDING = Duration.ofSeconds(10);
+    /** A program that has not said HELLO after this time is disconnected. */
+    private static final Duration HELLO = Duration.ofSeconds(10);
 
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final Duration sending;
-    private final NativeSettings.Place place;
+    private final Duration hello;
     private final FdListener listener;
     private final NativeClient.Services services;
     private final Slots slots;
     private final RefusalLog refusals = new RefusalLog();
+    private final Refuser refuser = new Refuser();
     private final Map<ClientConnection, Thread> connections = new ConcurrentHashMap<>();
     private final Thread accepting;
-    private volatile Policy policy;
+    private volatile NativeSettings settings;
     private volatile boolean closed;
     /** Whether the last accept failed, so that a lasting failure is logged once. */
     private boolean failing;
@@ -55,13 +54,14 @@ final class NativeServer implements AutoCloseable {
             HeapBroker broker,
             HeapMonitor monitor,
             Publications publications,
-            Duration sending) {
+            Duration sending,
+            Duration hello) {
         this.sending = sending;
+        this.hello = hello;
         this.listener = listener;
-        place = settings.place();
-        policy = settings.policy();
+        this.settings = settings;
         slots = new Slots(settings.limits());
-        services = new NativeClient.Services(new Views(broker), monitor, publications, () -> policy);
+        services = new NativeClient.Services(new Views(broker), monitor, publications, () -> this.settings.policy());
         accepting = Thread.ofPlatform().name("dmaheap-native").daemon().unstarted(this::accept);
     }
 
@@ -73,7 +73,7 @@ final class NativeServer implements AutoCloseable {
      */
     static NativeServer start(
             NativeSettings settings, HeapBroker broker, HeapMonitor monitor, Publications publications) {
-        return start(settings, broker, monitor, publications, SENDING);
+        return start(settings, broker, monitor, publications, SENDING, HELLO);
     }
 
     static NativeServer start(
@@ -81,11 +81,12 @@ final class NativeServer implements AutoCloseable {
             HeapBroker broker,
             HeapMonitor monitor,
             Publications publications,
-            Duration sending) {
+            Duration sending,
+            Duration hello) {
         FdListener listener = settings.place().listen();
         boolean started = false;
         try {
-            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications, sending);
+            NativeServer server = new NativeServer(settings, listener, broker, monitor, publications, sending, hello);
             server.accepting.start();
             started = true;
             return server;
@@ -97,12 +98,17 @@ final class NativeServer implements AutoCloseable {
     }
 
     NativeSettings.Place place() {
-        return place;
+        return settings.place();
+    }
+
+    /** {@return the settings in force} */
+    NativeSettings settings() {
+        return settings;
     }
 
     /** Applies a changed policy and limits. Open connections stay, and their next requests follow the policy. */
     void apply(NativeSettings changed) {
-        policy = changed.policy();
+        settings = changed;
         slots.limits(changed.limits());
         refusals.restart();
     }
@@ -110,7 +116,7 @@ final class NativeServer implements AutoCloseable {
     private void accept() {
         while (!closed) {
             try {
-                serve(listener.acceptPackets(LOOK, sending, place::permits));
+                serve(listener.acceptPackets(LOOK, sending, place()::permits));
                 failing = false;
             } catch (FdSocketException e) {
                 if (e.errno() != Errno.ETIMEDOUT && !closed) {
@@ -121,7 +127,7 @@ final class NativeServer implements AutoCloseable {
             } catch (OutOfMemoryError e) { // also at the limit of threads
                 pauseAfter(e);
             }
-            lookForAbandoned();
+            look();
         }
     }
 
@@ -137,39 +143,45 @@ final class NativeServer implements AutoCloseable {
         }
     }
 
-    private void lookForAbandoned() {
+    private void look() {
         long now = System.nanoTime();
         if (now - looked >= LOOK.toNanos() / 2) {
             looked = now;
-            connections.keySet().forEach(ClientConnection::endIfAbandoned);
+            connections.keySet().forEach(connection -> {
+                connection.endIfSilent();
+                connection.endIfAbandoned();
+            });
         }
     }
 
     /** Starts the thread of a connection, or closes the connection. */
     private void serve(PacketSocket socket) {
-        boolean serving = false;
+        boolean taken = false;
         try {
             PeerCredentials peer = socket.peer();
             ClientId user = ClientConnection.user(peer);
+            Slots.Slot slot;
             try {
-                slots.take(user);
+                settings.policy().requireKnown(peer.uid(), user);
+                slot = slots.take(user);
             } catch (HeapException e) {
-                refusals.add(peer, e.getMessage());
-                refuse(socket, e);
+                refusals.add(user, peer, e.getMessage());
+                taken = true;
+                refuser.refuse(socket, e);
                 return;
             }
-            serving = serve(socket, peer, user);
+            taken = serve(socket, peer, slot);
         } finally {
-            if (!serving) {
+            if (!taken) {
                 socket.close();
             }
         }
     }
 
-    private boolean serve(PacketSocket socket, PeerCredentials peer, ClientId user) {
+    private boolean serve(PacketSocket socket, PeerCredentials peer, Slots.Slot slot) {
         boolean started = false;
         try {
-            ClientConnection connection = new ClientConnection(socket, peer, user, services, slots, refusals);
+            ClientConnection connection = new ClientConnection(socket, peer, slot, services, refusals, hello);
             Thread thread = Thread.ofPlatform()
                     .name("dmaheap-native-" + Integer.toUnsignedString(peer.pid()))
                     .daemon()
@@ -192,18 +204,8 @@ final class NativeServer implements AutoCloseable {
             return true;
         } finally {
             if (!started) {
-                slots.giveBack(user);
+                slot.close();
             }
-        }
-    }
-
-    /** Replies to the HELLO that the client is about to send. */
-    private static void refuse(PacketSocket socket, HeapException refusal) {
-        try (Arena arena = Arena.ofConfined()) {
-            socket.send(Reply.Failure.of(refusal.errno(), refusal.getMessage())
-                    .encode(Operation.HELLO.number(), 0, arena.allocate(PacketHeader.LONGEST_PACKET)));
-        } catch (FdSocketException e) {
-            LOG.debug("a refused client left: {}", e.getMessage());
         }
     }
 
@@ -217,6 +219,7 @@ final class NativeServer implements AutoCloseable {
         listener.close();
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         await(accepting, deadline);
+        refuser.close();
         connections.keySet().forEach(ClientConnection::close);
         connections.values().forEach(thread -> await(thread, deadline));
         if (!connections.isEmpty()) {

@@ -43,6 +43,13 @@ record Policy(
         }
     }
 
+    /** Refuses a user that can use nothing and name no other client, so that its connections take no slots. */
+    void requireKnown(int user, ClientId client) {
+        if (!isAgent(user) && heaps.namesFor(client).isEmpty() && published.namesFor(client).isEmpty()) {
+            throw noHeap(client);
+        }
+    }
+
     void requireHeap(String heap, ClientId client) {
         if (!heaps.permits(heap, client)) {
             throw HeapException.of(Errno.EACCES, heap, refusal(heap, client, "it", heapsPlace));
@@ -70,14 +77,18 @@ record Policy(
     String heapFilter(ClientId client) {
         List<String> names = heaps.namesFor(client);
         if (names.isEmpty()) {
-            throw HeapException.of(
-                    Errno.EACCES,
-                    "client " + Printable.of(client.toString()) + " may not use any heap; to permit one, add HEAP="
-                            + Printable.of(client.toString()) + " to " + heapsPlace);
+            throw noHeap(client);
         }
         return names.stream()
                 .map(name -> "(" + HeapProperties.NAME + "=" + escaped(name) + ")")
                 .collect(Collectors.joining("", "(|", ")"));
+    }
+
+    private HeapException noHeap(ClientId client) {
+        return HeapException.of(
+                Errno.EACCES,
+                "client " + Printable.of(client.toString()) + " may not use any heap; to permit one, add HEAP="
+                        + Printable.of(client.toString()) + " to " + heapsPlace);
     }
 
     /** Escapes the characters of the filter syntax, except {@code *}, which has the same meaning there. */

@@ -19,6 +19,13 @@ final class Views {
         }
     }
 
+    /**
+     * View that a connection shares.
+     *
+     * @param first whether it was opened for this connection
+     */
+    record Entered(ClientView view, boolean first) {}
+
     private final HeapBroker broker;
     private final Map<ClientId, Shared> views = new HashMap<>();
 
@@ -32,14 +39,15 @@ final class Views {
      * @return the view, for which the caller calls {@link #leave} once
      * @throws org.dmabuf.heap.HeapRefusedException when the broker permits no views
      */
-    synchronized ClientView enter(ClientId client) {
+    synchronized Entered enter(ClientId client) {
         Shared shared = views.get(client);
-        if (shared == null) {
+        boolean first = shared == null;
+        if (first) {
             shared = new Shared(broker.openView(client));
             views.put(client, shared);
         }
         shared.users++;
-        return shared.view;
+        return new Entered(shared.view, first);
     }
 
     /** Closes the view of a client after its last connection. */

@@ -66,6 +66,26 @@ class NativeClientsTest extends ServedTest {
     }
 
     @Test
+    void a_path_that_cannot_be_opened_leaves_the_previous_socket_open() {
+        Path other = folder.resolve("other");
+        activate(Map.of("path", other.toString(), "allow", "system=" + user));
+        try (Program program = Program.greeting(other)) {
+            modify(Map.of("path", folder.resolve("missing/socket").toString(), "allow", "system=" + user));
+            assertInstanceOf(Reply.Buffer.class, program.ask(Program.allocate(PAGE)));
+            Program.greeting(other).close();
+        }
+    }
+
+    @Test
+    void a_change_of_the_access_at_the_same_path_opens_a_socket_with_the_other_mode() throws Exception {
+        Path other = folder.resolve("other");
+        activate(Map.of("path", other.toString()));
+        modify(Map.of("path", other.toString(), "access", "all"));
+        assertEquals("rw-rw-rw-", PosixFilePermissions.toString(Files.getPosixFilePermissions(other)));
+        Program.greeting(other).close();
+    }
+
+    @Test
     void after_a_failed_start_the_next_change_opens_the_socket() {
         activate(Map.of("path", folder.resolve("missing/socket").toString()));
         Path other = folder.resolve("other");

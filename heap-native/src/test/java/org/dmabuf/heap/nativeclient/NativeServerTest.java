@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -27,11 +28,15 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.FakeHeap;
 import org.dmabuf.heap.broker.FakeMemory;
+import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.UserDatabase;
+import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.nativeclient.protocol.Operation;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
@@ -204,8 +209,32 @@ class NativeServerTest extends ServedTest {
     }
 
     @Test
+    void the_peers_of_a_heap_are_checked_for_the_client_of_an_agent() throws Exception {
+        MemfdSource source = MemfdSource.open("guarded", Syscalls.linux(), Headroom.machine());
+        Map<String, Object> properties = new HashMap<>(source.properties());
+        properties.put(HeapProperties.PEERS, new Integer[] {UserDatabase.ownUser(), 4_000_000});
+        broker.heap("guarded", source, properties);
+        apply(Map.of("allow", "guarded=*"));
+        try (Program agent = new Program(path)) {
+            agent.ask(new Request.Hello(1, 1, true, 1, "uid", "4000000", ""));
+            agent.buffer(Program.allocate(PAGE, "guarded"));
+        }
+        for (Request.Hello other : List.of(
+                new Request.Hello(1, 1, true, 1, "uid", "4000001", ""),
+                new Request.Hello(1, 1, true, 1, "container", "4000000", ""))) {
+            try (Program agent = new Program(path)) {
+                agent.ask(other);
+                Reply.Failure refusal = agent.failure(Program.allocate(PAGE, "guarded"));
+                assertEquals(-Errno.EACCES.number(), refusal.status());
+                assertTrue(refusal.sentence().startsWith("heap 'guarded': client " + other.kind()), refusal.sentence());
+                assertTrue(refusal.sentence().contains("heap.peers"), refusal.sentence());
+            }
+        }
+    }
+
+    @Test
     void only_an_agent_names_another_client() throws Exception {
-        apply(Map.of("agents", "4000000"));
+        apply(Map.of("agents", "4000000", "allow", "system=" + user));
         try (Program program = new Program(path)) {
             Reply.Failure refusal = program.failure(new Request.Hello(1, 1, true, 4711, "container", "camera-app", ""));
             assertEquals(-Errno.EACCES.number(), refusal.status());
@@ -249,6 +278,34 @@ class NativeServerTest extends ServedTest {
     }
 
     @Test
+    void a_program_without_a_valid_hello_is_disconnected() {
+        try (Program greeted = Program.greeting(path);
+                Program silent = new Program(path);
+                Program persistent = new Program(path)) {
+            Await.until("the programs are disconnected", () -> {
+                try {
+                    persistent.failure(new Request.Usage());
+                    return false;
+                } catch (FdSocketException | AssertionError e) {
+                    return silent.socket.hasHungUp();
+                }
+            });
+            assertInstanceOf(Reply.Charged.class, greeted.ask(new Request.Usage()));
+        }
+    }
+
+    @Test
+    void a_user_without_a_grant_that_is_no_agent_gets_no_connection() throws Exception {
+        apply(Map.of("agents", "4000000", "allow", "system=uid:4000000"));
+        try (Program program = new Program(path)) {
+            Reply.Failure refusal = program.failure(Request.Hello.own());
+            assertEquals(-Errno.EACCES.number(), refusal.status());
+            assertTrue(refusal.sentence().contains("add HEAP=" + user + " to allow"), refusal.sentence());
+            assertThrows(AssertionError.class, () -> program.reply(Operation.HELLO));
+        }
+    }
+
+    @Test
     void invalid_values_are_refused_and_the_connection_goes_on() {
         try (Program program = Program.greeting(path)) {
             for (long size : new long[] {0, -1, Long.MAX_VALUE}) {
@@ -262,6 +319,18 @@ class NativeServerTest extends ServedTest {
                         program.failure(new Request.Allocate(
                                         PAGE, 0, 0, false, 0, 0, name, List.of(), "", List.of(), List.of(), List.of()))
                                 .status());
+            }
+            program.buffer(Program.allocate(PAGE));
+        }
+    }
+
+    @Test
+    void a_filter_that_is_long_or_deeply_nested_is_refused_and_the_connection_goes_on() {
+        try (Program program = Program.greeting(path)) {
+            for (String filter : List.of("(!".repeat(2500), "(!".repeat(512), "(a=" + "x".repeat(1021) + ")")) {
+                Request.Allocate request = new Request.Allocate(
+                        PAGE, 0, 0, false, 0, 0, "", List.of(), filter, List.of(), List.of(), List.of());
+                assertEquals(-Errno.EINVAL.number(), program.failure(request).status());
             }
             program.buffer(Program.allocate(PAGE));
         }
@@ -323,6 +392,52 @@ class NativeServerTest extends ServedTest {
     }
 
     @Test
+    void calls_that_a_hung_heap_keeps_after_their_programs_left_limit_only_their_client() throws Exception {
+        apply(Map.of("connections", "2", "connections.client", "2", "allow", "system=* hanging=" + user));
+        broker.heap("hanging", new FakeHeap(request -> {
+            boolean released = false;
+            while (!released) {
+                try {
+                    hang.await();
+                    released = true;
+                } catch (InterruptedException e) {
+                    // a driver can ignore interrupts
+                }
+            }
+            return new FakeMemory(request.size());
+        }));
+        for (int i = 0; i < 2; i++) {
+            try (Program leaving = Program.greeting(path)) {
+                leaving.send(Program.allocate(PAGE, "hanging"));
+                Await.until("the request runs", () -> inHeap() > 0);
+            }
+        }
+        Await.until("the slots are free, and the calls count", () -> greeting().contains("has left 2 calls"));
+        assertTrue(greeting().contains("ALLOCATE from heap 'hanging'"), greeting());
+        Await.until("only the calls are left", () -> threads() == 2);
+        try (Program agent = new Program(path)) {
+            Request hello = new Request.Hello(1, 1, true, 1, "container", "a", "");
+            assertInstanceOf(Reply.Welcome.class, agent.ask(hello));
+            agent.buffer(Program.allocate(PAGE, "system"));
+        }
+        hang.countDown();
+        Await.until("the calls have returned", () -> greeting().isEmpty());
+    }
+
+    private static long inHeap() {
+        return Thread.getAllStackTraces().values().stream()
+                .filter(stack -> List.of(stack).toString().contains("FakeHeap"))
+                .count();
+    }
+
+    /** {@return the refusal of a new connection, empty if it is served} */
+    private String greeting() {
+        try (Program program = new Program(path)) {
+            return program.ask(Request.Hello.own()) instanceof Reply.Failure refusal ? refusal.sentence() : "";
+        }
+    }
+
+    @Test
     void a_program_that_leaves_while_it_waits_for_memory_ends_its_request() {
         rules(new String[] {user + "=" + PAGE}, "org.dmabuf.heap.native");
         try (Program holder = Program.greeting(path)) {
@@ -363,7 +478,7 @@ class NativeServerTest extends ServedTest {
             open.add(Program.greeting(path));
             open.add(Program.greeting(path));
             try (Program third = new Program(path)) {
-                Reply.Failure refusal = (Reply.Failure) third.reply(Operation.HELLO);
+                Reply.Failure refusal = third.failure(Request.Hello.own());
                 assertEquals(-Errno.EBUSY.number(), refusal.status());
                 assertTrue(refusal.sentence().contains("connections.client"), refusal.sentence());
             }
@@ -376,11 +491,42 @@ class NativeServerTest extends ServedTest {
             open.add(second);
             assertInstanceOf(Reply.Welcome.class, second.ask(Request.Hello.own()));
             try (Program fourth = new Program(path)) {
-                Reply.Failure refusal = (Reply.Failure) fourth.reply(Operation.HELLO);
+                Reply.Failure refusal = fourth.failure(Request.Hello.own());
                 assertTrue(refusal.sentence().startsWith("3 connections are open"), refusal.sentence());
             }
         } finally {
             open.forEach(Program::close);
+        }
+    }
+
+    @Test
+    void each_refused_program_that_says_hello_gets_the_reason() throws Exception {
+        apply(Map.of("connections.client", "1", "allow", "system=*"));
+        try (Program _ = Program.greeting(path)) {
+            for (int i = 0; i < 500; i++) {
+                try (Program refused = new Program(path)) {
+                    assertEquals(
+                            -Errno.EBUSY.number(),
+                            refused.failure(Request.Hello.own()).status());
+                }
+            }
+        }
+    }
+
+    @Test
+    void refused_programs_that_are_silent_do_not_delay_others() throws Exception {
+        apply(Map.of("connections.client", "1", "allow", "system=*"));
+        List<Program> silent = new ArrayList<>();
+        try (Program served = Program.greeting(path)) {
+            for (int i = 0; i < 40; i++) {
+                silent.add(new Program(path));
+            }
+            served.buffer(Program.allocate(PAGE, "system"));
+            Await.until(
+                    "the silent ones are disconnected",
+                    () -> silent.stream().allMatch(program -> program.socket.hasHungUp()));
+        } finally {
+            silent.forEach(Program::close);
         }
     }
 

@@ -56,7 +56,8 @@ abstract class ServedTest {
                 broker(),
                 broker.monitor(),
                 publications(),
-                Duration.ofMillis(200));
+                Duration.ofMillis(200),
+                Duration.ofSeconds(3));
     }
 
     @AfterEach

@@ -240,8 +240,8 @@ public final class PacketSocket implements Connection {
 
     /**
      * Returns whether the peer has closed the connection, without waiting. A peer that only ended its own sending has
-     * not. While another thread sends or receives, the
-     * answer is false, because that call itself ends when the peer leaves.
+     * not. While another thread sends or receives, the answer is false, because that call itself ends when the peer
+     * leaves.
      *
      * @return true also after {@link #close}
      */

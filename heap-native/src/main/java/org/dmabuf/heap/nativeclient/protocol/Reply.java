@@ -176,7 +176,7 @@ public sealed interface Reply {
      * @param type its type
      * @param maskBit the bit of its id, or 0
      * @param used bytes that are charged to all clients
-     * @param quota of the client on this heap, in bytes, or {@link #NO_QUOTA}
+     * @param quota of the heap for all clients, in bytes, or {@link #NO_QUOTA}
      * @param mappable whether programs can map its memory
      * @param contiguous whether its memory is physically contiguous
      * @param dmaBuf whether its descriptors are dma-bufs; otherwise they are memfds
