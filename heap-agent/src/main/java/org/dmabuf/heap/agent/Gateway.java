@@ -15,6 +15,9 @@ final class Gateway {
     /** The gateway needs a moment to report that its heap did not answer in time. */
     private static final Duration REPORT = Duration.ofSeconds(5);
 
+    /** Each idle client takes a connection from the gateway's limit for so long. */
+    private static final Duration REST = Duration.ofSeconds(2);
+
     private final Path path;
     private final Duration wait;
     private final Duration timeout;
@@ -35,7 +38,7 @@ final class Gateway {
     /** {@return the pool of a client, which is used until {@link #leave}} */
     ConnectionPool enter(ClientId client) {
         synchronized (pools) {
-            ConnectionPool pool = pools.computeIfAbsent(client, _ -> new ConnectionPool());
+            ConnectionPool pool = pools.computeIfAbsent(client, _ -> new ConnectionPool(REST));
             pool.enter();
             return pool;
         }

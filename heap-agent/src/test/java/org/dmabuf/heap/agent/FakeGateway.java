@@ -69,6 +69,11 @@ final class FakeGateway {
         threads.add(Thread.ofPlatform().start(this::accept));
     }
 
+    /** {@return number of connections} */
+    int connections() {
+        return connections.size();
+    }
+
     private void accept() {
         while (!closed) {
             try {
