@@ -20,7 +20,7 @@ import org.dmabuf.heap.linux.socket.UserDatabase;
  *
  * @param gatewaySocket the gateway's socket for native programs
  * @param gatewayWait longest wait for a gateway that does not listen
- * @param gatewayTimeout longest wait of an allocation
+ * @param gatewayTimeout longest wait for an answer of the gateway
  * @param runSocket socket for launchers, if any
  * @param runForAll whether every user may use it
  * @param runGroup otherwise, the id of the group that may use it; empty for the agent's own user and root

@@ -52,7 +52,7 @@ final class GatewaySession implements AutoCloseable {
                 0,
                 mask,
                 false,
-                (int) gateway.timeout().toMillis(),
+                0, // a heap of the kernel refuses at once, too
                 pid,
                 "",
                 heap.isEmpty() ? List.of() : List.of(heap),
@@ -93,7 +93,8 @@ final class GatewaySession implements AutoCloseable {
                 pool.give(connection);
                 return successful(answer);
             } catch (FdSocketException | MalformedPacketException | IllegalStateException e) {
-                requirePatience(begin, failure(e), isLate(e));
+                boolean late = isLate(e);
+                requirePatience(begin, late ? lateness() : failure(e), late);
             } catch (GatewayRefusal e) {
                 requirePatience(begin, e, !e.isBusy());
             }
@@ -108,6 +109,14 @@ final class GatewaySession implements AutoCloseable {
                 -Errno.ENODEV.number(),
                 "the gateway at " + gateway + " did not serve the request: " + cause.getMessage()
                         + "; start the gateway with heap-native configured");
+    }
+
+    private GatewayRefusal lateness() {
+        return new GatewayRefusal(
+                -Errno.ENOMEM.number(),
+                "the gateway at " + gateway + " did not answer within "
+                        + gateway.timeout().toSeconds()
+                        + " s; look at its log, restart it if it hangs, or raise gateway.timeout");
     }
 
     private static boolean isLate(RuntimeException cause) {

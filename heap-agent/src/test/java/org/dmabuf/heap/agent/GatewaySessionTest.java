@@ -3,6 +3,9 @@ package org.dmabuf.heap.agent;
 
 import static org.dmabuf.heap.agent.AgentFixture.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.time.Duration;
@@ -10,7 +13,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.PacketSocket;
+import org.dmabuf.heap.linux.socket.UserDatabase;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,7 +44,11 @@ class GatewaySessionTest {
     }
 
     private GatewaySession session(String name) {
-        return new GatewaySession(gateway, new Client(ClientId.of("container", name), 1, "", Map.of(), Map.of()));
+        return new GatewaySession(gateway, client(name));
+    }
+
+    private static Client client(String name) {
+        return new Client(ClientId.of("container", name), 1, "", Map.of(), Map.of());
     }
 
     /** Lead of a thread that has none. */
@@ -64,6 +74,42 @@ class GatewaySessionTest {
             assertEquals(21, server.hellos.size());
         } finally {
             sessions.forEach(GatewaySession::close);
+        }
+    }
+
+    @Test
+    void an_allocation_does_not_wait_for_memory() throws Exception {
+        try (GatewaySession session = session("client")) {
+            session.allocate("system", 0, 1, 1, new NoLead()).close();
+        }
+        assertEquals(0, server.requests.getFirst().timeoutMillis());
+    }
+
+    @Test
+    void a_gateway_that_does_not_answer_is_ENOMEM_and_has_a_sentence_of_its_own() {
+        Path path = folder.resolve("silent");
+        Gateway silent = new Gateway(path, PATIENCE, Duration.ofSeconds(1));
+        try (FdListener listener = FdListener.bind(path);
+                GatewaySession session = new GatewaySession(silent, client("client"))) {
+            GatewayRefusal refusal = assertThrows(
+                    GatewayRefusal.class, () -> session.allocate("system", 0, 1, 1, new NoLead()));
+            assertEquals(-Errno.ENOMEM.number(), refusal.status());
+            assertEquals(
+                    "the gateway at " + listener.path() + " did not answer within 1 s; look at its log, restart it if"
+                            + " it hangs, or raise gateway.timeout",
+                    refusal.getMessage());
+        }
+    }
+
+    @Test
+    void the_gateways_user_is_known_before_the_first_connection() throws Exception {
+        try (GatewaySession session = session("client")) {
+            assertTrue(gateway.isOf(UserDatabase.ownUser()), session::toString);
+        }
+        assertEquals(0, server.connections());
+        Gateway absent = new Gateway(folder.resolve("absent"), PATIENCE, PATIENCE);
+        try (GatewaySession session = new GatewaySession(absent, client("client"))) {
+            assertFalse(absent.isOf(-1) || absent.isOf(UserDatabase.ownUser()), session::toString);
         }
     }
 
