@@ -46,6 +46,7 @@ record AgentSettings(
         Map<String, Node> nodes) {
 
     private static final String NODE = "node.";
+    private static final String EMULATED = "emulated";
     private static final String EVERY_USER = "*";
     private static final int LONGEST_PATH = 200;
     private static final Pattern BLANKS = Pattern.compile("\\s+");
@@ -183,9 +184,12 @@ record AgentSettings(
         String[] words = BLANKS.split(values.text(name));
         Optional<Abi> abi = Abi.named(words[0]);
         boolean named = abi.isPresent() && abi.get() != Abi.ION;
-        if (abi.isEmpty() || words.length != (named ? 2 : 1)) {
-            throw values.invalid(name, "dma-heap HEAP, simple HEAP, or ion");
+        int least = named ? 2 : 1;
+        boolean emulated = words.length == least + 1 && words[least].equals(EMULATED);
+        if (abi.isEmpty() || words.length != least && !emulated) {
+            throw values.invalid(
+                    name, "dma-heap HEAP, simple HEAP, or ion, with " + EMULATED + " after it to accept emulations");
         }
-        return new Node(path, abi.get(), named ? words[1] : "");
+        return new Node(path, abi.get(), named ? words[1] : "", emulated);
     }
 }

@@ -191,6 +191,15 @@ class AgentTest {
                         errno("huge length", Errno.EINVAL),
                         errno("other size", Errno.ENOTTY)),
                 fixture.run("simple"));
+        assertEquals(
+                List.of("contiguous"), fixture.gateway().requests.getFirst().emulations(), "accepted by this node");
+    }
+
+    @Test
+    void a_node_accepts_no_emulation_unless_its_setting_says_so() throws Exception {
+        fixture.startGateway();
+        fixture.run("alloc");
+        assertEquals(List.of(), fixture.gateway().requests.getFirst().emulations());
     }
 
     @Test

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Test of the requests to the gateway, without clients. */
 class GatewaySessionTest {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Node SYSTEM = new Node("/dev/dma_heap/system", Abi.DMA_HEAP, "system", false);
 
     @TempDir
     Path folder;
@@ -67,10 +68,10 @@ class GatewaySessionTest {
             for (int i = 0; i < 20; i++) {
                 GatewaySession session = session("client" + i);
                 sessions.add(session);
-                session.allocate("system", 0, 1, 1, new NoLead()).close();
+                session.allocate(SYSTEM, 0, 1, 1, new NoLead()).close();
             }
             await("idle connections are closed", () -> server.connections() == 0);
-            sessions.getFirst().allocate("system", 0, 1, 1, new NoLead()).close();
+            sessions.getFirst().allocate(SYSTEM, 0, 1, 1, new NoLead()).close();
             assertEquals(21, server.hellos.size());
         } finally {
             sessions.forEach(GatewaySession::close);
@@ -80,7 +81,7 @@ class GatewaySessionTest {
     @Test
     void an_allocation_does_not_wait_for_memory() throws Exception {
         try (GatewaySession session = session("client")) {
-            session.allocate("system", 0, 1, 1, new NoLead()).close();
+            session.allocate(SYSTEM, 0, 1, 1, new NoLead()).close();
         }
         assertEquals(0, server.requests.getFirst().timeoutMillis());
     }
@@ -92,7 +93,7 @@ class GatewaySessionTest {
         try (FdListener listener = FdListener.bind(path);
                 GatewaySession session = new GatewaySession(silent, client("client"))) {
             GatewayRefusal refusal = assertThrows(
-                    GatewayRefusal.class, () -> session.allocate("system", 0, 1, 1, new NoLead()));
+                    GatewayRefusal.class, () -> session.allocate(SYSTEM, 0, 1, 1, new NoLead()));
             assertEquals(-Errno.ENOMEM.number(), refusal.status());
             assertEquals(
                     "the gateway at " + listener.path() + " did not answer within 1 s; look at its log, restart it if"
@@ -117,7 +118,7 @@ class GatewaySessionTest {
     void successive_requests_share_a_connection() throws Exception {
         try (GatewaySession session = session("client")) {
             for (int i = 0; i < 20; i++) {
-                session.allocate("system", 0, 1, 1, new NoLead()).close();
+                session.allocate(SYSTEM, 0, 1, 1, new NoLead()).close();
             }
         }
         assertEquals(1, server.hellos.size());
