@@ -12,9 +12,9 @@ import org.dmabuf.heap.linux.socket.PacketSocket;
 
 /**
  * Service of one listener. One thread leads: it receives the calls and answers the quick ones. It also serves a call
- * that waits for the gateway. If another call arrives meanwhile, it passes the lead to another thread. So a call changes
- * no thread, a single call wakes no other one, and the gateway delays no quick call. Calls above the limit wait in a
- * queue.
+ * that waits for the gateway. If another call arrives meanwhile, it passes the lead to another thread. So a call
+ * changes no thread, a single call wakes no other one, and the gateway delays no quick call. Calls above the limit wait
+ * in a queue.
  *
  * <p>The threads end when the last task with the filter has ended, or when the agent stops.
  */
