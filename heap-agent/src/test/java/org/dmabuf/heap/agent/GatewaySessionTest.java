@@ -92,8 +92,8 @@ class GatewaySessionTest {
         Gateway silent = new Gateway(path, PATIENCE, Duration.ofSeconds(1));
         try (FdListener listener = FdListener.bind(path);
                 GatewaySession session = new GatewaySession(silent, client("client"))) {
-            GatewayRefusal refusal = assertThrows(
-                    GatewayRefusal.class, () -> session.allocate(SYSTEM, 0, 1, 1, new NoLead()));
+            GatewayRefusal refusal =
+                    assertThrows(GatewayRefusal.class, () -> session.allocate(SYSTEM, 0, 1, 1, new NoLead()));
             assertEquals(-Errno.ENOMEM.number(), refusal.status());
             assertEquals(
                     "the gateway at " + listener.path() + " did not answer within 1 s; look at its log, restart it if"
