@@ -3,7 +3,7 @@
 // Client of the agent for its tests: client SOCKET FOLDER KIND CASE. It installs a filter, hands the listener over with
 // the nodes FOLDER/system, FOLDER/ion and FOLDER/simple as KIND, and runs one case. KIND is "device" or "file" for the
 // launchers' socket, or "oci" for the runtimes' socket. There it sends the text in OCI_STATE in two pieces, with its
-// process id for %d. CLIENT_UID is its user. Each line of its output is NAME=VALUE. An error is the negative error
+// process id for %d, and leaves the connection open if OCI_STAYS is set. CLIENT_UID is its user. Each line of its output is NAME=VALUE. An error is the negative error
 // number.
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -12,6 +12,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -53,6 +54,7 @@ struct dmal { uint32_t magic; uint16_t version, operation; int32_t status; uint3
 
 static const char *folder, *kind;
 static int heap_node, ion_node, simple_node;
+static int kept; // the listener, which the client should not keep
 
 static void die(const char *what) {
     perror(what);
@@ -145,22 +147,27 @@ static void attach_container(const char *path) {
     if (listener < 0) die("seccomp");
     transmit(connection, state, length / 2, listener);
     transmit(connection, state + length / 2, length - length / 2, -1);
-    close(connection);
+    if (!getenv("OCI_STAYS")) close(connection);
     close(listener);
 }
 
+// Hands the listener over as often as CLIENT_ATTACHES states.
 static void attach(const char *path) {
     struct dmal reply;
     char lines[2048];
     snprintf(lines, sizeof lines, "%s/system %s\n%s/ion %s\n%s/simple %s\n", folder, kind, folder, kind, folder, kind);
-    int connection = dial_as(path, SOCK_SEQPACKET); // before the filter, as a launcher does
+    int count = getenv("CLIENT_ATTACHES") ? atoi(getenv("CLIENT_ATTACHES")) : 1;
+    int connections[8];
+    for (int i = 0; i < count; i++) connections[i] = dial_as(path, SOCK_SEQPACKET); // before the filter, as a launcher
     int listener = install();
     if (listener < 0) die("seccomp");
-    if (exchange(connection, 2, lines, listener, &reply)) {
-        fprintf(stderr, "attach: %d %s\n", reply.status, reply.text);
-        exit(1);
+    for (int i = 0; i < count; i++) {
+        if (exchange(connections[i], 2, lines, listener, &reply)) {
+            fprintf(stderr, "attach: %d %s\n", reply.status, reply.text);
+            exit(1);
+        }
     }
-    close(listener);
+    if (getenv("CLIENT_KEEPS")) kept = listener; else close(listener);
 }
 
 static long call(int fd, unsigned long number, void *argument) {
@@ -520,6 +527,31 @@ static void case_many(void) {
     if (!fgets(line, sizeof line, stdin)) exit(1);
 }
 
+// Receives calls in place of the agent, and answers them with EPERM.
+static void *thief(void *unused) {
+    while (!stop) {
+        struct seccomp_notif call = {0};
+        struct pollfd ready = {.fd = kept, .events = POLLIN};
+        if (poll(&ready, 1, 1) != 1 || ioctl(kept, SECCOMP_IOCTL_NOTIF_RECV, &call)) continue;
+        struct seccomp_notif_resp answer = {.id = call.id, .error = -EPERM};
+        ioctl(kept, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+    }
+    return unused;
+}
+
+// Not joined: a thief that waits in RECV ends with the process.
+static void case_thief(void) {
+    pthread_t thread;
+    pthread_create(&thread, 0, thief, 0);
+    int stolen = 0, wrong = 0;
+    for (int i = 0; i < 2000; i++) {
+        long fd = allocate(4096, O_RDWR);
+        if (fd >= 0) close(fd); else if (fd == -EPERM) stolen++; else wrong++;
+    }
+    say("stolen", stolen > 0);
+    say("wrong", wrong);
+}
+
 static void case_nested(void) {
     say("second listener", install() < 0 ? -errno : 0);
 }
@@ -535,6 +567,10 @@ static long call32(int fd, uint32_t number, void *argument) {
 }
 
 static void case_compat(void) {
+    long pid;
+    __asm__ volatile("int $0x80" : "=a"(pid) : "a"(20L) : "memory", "r8", "r9", "r10", "r11"); // no filter traps getpid
+    say("programs of 32 bits", (int32_t) pid == getpid());
+    if ((int32_t) pid != getpid()) return;
     char *low = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     struct dma_heap *data = (void *) low;
     *data = (struct dma_heap){4096, 0, O_RDWR | O_CLOEXEC, 0};
@@ -549,7 +585,7 @@ static void case_compat(void) {
     say("null", call32(heap_node, DMA_HEAP_ALLOC, 0));
 }
 #else
-static void case_compat(void) { say("alloc", -ENOSYS); }
+static void case_compat(void) { say("programs of 32 bits", 0); }
 #endif
 
 static void case_speed(void) {
@@ -577,7 +613,7 @@ int main(int count, char **words) {
         {"ion", case_ion}, {"simple", case_simple}, {"statuses", case_statuses}, {"flip", case_flip},
         {"unmap", case_unmap}, {"storm", case_storm}, {"threads", case_threads}, {"killed", case_killed},
         {"limit", case_limit}, {"slow", case_slow}, {"twice", case_twice}, {"stay", case_stay},
-        {"nested", case_nested}, {"many", case_many}, {"compat", case_compat}, {"speed", case_speed},
+        {"nested", case_nested}, {"thief", case_thief}, {"many", case_many}, {"compat", case_compat}, {"speed", case_speed},
     };
     const char *user = getenv("CLIENT_UID");
     if (user && (setgid(atoi(user)) || setuid(atoi(user)))) die("setuid");

@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Optional;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.text.Bytes;
 
 /**
  * Interface of a device node that allocates memory: the struct of its ioctl, and the errors in the kernel's order. The
@@ -136,7 +137,6 @@ enum Abi {
     private static final int SIMPLE_ALLOC = 0xC020_5300;
     private static final int READ_BY_KERNEL = 0x4000_0000; // _IOC_WRITE
     private static final int WRITTEN_BY_KERNEL = 0x8000_0000; // _IOC_READ
-    private static final long PAGE = 4096;
 
     private final String text;
     private final int bytes;
@@ -220,10 +220,10 @@ enum Abi {
 
     /** The kernel rounds up to pages, and the sum can wrap to 0. No heap has more than a positive long. */
     private static int checkLength(long length) {
-        if (length == 0 || Long.compareUnsigned(length, -PAGE) > 0) {
+        if (length == 0 || Long.compareUnsigned(length, -Bytes.PAGE) > 0) {
             return -Errno.EINVAL.number();
         }
-        return length < 0 || length > Long.MAX_VALUE - PAGE ? -Errno.ENOMEM.number() : 0;
+        return length < 0 || length > Long.MAX_VALUE - Bytes.PAGE ? -Errno.ENOMEM.number() : 0;
     }
 
     @Override

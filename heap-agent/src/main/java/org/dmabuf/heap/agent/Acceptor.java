@@ -31,6 +31,7 @@ final class Acceptor implements AutoCloseable {
     private final Consumer<PacketSocket> conversation;
     private final Thread thread;
     private volatile boolean closed;
+    private boolean dropped; // only the thread uses it
 
     /**
      * Begins to accept.
@@ -85,6 +86,13 @@ final class Acceptor implements AutoCloseable {
                         .daemon()
                         .start(() -> converse(connection, entrant));
                 begun = true;
+            } else if (!dropped) {
+                dropped = true;
+                LOG.warn(
+                        "{} is refused at {}: the limit of connections is {}; further refusals are not logged",
+                        connection.peer(),
+                        listener.path(),
+                        limit);
             }
         } finally {
             if (!begun) {

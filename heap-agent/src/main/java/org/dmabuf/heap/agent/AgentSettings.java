@@ -20,7 +20,7 @@ import org.dmabuf.heap.linux.socket.UserDatabase;
  *
  * @param gatewaySocket the gateway's socket for native programs
  * @param gatewayWait longest wait for a gateway that does not listen
- * @param gatewayTimeout longest wait of an allocation
+ * @param gatewayTimeout longest wait for an answer of the gateway
  * @param runSocket socket for launchers, if any
  * @param runForAll whether every user may use it
  * @param runGroup otherwise, the id of the group that may use it; empty for the agent's own user and root
@@ -46,6 +46,7 @@ record AgentSettings(
         Map<String, Node> nodes) {
 
     private static final String NODE = "node.";
+    private static final String EMULATED = "emulated";
     private static final String EVERY_USER = "*";
     private static final int LONGEST_PATH = 200;
     private static final Pattern BLANKS = Pattern.compile("\\s+");
@@ -183,9 +184,12 @@ record AgentSettings(
         String[] words = BLANKS.split(values.text(name));
         Optional<Abi> abi = Abi.named(words[0]);
         boolean named = abi.isPresent() && abi.get() != Abi.ION;
-        if (abi.isEmpty() || words.length != (named ? 2 : 1)) {
-            throw values.invalid(name, "dma-heap HEAP, simple HEAP, or ion");
+        int least = named ? 2 : 1;
+        boolean emulated = words.length == least + 1 && words[least].equals(EMULATED);
+        if (abi.isEmpty() || words.length != least && !emulated) {
+            throw values.invalid(
+                    name, "dma-heap HEAP, simple HEAP, or ion, with " + EMULATED + " after it to accept emulations");
         }
-        return new Node(path, abi.get(), named ? words[1] : "");
+        return new Node(path, abi.get(), named ? words[1] : "", emulated);
     }
 }

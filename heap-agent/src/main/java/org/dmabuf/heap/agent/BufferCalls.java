@@ -25,9 +25,6 @@ final class BufferCalls {
     /** DMA_BUF_NAME_LEN, with the NUL. */
     private static final int NAME_BYTES = 32;
 
-    private static final int S_IFMT = 0xF000;
-    private static final int S_IFREG = 0x8000;
-
     private final SeccompListener listener;
     private final Gateway gateway;
     private final MemfdFileSystem memfds;
@@ -65,7 +62,7 @@ final class BufferCalls {
      */
     private boolean isOurs(CallSpace space) {
         return space.call.readStatus(space.descriptor())
-                && (space.call.mode() & S_IFMT) == S_IFREG
+                && NodeFile.FILE.isOfCall(space.call)
                 && gateway.isOf(space.call.owner())
                 && (memfds.hasFileOf(space.call) || isSecret(space));
     }

@@ -4,6 +4,7 @@ package org.dmabuf.heap.agent;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dmabuf.heap.linux.seccomp.TrappedCall;
@@ -49,9 +50,10 @@ final class CallSpace {
         return lastProcess;
     }
 
-    private static int process(int tid) {
+    static int process(int tid) {
         try {
-            return Files.readAllLines(Path.of("/proc/" + tid + "/status")).stream()
+            // A thread's name can be any bytes.
+            return Files.readAllLines(Path.of("/proc/" + tid + "/status"), StandardCharsets.ISO_8859_1).stream()
                     .filter(line -> line.startsWith("Tgid:"))
                     .mapToInt(line ->
                             Integer.parseInt(line.substring("Tgid:".length()).strip()))

@@ -119,7 +119,7 @@ final class Clients implements AutoCloseable {
         }
         stop.raise();
         if (limit.awaitEmpty(END)) {
-            stop.close(); // otherwise a thread still uses it
+            stop.close(); // otherwise a thread still uses it, or waits for a call that its client received itself
         }
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.agent;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
@@ -12,19 +15,20 @@ import org.dmabuf.heap.linux.socket.PacketSocket;
 /** The gateway's socket for native programs. Any thread may call any method. */
 final class Gateway {
     private static final int UNKNOWN = -1; // no user has this number
-    /** The gateway needs a moment to report that its heap did not answer in time. */
-    private static final Duration REPORT = Duration.ofSeconds(5);
+
+    /** Each idle client takes a connection from the gateway's limit for so long. */
+    private static final Duration REST = Duration.ofSeconds(2);
 
     private final Path path;
     private final Duration wait;
     private final Duration timeout;
-    private volatile int user = UNKNOWN;
+    private final AtomicInteger user = new AtomicInteger(UNKNOWN);
     private final Map<ClientId, ConnectionPool> pools = new HashMap<>(); // guarded by itself
 
     /**
      * @param path of the socket
      * @param wait longest wait for a gateway that does not listen
-     * @param timeout longest wait of an allocation
+     * @param timeout longest wait for an answer
      */
     Gateway(Path path, Duration wait, Duration timeout) {
         this.path = path;
@@ -34,8 +38,9 @@ final class Gateway {
 
     /** {@return the pool of a client, which is used until {@link #leave}} */
     ConnectionPool enter(ClientId client) {
+        recognizeOwner();
         synchronized (pools) {
-            ConnectionPool pool = pools.computeIfAbsent(client, _ -> new ConnectionPool());
+            ConnectionPool pool = pools.computeIfAbsent(client, _ -> new ConnectionPool(REST));
             pool.enter();
             return pool;
         }
@@ -49,12 +54,23 @@ final class Gateway {
         }
     }
 
+    /** A client can have buffers of the gateway before the first connection of this agent. */
+    private void recognizeOwner() {
+        if (user.get() == UNKNOWN) {
+            try {
+                user.compareAndSet(UNKNOWN, (int) Files.getAttribute(path, "unix:uid"));
+            } catch (IOException e) {
+                // the gateway has not started yet
+            }
+        }
+    }
+
     /** {@return a connected socket, which the caller closes} */
     PacketSocket connect() throws FdSocketException {
-        PacketSocket socket = PacketSocket.connect(path, timeout.plus(REPORT));
+        PacketSocket socket = PacketSocket.connect(path, timeout);
         boolean known = false;
         try {
-            user = socket.peer().uid();
+            user.set(socket.peer().uid());
             known = true;
             return socket;
         } finally {
@@ -69,7 +85,7 @@ final class Gateway {
      * of another user cannot make such a file.
      */
     boolean isOf(int owner) {
-        return owner == user && user != UNKNOWN;
+        return owner == user.get() && owner != UNKNOWN;
     }
 
     Duration patience() {

@@ -24,6 +24,8 @@ import org.dmabuf.heap.nativeclient.protocol.Request;
  */
 final class GatewaySession implements AutoCloseable {
     private static final long PAUSE_NANOS = 20_000_000;
+    /** A client of a node can expect no other property that a heap announces in {@code heap.emulates}. */
+    private static final List<String> EMULATIONS = List.of("contiguous");
 
     private final Gateway gateway;
     private final Client client;
@@ -40,26 +42,26 @@ final class GatewaySession implements AutoCloseable {
     /**
      * Allocates a buffer.
      *
-     * @param heap name of the heap, or empty for a mask
-     * @param mask mask of heaps, 0 for a name
+     * @param node names the heap, or leaves the choice to the mask
+     * @param mask mask of heaps, 0 if the node names the heap
      * @param pid thread group of the caller, shown to operators
      * @param lead passed to another thread if the wait is long
      * @return the buffer, which the caller closes
      */
-    Memory allocate(String heap, long mask, long length, int pid, Lead lead) throws GatewayRefusal {
+    Memory allocate(Node node, long mask, long length, int pid, Lead lead) throws GatewayRefusal {
         Request request = new Request.Allocate(
                 length,
                 0,
                 mask,
                 false,
-                (int) gateway.timeout().toMillis(),
+                0, // a heap of the kernel refuses at once, too
                 pid,
                 "",
-                heap.isEmpty() ? List.of() : List.of(heap),
+                node.heap().isEmpty() ? List.of() : List.of(node.heap()),
                 "",
                 List.of(),
                 List.of(),
-                List.of());
+                node.emulated() ? EMULATIONS : List.of());
         GatewayConnection.Answer answer = exchange(request, lead);
         OwnedFd descriptor = answer.descriptor()
                 .orElseThrow(() ->
@@ -93,7 +95,8 @@ final class GatewaySession implements AutoCloseable {
                 pool.give(connection);
                 return successful(answer);
             } catch (FdSocketException | MalformedPacketException | IllegalStateException e) {
-                requirePatience(begin, failure(e), isLate(e));
+                boolean late = isLate(e);
+                requirePatience(begin, late ? lateness() : failure(e), late);
             } catch (GatewayRefusal e) {
                 requirePatience(begin, e, !e.isBusy());
             }
@@ -108,6 +111,14 @@ final class GatewaySession implements AutoCloseable {
                 -Errno.ENODEV.number(),
                 "the gateway at " + gateway + " did not serve the request: " + cause.getMessage()
                         + "; start the gateway with heap-native configured");
+    }
+
+    private GatewayRefusal lateness() {
+        return new GatewayRefusal(
+                -Errno.ENOMEM.number(),
+                "the gateway at " + gateway + " did not answer within "
+                        + gateway.timeout().toSeconds()
+                        + " s; look at its log, restart it if it hangs, or raise gateway.timeout");
     }
 
     private static boolean isLate(RuntimeException cause) {

@@ -94,7 +94,7 @@ final class NodeCalls {
         } else {
             long mask = abi.mask(space.struct);
             long length = abi.length(space.struct);
-            try (Memory memory = gateway.allocate(node.heap(), mask, length, space.process(), lead)) {
+            try (Memory memory = gateway.allocate(node, mask, length, space.process(), lead)) {
                 handOver(space, abi, memory);
             }
         }

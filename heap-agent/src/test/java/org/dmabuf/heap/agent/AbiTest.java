@@ -15,6 +15,7 @@ import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.junit.jupiter.api.Test;
 
@@ -25,22 +26,22 @@ import org.junit.jupiter.api.Test;
 class AbiTest {
     private static final int STRUCTS = Integer.getInteger("agent.fuzz", 20_000);
     private static final long SEED = Long.getLong("agent.seed", 20);
-    private static final BigInteger PAGE = BigInteger.valueOf(4096);
+    private static final BigInteger PAGE = BigInteger.valueOf(Bytes.PAGE);
     private static final BigInteger ALL = BigInteger.ONE.shiftLeft(64);
     private static final long[] LENGTHS = {
         0,
         1,
-        4095,
-        4096,
-        4097,
+        Bytes.PAGE - 1,
+        Bytes.PAGE,
+        Bytes.PAGE + 1,
         Long.MAX_VALUE,
-        Long.MAX_VALUE - 4096,
-        Long.MAX_VALUE - 4095,
+        Long.MAX_VALUE - Bytes.PAGE,
+        Long.MAX_VALUE - Bytes.PAGE + 1,
         Long.MIN_VALUE,
         -1,
-        -4095,
-        -4096,
-        -4097
+        1 - Bytes.PAGE,
+        -Bytes.PAGE,
+        -1 - Bytes.PAGE
     };
     private static final int[] WORDS = {0, 1, 2, 3, 4, 0x800, 0x80000, 0x80002, 0x80003, 0x80004, -1, 31, 8};
 

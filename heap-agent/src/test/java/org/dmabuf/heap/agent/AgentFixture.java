@@ -64,9 +64,9 @@ final class AgentFixture {
 
     private AgentSettings settings(Duration wait, int listeners) throws IOException {
         Map<String, Node> nodes = Stream.of(
-                        new Node(folder.resolve("system").toString(), Abi.DMA_HEAP, "system"),
-                        new Node(folder.resolve("ion").toString(), Abi.ION, ""),
-                        new Node(folder.resolve("simple").toString(), Abi.SIMPLE, "cma"))
+                        new Node(folder.resolve("system").toString(), Abi.DMA_HEAP, "system", false),
+                        new Node(folder.resolve("ion").toString(), Abi.ION, "", false),
+                        new Node(folder.resolve("simple").toString(), Abi.SIMPLE, "cma", true))
                 .collect(Collectors.toMap(Node::path, node -> node));
         return new AgentSettings(
                 folder.resolve("gateway"),

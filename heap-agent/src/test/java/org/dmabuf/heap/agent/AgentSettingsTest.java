@@ -33,7 +33,7 @@ class AgentSettingsTest {
         assertEquals(Optional.of(Path.of("/run/dmaheap-agent/run.socket")), settings.runSocket());
         assertEquals(Optional.of(Path.of("/run/dmaheap-agent/oci.socket")), settings.ociSocket());
         assertEquals(
-                new Node("/dev/dma_heap/system", Abi.DMA_HEAP, "system"),
+                new Node("/dev/dma_heap/system", Abi.DMA_HEAP, "system", false),
                 settings.nodes().get("/dev/dma_heap/system"));
     }
 
@@ -51,7 +51,7 @@ class AgentSettingsTest {
                 limit.client.listeners = 11
                 limit.calls = 12
                 node./dev/dma_heap/memory@42000000,x = dma-heap memory@42000000,x
-                node./dev/cma0 = simple cma
+                node./dev/cma0 = simple cma emulated
                 """);
         assertEquals(
                 new AgentSettings(
@@ -68,9 +68,9 @@ class AgentSettingsTest {
                         12,
                         Map.of(
                                 "/dev/dma_heap/memory@42000000,x",
-                                new Node("/dev/dma_heap/memory@42000000,x", Abi.DMA_HEAP, "memory@42000000,x"),
+                                new Node("/dev/dma_heap/memory@42000000,x", Abi.DMA_HEAP, "memory@42000000,x", false),
                                 "/dev/cma0",
-                                new Node("/dev/cma0", Abi.SIMPLE, "cma"))),
+                                new Node("/dev/cma0", Abi.SIMPLE, "cma", true))),
                 settings);
     }
 
@@ -85,6 +85,8 @@ class AgentSettingsTest {
         assertRefused("invalid oci.runtime.uid = such no in ", LEAST + "oci.runtime.uid = such no");
         assertRefused("invalid node./dev/x = ion system in ", LEAST + "node./dev/x = ion system");
         assertRefused("invalid node./dev/x = dma-heap in ", LEAST + "node./dev/x = dma-heap");
+        assertRefused("invalid node./dev/x = simple cma emulate in ", LEAST + "node./dev/x = simple cma emulate");
+        assertRefused("invalid node./dev/x = ion emulated x in ", LEAST + "node./dev/x = ion emulated x");
         assertRefused("invalid node./dev/x = dmaheap system in ", LEAST + "node./dev/x = dmaheap system");
         assertRefused("invalid setting 'node.dev/x' in ", LEAST + "node.dev/x = ion");
         assertRefused("invalid setting 'node./dev/../x' in ", LEAST + "node./dev/../x = ion");

@@ -191,15 +191,31 @@ class AgentTest {
                         errno("huge length", Errno.EINVAL),
                         errno("other size", Errno.ENOTTY)),
                 fixture.run("simple"));
+        assertEquals(
+                List.of("contiguous"), fixture.gateway().requests.getFirst().emulations(), "accepted by this node");
+    }
+
+    @Test
+    void a_node_accepts_no_emulation_unless_its_setting_says_so() throws Exception {
+        fixture.startGateway();
+        fixture.run("alloc");
+        assertEquals(List.of(), fixture.gateway().requests.getFirst().emulations());
     }
 
     @Test
     void a_program_of_32_bits_has_the_same_structs_under_another_number() throws Exception {
         fixture.startGateway();
         List<String> lines = fixture.run("compat");
-        if (!lines.equals(List.of(errno("alloc", Errno.ENOSYS)))) { // no such programs here
+        if (!lines.equals(List.of("programs of 32 bits=0"))) {
             assertEquals(
-                    List.of("alloc=0", "cloexec=1", "sync=0", "name of 32 bits=0", errno("null", Errno.EFAULT)), lines);
+                    List.of(
+                            "programs of 32 bits=1",
+                            "alloc=0",
+                            "cloexec=1",
+                            "sync=0",
+                            "name of 32 bits=0",
+                            errno("null", Errno.EFAULT)),
+                    lines);
         }
     }
 

@@ -21,6 +21,7 @@ import org.dmabuf.heap.linux.socket.FdSocketException;
 import org.dmabuf.heap.linux.socket.PacketSocket;
 import org.dmabuf.heap.linux.socket.ReceivedPacket;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.nativeclient.protocol.PacketHeader;
 import org.dmabuf.heap.nativeclient.protocol.Reply;
 import org.dmabuf.heap.nativeclient.protocol.Request;
@@ -30,7 +31,6 @@ import org.dmabuf.heap.nativeclient.protocol.Request;
  * {@code cma} the id 4 and heap {@code wide} the id 40. Sizes of 1 MiB and more wait for the latch.
  */
 final class FakeGateway {
-    static final long PAGE = 4096;
     /** Statuses for masks from bit 8 on. */
     static final List<Errno> STATUSES = List.of(
             Errno.EACCES,
@@ -69,30 +69,44 @@ final class FakeGateway {
         threads.add(Thread.ofPlatform().start(this::accept));
     }
 
+    /** {@return number of connections} */
+    int connections() {
+        return connections.size();
+    }
+
     private void accept() {
         while (!closed) {
             try {
                 PacketSocket connection = listener.acceptPackets(LONG, LONG, _ -> true);
-                if (connections.size() >= mostConnections) {
-                    refuse(connection);
-                    continue;
+                boolean welcome = connections.size() < mostConnections;
+                if (welcome) {
+                    connections.add(connection);
                 }
-                connections.add(connection);
-                threads.add(Thread.ofPlatform().start(() -> serve(connection)));
+                threads.add(Thread.ofPlatform().start(() -> {
+                    if (welcome) {
+                        serve(connection);
+                    } else {
+                        refuse(connection);
+                    }
+                }));
             } catch (FdSocketException | IllegalStateException e) {
                 // closed
             }
         }
     }
 
-    /** As the gateway does it: a reply to HELLO, with the serial number 0. */
+    /** A reply with the serial number 0. The connection stays until the agent closes it, so the reply is never lost. */
     private void refuse(PacketSocket connection) {
         refused.incrementAndGet();
         try (connection;
                 Arena arena = Arena.ofConfined()) {
             MemorySegment space = arena.allocate(PacketHeader.LONGEST_PACKET, 8);
+            connection.receive(space).close();
             connection.send(
                     Reply.Failure.of(Errno.EBUSY, "too many connections").encode(1, 0, space));
+            connection.receive(space).close();
+        } catch (FdSocketException | IllegalStateException e) {
+            // the agent has closed the connection
         }
     }
 
@@ -162,7 +176,7 @@ final class FakeGateway {
                 && (allocate.mask() & 17) == 0) {
             send(connection, space, header, Reply.Failure.of(Errno.ENODEV, "no such heap"));
         } else {
-            long size = (allocate.size() + PAGE - 1) / PAGE * PAGE;
+            long size = (allocate.size() + Bytes.PAGE - 1) / Bytes.PAGE * Bytes.PAGE;
             try (OwnedFd memory = OwnedFd.of(memfds.create("", "test", size, 0), Syscalls.linux()::close)) {
                 Reply reply = new Reply.Buffer(size, true, "system");
                 connection.send(reply.encode(header.operation(), header.serial(), space), memory);

@@ -74,9 +74,9 @@ class LauncherTest {
         gateway = new FakeGateway(folder.resolve("gateway"));
         agent = agent(
                 "run",
-                new Node(NODE, Abi.DMA_HEAP, "system"),
-                new Node(ION, Abi.ION, ""),
-                new Node(SIMPLE, Abi.SIMPLE, "cma"));
+                new Node(NODE, Abi.DMA_HEAP, "system", false),
+                new Node(ION, Abi.ION, "", false),
+                new Node(SIMPLE, Abi.SIMPLE, "cma", false));
     }
 
     private Agent agent(String socket, Node... nodes) {
@@ -245,7 +245,7 @@ class LauncherTest {
 
     @Test
     void nodes_that_are_the_null_device_already_need_no_namespace() throws Exception {
-        try (Agent _ = agent("null", new Node("/dev/null", Abi.DMA_HEAP, "system"))) {
+        try (Agent _ = agent("null", new Node("/dev/null", Abi.DMA_HEAP, "system", false))) {
             String own = run(List.of("readlink", "/proc/self/ns/mnt")).success();
             assertEquals(
                     own,
@@ -308,7 +308,7 @@ class LauncherTest {
     @Test
     void nodes_outside_of_dev_are_refused() throws Exception {
         for (String path : List.of("/etc/passwd", "/dev/../etc/a", "/dev/a//b", "/dev/", "/dev/a/.", "/dev/a/..")) {
-            try (Agent _ = agent("outside", new Node(path, Abi.ION, ""))) {
+            try (Agent _ = agent("outside", new Node(path, Abi.ION, "", false))) {
                 Result refusal = launch(User.ORDINARY, "outside", "true");
                 assertEquals(125, refusal.status());
                 assertEquals(

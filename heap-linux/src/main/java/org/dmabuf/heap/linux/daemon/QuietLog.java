@@ -12,6 +12,14 @@ import org.slf4j.LoggerFactory;
  * of arguments are escaped, because a name in a configuration must not end a line of the log.
  */
 public final class QuietLog {
+    /** Argument that is escaped if the logger uses it. */
+    private record Escaped(Object argument) {
+        @Override
+        public String toString() {
+            return Printable.of(argument.toString());
+        }
+    }
+
     private final Logger logger;
 
     /** Makes a log for the logger with the class's name. */
@@ -53,7 +61,7 @@ public final class QuietLog {
 
     private static Object[] printable(Object... arguments) {
         return Arrays.stream(arguments)
-                .map(argument -> argument instanceof String text ? Printable.of(text) : argument)
+                .map(argument -> argument == null || argument instanceof Throwable ? argument : new Escaped(argument))
                 .toArray();
     }
 }

@@ -21,6 +21,10 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  *
  * <p>One thread at a time receives. Any thread may answer a call that it holds. The caller closes the listener after
  * its last call has returned.
+ *
+ * <p>A client can keep its listener and receive its own calls. The kernel has no receipt without a wait, so {@link
+ * #receive} then waits for the next call, deaf to the {@link StopSignal}. Since Linux 6.11 this wait ends with the last
+ * task that has the filter. On earlier kernels it has no end.
  */
 public final class SeccompListener implements AutoCloseable {
     /** Result of {@link #receive}. */
@@ -29,7 +33,7 @@ public final class SeccompListener implements AutoCloseable {
         CALL,
         /** The last task with the filter has ended. */
         ENDED,
-        /** The {@link StopSignal} is raised. */
+        /** The {@link StopSignal} is raised, and no other receiver took a call. */
         STOPPED
     }
 
@@ -130,7 +134,8 @@ public final class SeccompListener implements AutoCloseable {
             } else if (polled.get(JAVA_SHORT, POLLFD_BYTES + POLL_REVENTS) != 0) {
                 return Event.STOPPED;
             } else if ((events & POLLIN) != 0) {
-                // The kernel counts the calls that wait, so this does not block even if the call's task has ended.
+                // The kernel counts the calls that wait, so this does not block even if the call's task has ended. It
+                // blocks if another process has received the call meanwhile.
                 int result = syscalls.ioctl(listener.fd(), SECCOMP_IOCTL_NOTIF_RECV, call.emptied());
                 if (result == 0) {
                     return Event.CALL;
