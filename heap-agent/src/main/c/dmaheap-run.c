@@ -37,6 +37,16 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
+// Before glibc 2.36, the headers have neither these nor the functions.
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#define MOVE_MOUNT_F_EMPTY_PATH 4
+#endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+
 #define DEFAULT_SOCKET "/run/dmaheap-agent/run.socket"
 
 // Where a folder that this process covers is still visible, in the folder itself.
@@ -336,11 +346,11 @@ static void keep(const char *folder, const char *name) {
 static void cover(const char *folder) {
     char covered[PATH_MAX];
     struct stat status;
-    int tree = open_tree(AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    int tree = (int) syscall(SYS_open_tree, AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0 || snprintf(covered, sizeof covered, "%s/" COVERED, folder) >= (int) sizeof covered
             || mount("dmaheap-run", folder, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=755") != 0
             || stat(folder, &status) != 0 || mkdir(covered, 0755) != 0
-            || move_mount(tree, "", AT_FDCWD, covered, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+            || syscall(SYS_move_mount, tree, "", AT_FDCWD, covered, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
         fail("a private %s cannot be made: %s", folder, strerror(errno));
     }
     close(tree);

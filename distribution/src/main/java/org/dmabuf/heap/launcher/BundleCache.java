@@ -105,8 +105,8 @@ final class BundleCache implements AutoCloseable {
         boolean made = false;
         try {
             Files.createDirectory(cache.folder, PRIVATE_FOLDER);
+            leftovers.deleteExcept(top); // they may have filled the file system
             requireSpace(top.resolve("trial"));
-            leftovers.deleteExcept(top);
             made = true;
         } finally {
             if (!made) {

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.ClosedWatchServiceException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
@@ -257,12 +258,12 @@ final class DeployFolder implements AutoCloseable {
         return Optional.of(files);
     }
 
-    /** {@return false for a jar that was removed meanwhile, and for a link without a target} */
+    /** {@return false for a jar that was removed meanwhile, and for a link without a target or into a loop} */
     private boolean addStamp(Path jar, Map<Path, FileStamp> files) throws IOException {
         try {
             files.put(jar, FileStamp.of(jar));
             return true;
-        } catch (NoSuchFileException e) {
+        } catch (FileSystemException e) {
             reports.debug(jar + " was not found while the folder was listed", e);
             return false;
         }

@@ -40,7 +40,9 @@ final class Gateway implements AutoCloseable {
      * @param settings framework properties
      */
     Gateway(Path bundles, Path dropped, BundleCache cache, Map<String, String> settings) {
-        Map<String, Object> configuration = new HashMap<>(settings);
+        // By default, the resolver starts a thread for each processor.
+        Map<String, Object> configuration = new HashMap<>(Map.of("felix.resolver.parallelism", "1"));
+        configuration.putAll(settings);
         configuration.put(Constants.FRAMEWORK_STORAGE, cache.folder().toString());
         configuration.put(FelixConstants.LOG_LOGGER_PROP, new FrameworkLog());
         this.framework = new Felix(configuration);

@@ -12,8 +12,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Entries of the deploy folder that do not run although their user may expect it: a jar with another ending, a folder
- * of jars, and a link without a target. Each is reported once while it is there.
+ * Entries of the deploy folder that do not run, although their user may expect it. They are jars with another ending,
+ * folders of jars, and links without a target. Each is reported once while it is there.
  */
 final class StrayEntries {
     private static final String ENDING = ".jar";
@@ -50,9 +50,9 @@ final class StrayEntries {
         if (!isJar(entry)) {
             return Optional.of(" does not run, since its name does not end in " + ENDING + "; rename it");
         }
-        return Files.isSymbolicLink(entry) && Files.notExists(entry)
-                ? Optional.of(" does not run, since it is a link to " + target(entry)
-                        + ", which does not exist; correct the link, or remove it")
+        return Files.isSymbolicLink(entry) && !Files.exists(entry)
+                ? Optional.of(" does not run, since its link to " + target(entry)
+                        + " leads to no file; correct the link, or remove it")
                 : Optional.empty();
     }
 

@@ -113,6 +113,20 @@ class GatewayTest {
         assertEquals(List.of(), problems);
     }
 
+    @Test
+    void a_link_to_itself_does_not_stop_the_deploy_folder() throws Exception {
+        Path deploy = Files.createDirectory(folder.resolve("deploy"));
+        Files.createSymbolicLink(deploy.resolve("loop.jar"), Path.of("loop.jar"));
+        Files.move(bundle("b", Map.of()), deploy.resolve("b.jar"));
+        try (Gateway gateway = start(cache())) {
+            awaitState(Bundle.ACTIVE, gateway, deploy.resolve("b.jar"));
+        }
+        assertEquals(
+                List.of("loop.jar does not run, since its link to loop.jar leads to no file; correct the link, or"
+                        + " remove it"),
+                problems);
+    }
+
     private static void awaitState(int state, Gateway gateway, Path jar) throws InterruptedException {
         int last = 0;
         for (int i = 0; i < 1000 && last != state; i++) {

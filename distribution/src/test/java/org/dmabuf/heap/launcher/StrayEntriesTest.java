@@ -40,14 +40,23 @@ class StrayEntriesTest {
     @Test
     void a_link_without_a_target_is_reported_with_it_and_again_when_it_is_made_again() throws IOException {
         Path link = Files.createSymbolicLink(deploy.resolve("heap.jar"), Path.of("/no/such/heap.jar"));
-        String line = "heap.jar does not run, since it is a link to /no/such/heap.jar, which does not exist; correct"
-                + " the link, or remove it";
+        String line = "heap.jar does not run, since its link to /no/such/heap.jar leads to no file; correct the link, or"
+                + " remove it";
         assertEquals(List.of(line), see());
         assertEquals(List.of(), see());
         Files.delete(link);
         assertEquals(List.of(), see());
         Files.createSymbolicLink(link, Path.of("/no/such/heap.jar"));
         assertEquals(List.of(line), see());
+    }
+
+    @Test
+    void a_link_to_itself_is_reported() throws IOException {
+        Files.createSymbolicLink(deploy.resolve("loop.jar"), Path.of("loop.jar"));
+        assertEquals(
+                List.of("loop.jar does not run, since its link to loop.jar leads to no file; correct the link, or"
+                        + " remove it"),
+                see());
     }
 
     @Test

@@ -141,7 +141,7 @@ public class DeployIT {
         gateway.awaitLog("HEAP.JAR does not run, since its name does not end in .jar; rename it");
         gateway.awaitLog("vendor is a folder, and its jars do not run; move them to the folder above");
         gateway.awaitLog("folder.jar is not installed: it is not a regular file; drop a bundle, or remove it");
-        gateway.awaitLog("link.jar does not run, since it is a link to ");
+        gateway.awaitLog("link.jar does not run, since its link to ");
         Files.copy(vendor, gateway.dropped("folder.jar").resolve("heap.jar"));
         Files.copy(vendor, gateway.dropped("zz.jar"));
         gateway.await("dmaheap:list", "acme" + SERVING);

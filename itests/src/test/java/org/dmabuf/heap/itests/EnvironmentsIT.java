@@ -10,6 +10,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.Test;
 import org.junit.runner.RunWith;
@@ -20,6 +22,9 @@ import org.junit.runners.Parameterized.Parameters;
 @RunWith(Parameterized.class)
 public class EnvironmentsIT {
     private static final Path ENVIRONMENTS = Path.of("environments");
+
+    /** Far more than an environment takes. */
+    private static final long LIMIT_SECONDS = 300;
 
     private final String name;
 
@@ -49,10 +54,19 @@ public class EnvironmentsIT {
                         Path.of(System.getProperty("gateway")).normalize().toString());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         Process run = builder.start();
+        CompletableFuture.delayedExecutor(LIMIT_SECONDS, TimeUnit.SECONDS).execute(() -> end(run));
         try (BufferedReader reader = run.inputReader(StandardCharsets.UTF_8)) {
             String lines = String.join("\n", reader.lines().toList());
             assertEquals(lines, 0, run.waitFor());
             assumeFalse(lines, lines.startsWith("skipped"));
         }
+    }
+
+    /** Ends the environment of a script that still runs: the environment then cleans up, and the script reports it. */
+    private static void end(Process run) {
+        run.descendants().forEach(ProcessHandle::destroy);
+        run.descendants()
+                .filter(process -> process.children().findAny().isEmpty())
+                .forEach(ProcessHandle::destroyForcibly);
     }
 }
