@@ -238,7 +238,7 @@ class HeapStartTest {
     @ParameterizedTest
     @EnumSource(
             value = Errno.class,
-            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES"})
+            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES", "EPERM"})
     void auto_changes_to_a_better_back_end_that_comes_later_and_reports_it(Errno errno) {
         absent = errno;
         List<String> logged = RecordedLog.of(HeapStart.class, () -> {
