@@ -29,10 +29,9 @@ public final class BackEnds {
 
     /**
      * Errors of what the machine may get while heaps serve: a node, a driver, huge pages, or a permission. EPERM is
-     * among them, because the device rules of a running unit or container can change.
+     * among them only for a device node, because the device rules of a running unit or container can change.
      */
-    private static final Set<Errno> LACKS =
-            EnumSet.of(Errno.ENOENT, Errno.ENODEV, Errno.ENXIO, Errno.EACCES, Errno.EPERM);
+    private static final Set<Errno> LACKS = EnumSet.of(Errno.ENOENT, Errno.ENODEV, Errno.ENXIO, Errno.EACCES);
 
     private final HeapSettings settings;
     private final Map<String, Supplier<OpenedHeap>> openers = new LinkedHashMap<>();
@@ -88,7 +87,8 @@ public final class BackEnds {
 
     /** {@return whether the cause may end while the heap serves: a node comes, or its permission changes} */
     static boolean mayCome(HeapException refusal) {
-        return LACKS.contains(refusal.errno());
+        return LACKS.contains(refusal.errno())
+                || refusal.errno() == Errno.EPERM && refusal.reason().startsWith("open(/dev/");
     }
 
     /** {@return the first of the back ends that opens now; it is closed again} */

@@ -149,7 +149,7 @@ public final class HeapStart implements AutoCloseable {
      * @param source allocates the heap's memory. If it throws, it must hold nothing. It may be called again on the
      *     daemon thread, until {@link #close} or the next configuration. The call is repeated after a HeapException of
      *     a {@link org.dmabuf.heap.Errno#isTransient shortage}, and of a device that is missing or forbidden (ENOENT,
-     *     ENODEV, ENXIO, EACCES, EPERM); any other exception is logged and listed
+     *     ENODEV, ENXIO, EACCES, EPERM of a device node); any other exception is logged and listed
      * @param <P> type of the settings that were read
      */
     public <P> void configure(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {

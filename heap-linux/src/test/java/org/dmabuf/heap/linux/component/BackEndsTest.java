@@ -60,12 +60,18 @@ class BackEndsTest {
     @ParameterizedTest
     @EnumSource(
             value = Errno.class,
-            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES", "EPERM"})
+            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES"})
     void auto_without_a_back_end_fails_with_the_reason_of_one_that_may_come(Errno errno) {
         BackEnds.Choice choice = two(errno, Errno.ENOSYS).choose(BackEnds.AUTO);
         HeapException refusal = assertThrows(HeapException.class, choice::opened);
         assertEquals(errno, refusal.errno());
         assertEquals("device is not there", refusal.reason());
+    }
+
+    @Test
+    void a_device_that_a_rule_forbids_may_come_and_a_call_that_a_sandbox_forbids_may_not() {
+        assertTrue(BackEnds.mayCome(refusal(Errno.EPERM, "open(/dev/udmabuf) failed: operation not permitted")));
+        assertFalse(BackEnds.mayCome(refusal(Errno.EPERM, "memfd_secret refused a buffer of 4 KiB")));
     }
 
     @Test

@@ -157,7 +157,7 @@ class HeapOpeningTest {
     @ParameterizedTest
     @EnumSource(
             value = Errno.class,
-            names = {"ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC", "ENOENT", "ENODEV", "ENXIO", "EACCES", "EPERM"})
+            names = {"ENOMEM", "EMFILE", "ENFILE", "EAGAIN", "ENOSPC", "ENOENT", "ENODEV", "ENXIO", "EACCES"})
     void a_shortage_or_a_missing_device_is_reported_once_and_the_heap_is_announced_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
         List<String> lines = RecordedLog.of(HeapOpening.class, () -> {

@@ -275,7 +275,7 @@ class HeapStartTest {
     @ParameterizedTest
     @EnumSource(
             value = Errno.class,
-            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES", "EPERM"})
+            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES"})
     void auto_changes_to_a_better_back_end_that_comes_later_and_reports_it(Errno errno) {
         absent = errno;
         List<String> logged = RecordedLog.of(HeapStart.class, () -> {
