@@ -311,6 +311,9 @@ public enum Errno {
     /** Grace period is over. */
     ENOGRACE(531, "grace period is over");
 
+    /** The constant of each number; null for a number that Linux does not define. */
+    private static final Errno[] BY_NUMBER = byNumber();
+
     private final int number;
     private final String meaning;
 
@@ -350,11 +353,16 @@ public enum Errno {
      * @return its constant, {@link #EIO} for a number that Linux does not define
      */
     public static Errno of(int number) {
-        for (Errno errno : values()) {
-            if (errno.number == number) {
-                return errno;
-            }
+        Errno known = number >= 0 && number < BY_NUMBER.length ? BY_NUMBER[number] : null;
+        return known == null ? EIO : known;
+    }
+
+    private static Errno[] byNumber() {
+        Errno[] all = values();
+        Errno[] table = new Errno[all[all.length - 1].number + 1]; // they are in the order of their numbers
+        for (Errno errno : all) {
+            table[errno.number] = errno;
         }
-        return EIO;
+        return table;
     }
 }

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ErrnoTest {
     /** 41 and 58 are second names of 11 and 35 in other systems, and unused in Linux. */
@@ -41,6 +42,18 @@ class ErrnoTest {
     })
     void a_number_has_the_name_that_linux_gives_it(int number, Errno errno) {
         assertEquals(errno, Errno.of(number));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void each_constant_is_that_of_its_number(Errno errno) {
+        assertEquals(errno, Errno.of(errno.number()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Integer.MIN_VALUE, -1, 0, 41, 532, 4095, Integer.MAX_VALUE})
+    void a_number_without_a_constant_is_an_io_error(int number) {
+        assertEquals(Errno.EIO, Errno.of(number));
     }
 
     @ParameterizedTest

@@ -28,8 +28,8 @@ public final class BackEnds {
     public static final String AUTO = "auto";
 
     /**
-     * Errors of what the machine may get while heaps serve: a node, a driver, huge pages, or a permission. EPERM is not
-     * among them, because it comes from the sandbox of the process, which stays as it is.
+     * Errors of what the machine may get while heaps serve: a node, a driver, huge pages, or a permission. EPERM is
+     * among them only for a device node, because the device rules of a running unit or container can change.
      */
     private static final Set<Errno> LACKS = EnumSet.of(Errno.ENOENT, Errno.ENODEV, Errno.ENXIO, Errno.EACCES);
 
@@ -87,7 +87,8 @@ public final class BackEnds {
 
     /** {@return whether the cause may end while the heap serves: a node comes, or its permission changes} */
     static boolean mayCome(HeapException refusal) {
-        return LACKS.contains(refusal.errno());
+        return LACKS.contains(refusal.errno())
+                || refusal.errno() == Errno.EPERM && refusal.reason().startsWith("open(/dev/");
     }
 
     /** {@return the first of the back ends that opens now; it is closed again} */
@@ -153,7 +154,7 @@ public final class BackEnds {
                 .filter(refusal -> refusal.errno() != Errno.ENOENT)
                 .toList());
         throw HeapException.of(
-                errno(refusals),
+                decisive(refusals).map(HeapException::errno).orElse(Errno.ENOENT),
                 settings.heap(),
                 ""
                         + (others.isEmpty()
@@ -162,12 +163,9 @@ public final class BackEnds {
                                 : others));
     }
 
-    /** {@return the error of the last node that may come, otherwise of the last one} */
-    private static Errno errno(List<HeapException> refusals) {
-        return refusals.stream()
-                .reduce((one, next) -> mayCome(one) && !mayCome(next) ? one : next)
-                .map(HeapException::errno)
-                .orElse(Errno.ENOENT);
+    /** {@return the refusal of the last one that may come, otherwise of the last one} */
+    private static Optional<HeapException> decisive(List<HeapException> refusals) {
+        return refusals.stream().reduce((one, next) -> mayCome(one) && !mayCome(next) ? one : next);
     }
 
     private static void passOver(HeapException refusal, List<HeapException> refusals) {
@@ -216,11 +214,12 @@ public final class BackEnds {
         /**
          * {@return the memory}
          *
-         * @throws HeapException if the machine permits no back end, with the reason of the last one
+         * @throws HeapException if the machine permits no back end, with the reason of the last one that may come, so
+         *     that the heap waits for it; otherwise with the reason of the last one
          */
         public OpenedHeap opened() {
             if (isNone()) {
-                throw passedOver.getLast();
+                throw decisive(passedOver).orElseThrow();
             }
             return opened;
         }

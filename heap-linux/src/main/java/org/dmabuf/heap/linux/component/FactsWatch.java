@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.component;
 
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
+import org.dmabuf.heap.linux.daemon.QuietLog;
 
 /**
  * Watch over facts that change while heaps serve: memory that is added to the machine, udmabuf's limit, which an
@@ -17,9 +20,13 @@ final class FactsWatch {
     /** The watch over all heaps of this process. */
     static final FactsWatch MACHINE = new FactsWatch(TimeUnit.SECONDS.toNanos(10));
 
+    private static final QuietLog LOG = new QuietLog(FactsWatch.class);
+
     private final long periodNanos;
     /** Actions that announce a heap's facts again if they have changed. */
     private final List<Runnable> renewals = new CopyOnWriteArrayList<>();
+    /** Those whose last run failed. Only the thread uses it. */
+    private final Set<Runnable> failing = new HashSet<>();
     /** Null without a heap. Guarded by this. */
     private Thread thread;
 
@@ -53,7 +60,20 @@ final class FactsWatch {
                 return false;
             }
         }
-        renewals.forEach(Runnable::run);
+        failing.retainAll(renewals);
+        renewals.forEach(this::run);
         return true;
+    }
+
+    /** Runs a renewal. Its failure is logged once, and does not affect the other heaps. */
+    private void run(Runnable renewal) {
+        try {
+            renewal.run();
+            failing.remove(renewal);
+        } catch (Throwable e) { // of a vendor's code
+            if (failing.add(renewal)) {
+                LOG.error("reading the facts of a heap failed; they are read again", e);
+            }
+        }
     }
 }

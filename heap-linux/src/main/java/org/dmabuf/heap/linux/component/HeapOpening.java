@@ -30,9 +30,20 @@ final class HeapOpening implements AutoCloseable {
     /** How long a close waits for an attempt in progress. */
     private static final long PATIENCE_MILLIS = 2000;
 
+    /** Failures after which an opening is repeated. */
+    enum Repeated {
+        /** A resource is short. The caller has another heap if a device is missing. */
+        AFTER_SHORTAGE,
+        /** A resource is short, or a device is missing or forbidden. */
+        AFTER_LACK,
+        /** Any, because the heap has served with these settings. */
+        ALWAYS
+    }
+
     private final HeapSettings settings;
     private final Function<Map<String, Object>, Runnable> listing;
     private final Supplier<Runnable> opening;
+    private final Repeated repeated;
 
     // Guarded by this.
     private Runnable withdrawal;
@@ -48,11 +59,17 @@ final class HeapOpening implements AutoCloseable {
     /** Error of the last listing. After the thread has started, only the thread uses it. */
     private Errno lack;
 
-    private boolean failed;
+    /** Why the heap cannot be opened until its configuration changes; null when it can. */
+    private String failure;
+
     private boolean closed;
 
     private HeapOpening(
-            HeapSettings settings, Function<Map<String, Object>, Runnable> listing, Supplier<Runnable> opening) {
+            HeapSettings settings,
+            Function<Map<String, Object>, Runnable> listing,
+            Supplier<Runnable> opening,
+            Repeated repeated) {
+        this.repeated = repeated;
         this.settings = settings;
         this.listing = Objects.requireNonNull(listing);
         this.opening = Objects.requireNonNull(opening);
@@ -64,18 +81,18 @@ final class HeapOpening implements AutoCloseable {
      * @param listing registers the service {@link UnavailableHeap} with the given properties, and returns an action
      *     that unregisters it
      * @param opening allocates the heap's memory, registers the heap, and returns an action that withdraws it
-     * @param awaitDevice whether a missing or forbidden device is waited for; false if the caller has another heap
+     * @param repeated failures after which the opening is repeated
      */
     static HeapOpening begin(
             HeapSettings settings,
             Function<Map<String, Object>, Runnable> listing,
             Supplier<Runnable> opening,
-            boolean awaitDevice) {
-        HeapOpening heap = new HeapOpening(settings, listing, opening);
+            Repeated repeated) {
+        HeapOpening heap = new HeapOpening(settings, listing, opening, repeated);
         try {
             heap.withdrawal = opening.get();
         } catch (HeapException e) {
-            if (e.errno().isTransient() || awaitDevice && BackEnds.mayCome(e)) {
+            if (heap.isRepeatedAfter(e)) {
                 heap.tryLater(e);
             } else {
                 heap.giveUp(e);
@@ -85,23 +102,45 @@ final class HeapOpening implements AutoCloseable {
                     Errno.ENOMEM,
                     settings.heap(),
                     "Java has too little memory: " + e.getMessage() + "; give it more with -Xmx in JAVA_OPTS"));
-        } catch (RuntimeException e) {
-            heap.giveUp(e);
+        } catch (RuntimeException | Error e) {
+            if (repeated == Repeated.ALWAYS) {
+                heap.tryLater(heap.bug(e));
+            } else if (e instanceof Error error) {
+                throw error;
+            } else {
+                heap.giveUp(e);
+            }
         }
         return heap;
     }
 
+    private boolean isRepeatedAfter(HeapException cause) {
+        return repeated == Repeated.ALWAYS
+                || cause.errno().isTransient()
+                || repeated == Repeated.AFTER_LACK && BackEnds.mayCome(cause);
+    }
+
+    private HeapException bug(Throwable cause) {
+        return HeapException.of(Errno.EIO, settings.heap(), cause.toString(), cause);
+    }
+
     /** Lists a heap that cannot be opened. */
     static HeapOpening refused(HeapSettings settings, Function<Map<String, Object>, Runnable> listing, String reason) {
-        HeapOpening heap = new HeapOpening(settings, listing, () -> HeapRegistration.NOTHING);
-        heap.failed = true;
+        HeapOpening heap = new HeapOpening(
+                settings, listing, () -> HeapRegistration.NOTHING, Repeated.AFTER_SHORTAGE);
+        heap.failure = reason;
         heap.listingEnd = listing.apply(settings.unavailable(reason, false));
         return heap;
     }
 
     /** {@return whether the heap cannot be opened until its configuration changes} */
     synchronized boolean isFailed() {
-        return failed;
+        return failure != null;
+    }
+
+    /** {@return why the heap cannot be opened until its configuration changes, or null when it can} */
+    synchronized String failure() {
+        return failure;
     }
 
     /**
@@ -117,9 +156,14 @@ final class HeapOpening implements AutoCloseable {
         relist();
     }
 
-    /** {@return whether the heap serves} */
+    /** {@return whether the opening has succeeded, also for a heap without memory} */
     synchronized boolean isOpen() {
         return withdrawal != null;
+    }
+
+    /** {@return whether the heap has memory and serves} */
+    synchronized boolean serves() {
+        return withdrawal != null && withdrawal != HeapRegistration.NOTHING;
     }
 
     private synchronized void tryLater(HeapException cause) {
@@ -233,7 +277,7 @@ final class HeapOpening implements AutoCloseable {
             try {
                 opened = opening.get();
             } catch (HeapException e) {
-                if (!e.errno().isTransient() && !BackEnds.mayCome(e)) {
+                if (!isRepeatedAfter(e) && !BackEnds.mayCome(e)) {
                     return !giveUp(e);
                 }
                 relist(e);
@@ -241,7 +285,10 @@ final class HeapOpening implements AutoCloseable {
             } catch (OutOfMemoryError e) {
                 // Treated as a shortage.
             } catch (RuntimeException | Error e) {
-                return !giveUp(e);
+                if (repeated != Repeated.ALWAYS) {
+                    return !giveUp(e);
+                }
+                relist(bug(e));
             }
             if (opened != null) {
                 announce(opened); // outside the attempt: a failure to log must not open the heap twice
@@ -295,7 +342,7 @@ final class HeapOpening implements AutoCloseable {
         synchronized (this) {
             kept = !closed;
             if (kept) {
-                failed = true;
+                failure = reason;
                 listingEnd = end;
             }
         }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.component;
 
+import java.util.ArrayDeque;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.Semaphore;
+import java.util.Queue;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.component.HeapOpening.Repeated;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.spi.UnavailableHeap;
 import org.osgi.framework.BundleContext;
@@ -48,14 +51,21 @@ import org.osgi.framework.BundleContext;
 public final class HeapStart implements AutoCloseable {
     private static final QuietLog LOG = new QuietLog(HeapStart.class);
 
+    /** How long a close waits for a change or a look in progress. */
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
     private final Function<Map<String, Object>, Runnable> listing;
     private final Announcer announcer;
     private final FactsWatch watch;
     private final Runnable look = this::look;
-    /** Held during a change of the heap, so that a look does not meet a new configuration. */
-    private final Semaphore changing = new Semaphore(1);
 
     // Guarded by this.
+    /** Changes of the heap that wait for the present one. */
+    private final Queue<Runnable> changes = new ArrayDeque<>();
+    /** Thread that changes the heap, or null. */
+    private Thread changing;
+    /** Thread that looks for a better back end, or null. */
+    private Thread looking;
     /** Null before the first configuration and during a change. */
     private HeapOpening opening;
     /** Settings with which the heap was opened; null without a heap. */
@@ -122,9 +132,12 @@ public final class HeapStart implements AutoCloseable {
      * {@link org.dmabuf.heap.spi.HeapExporter}, and also a {@link org.dmabuf.heap.spi.RegionMap} if the source is one.
      * It has the properties of the settings and of the memory; those of the memory override the settings.
      *
+     * <p>During another change of the heap, the call only queues the new one: while a better back end is opened, or when
+     * a listener of the heap's service makes the call.
+     *
      * <p>If there is already a heap, invalid settings are logged and the heap stays unchanged. Equal settings have no
      * effect. Other settings withdraw the heap and open it anew. If that fails for another reason than a shortage, the
-     * heap is opened again with the previous settings.
+     * heap is opened again with the previous settings, and that is repeated until it succeeds.
      *
      * <p>A device that is missing or forbidden is waited for like a resource that is short, unless the heap serves with
      * the previous settings. When a better back end of {@link BackEnds} works later, the heap is withdrawn and opened
@@ -136,15 +149,42 @@ public final class HeapStart implements AutoCloseable {
      * @param source allocates the heap's memory. If it throws, it must hold nothing. It may be called again on the
      *     daemon thread, until {@link #close} or the next configuration. The call is repeated after a HeapException of
      *     a {@link org.dmabuf.heap.Errno#isTransient shortage}, and of a device that is missing or forbidden (ENOENT,
-     *     ENODEV, ENXIO, EACCES); any other exception is logged and listed
+     *     ENODEV, ENXIO, EACCES, EPERM of a device node); any other exception is logged and listed
      * @param <P> type of the settings that were read
      */
     public <P> void configure(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {
-        changing.acquireUninterruptibly();
+        inTurn(() -> read(settings, reading, source));
+    }
+
+    /**
+     * Runs a change of the heap. During another change it is only queued, and the thread of that change runs it next.
+     * So no thread waits for a vendor's code, and a listener of the heap's service may call configure.
+     */
+    private void inTurn(Runnable change) {
+        synchronized (this) {
+            changes.add(change);
+            if (changing != null) {
+                return;
+            }
+            changing = Thread.currentThread();
+        }
+        runChanges();
+    }
+
+    private void runChanges() {
+        Runnable next;
+        synchronized (this) {
+            next = changes.poll();
+            if (next == null) {
+                changing = null;
+                notifyAll();
+                return;
+            }
+        }
         try {
-            read(settings, reading, source);
+            next.run();
         } finally {
-            changing.release();
+            runChanges();
         }
     }
 
@@ -178,7 +218,7 @@ public final class HeapStart implements AutoCloseable {
                 watch.add(look);
                 watched = true;
             }
-            served = opening != null && opening.isOpen();
+            served = opening != null && opening.serves();
             boolean usable = opening != null && !opening.isFailed();
             settingsBefore = usable ? inForce : null;
             sourceBefore = usable ? source : null;
@@ -190,58 +230,71 @@ public final class HeapStart implements AutoCloseable {
             return;
         }
         end(before);
-        HeapOpening next = HeapOpening.begin(settings, listing, sourceNow, !served);
-        if (next.isFailed() && settingsBefore != null) {
+        HeapOpening next = HeapOpening.begin(
+                settings, listing, sourceNow, served ? Repeated.AFTER_SHORTAGE : Repeated.AFTER_LACK);
+        String refusal = next.failure();
+        if (refusal != null && settingsBefore != null) {
             next.close();
             LOG.warn(
                     "heap '{}' is opened again with its previous settings; a correction takes effect at once",
                     settingsBefore.heap());
-            open(settingsBefore, sourceBefore);
+            reopen(settingsBefore, sourceBefore).refuseChange(refusal);
         } else {
             keep(next, settings, sourceNow);
         }
     }
 
-    private void open(HeapSettings settings, Source source) {
-        keep(HeapOpening.begin(settings, listing, source, true), settings, source);
+    /** Opens a heap again that has served or waited with the same settings. */
+    private HeapOpening reopen(HeapSettings settings, Source source) {
+        HeapOpening again = HeapOpening.begin(settings, listing, source, Repeated.ALWAYS);
+        keep(again, settings, source);
+        return again;
     }
 
     /** Opens the heap anew when a better back end works. The thread of the watch calls it. */
     private void look() {
-        if (!changing.tryAcquire()) {
-            return; // a new configuration chooses a back end
+        Source now;
+        synchronized (this) {
+            now = opening != null && opening.isOpen() ? source : null;
+            looking = now == null ? null : Thread.currentThread();
+        }
+        if (now == null) {
+            return;
         }
         try {
-            Source now;
-            synchronized (this) {
-                now = opening != null && opening.isOpen() ? source : null;
+            now.better().ifPresent(backEnd -> inTurn(() -> improve(now, backEnd)));
+        } catch (IllegalStateException e) {
+            if (!isClosed()) {
+                throw e;
             }
-            if (now != null) {
-                now.better().ifPresent(this::improve);
-            }
+            // The bundle has stopped, and the framework registers nothing for it.
         } finally {
-            changing.release();
+            synchronized (this) {
+                looking = null;
+                notifyAll();
+            }
         }
     }
 
-    private void improve(String backEnd) {
+    private void improve(Source from, String backEnd) {
         HeapSettings settings;
-        Source from;
         HeapOpening before;
         synchronized (this) {
-            if (closed) {
-                return;
+            if (source != from || opening == null) {
+                return; // closed, or a new configuration has chosen a back end
             }
             settings = inForce;
-            from = source;
             before = take();
         }
         LOG.info(
                 "heap '{}': back end {} works now; the heap is opened anew, and its buffers stay valid",
                 settings.heap(),
                 backEnd);
-        end(before);
-        open(settings, from);
+        try {
+            end(before);
+        } finally {
+            reopen(settings, from);
+        }
     }
 
     private void refuse(HeapSettings settings, String reason, RuntimeException bug) {
@@ -301,7 +354,10 @@ public final class HeapStart implements AutoCloseable {
         }
     }
 
-    /** Withdraws the heap, or ends the attempts to open it. Closing twice does nothing. */
+    /**
+     * Withdraws the heap, or ends the attempts to open it. Waits up to 2 s for a change in progress; one that takes
+     * longer withdraws the heap itself. Closing twice does nothing.
+     */
     @Override
     public void close() {
         HeapOpening last;
@@ -311,6 +367,28 @@ public final class HeapStart implements AutoCloseable {
         }
         watch.remove(look);
         end(last);
+        awaitOthers();
+    }
+
+    private synchronized void awaitOthers() {
+        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        long left;
+        while ((isOther(changing) || isOther(looking)) && (left = deadline - System.nanoTime()) > 0) {
+            try {
+                wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+    }
+
+    private static boolean isOther(Thread thread) {
+        return thread != null && thread != Thread.currentThread();
+    }
+
+    private synchronized boolean isClosed() {
+        return closed;
     }
 
     /** Memory of one configuration, opened and announced. */
@@ -327,8 +405,13 @@ public final class HeapStart implements AutoCloseable {
 
         @Override
         public Runnable get() {
-            opened = memory.get();
-            return announcer.announce(opened, announcement);
+            OpenedHeap next = memory.get();
+            if (isClosed()) {
+                next.close();
+                return HeapRegistration.NOTHING;
+            }
+            opened = next;
+            return announcer.announce(next, announcement);
         }
 
         Optional<String> better() {

@@ -42,6 +42,8 @@ public final class KernelError {
 
     private static final ShortageCause SHORTAGE = new ShortageCause(Path.of("/proc"));
 
+    private static volatile boolean prepared;
+
     private KernelError() {}
 
     /**
@@ -107,6 +109,17 @@ public final class KernelError {
      */
     public static String text(String call, int result) {
         return call + " failed: " + cause(call, 0, result);
+    }
+
+    /**
+     * Loads the classes of a refused mapping. At vm.max_map_count there may be no memory for them, and the Java runtime
+     * ends then.
+     */
+    static void prepareForMappings() {
+        if (!prepared) {
+            of("", Bytes.PAGE, "mmap", -Errno.ENOMEM.number());
+            prepared = true;
+        }
     }
 
     /** {@return the remedy for a lack of memory, which is a limit of the machine or of promises} */

@@ -34,6 +34,7 @@ public final class Mmap {
 
     /** Makes an object that uses the given system calls. Any thread may call any method. */
     public Mmap(Syscalls syscalls) {
+        KernelError.prepareForMappings();
         this.syscalls = syscalls;
     }
 
@@ -108,7 +109,7 @@ public final class Mmap {
         for (long done = 0; done < zeroed.byteSize(); ) {
             MemorySegment piece = zeroed.asSlice(done, Pieces.next(heap, done, zeroed.byteSize()));
             int result = populate(piece, Access.READ_WRITE);
-            if (isUnable(result)) {
+            if (result < 0 && isUnable(result)) {
                 touch(piece);
             } else if (result < 0) {
                 return result;

@@ -13,6 +13,8 @@ import java.util.Set;
 final class NodeAccess {
     private static final Set<PosixFilePermission> GROUP =
             Set.of(PosixFilePermission.GROUP_READ, PosixFilePermission.GROUP_WRITE);
+    /** Default of kernel.overflowgid: a group that is not mapped into the user namespace of this process. */
+    private static final int UNMAPPED = 65534;
 
     private final Path node;
 
@@ -30,7 +32,7 @@ final class NodeAccess {
             PosixFileAttributes now = Files.readAttributes(node, PosixFileAttributes.class);
             String present = "it belongs to " + now.owner().getName() + ":"
                     + now.group().getName() + " with " + PosixFilePermissions.toString(now.permissions());
-            return now.permissions().containsAll(GROUP)
+            return now.permissions().containsAll(GROUP) && !Files.getAttribute(node, "unix:gid").equals(UNMAPPED)
                     ? present + "; run this process in the group " + now.group().getName()
                             + " (SupplementaryGroups= in a unit), or give it access by " + rule
                     : present + "; give this process access by " + rule;

@@ -135,8 +135,14 @@ public final class SecretSource implements MemorySource {
     @Override
     public HeapUsage usage() {
         HeapUsage usage = MemfdUsage.of(headroom, Long.MAX_VALUE);
-        long free = usage.free().orElseThrow();
-        return locked.isLimited() ? usage.withCapacity(locked.limit()).withFree(Math.min(free, locked.left())) : usage;
+        if (!locked.isLimited()) {
+            return usage;
+        }
+        long free = Math.min(usage.free().orElseThrow(), locked.left());
+        HeapUsage limited = usage.withCapacity(locked.limit()).withFree(free);
+        return usage.largestFree().isEmpty()
+                ? limited
+                : limited.withLargestFree(Math.min(usage.largestFree().getAsLong(), free));
     }
 
     /** Does nothing, because the source holds nothing between allocations. */

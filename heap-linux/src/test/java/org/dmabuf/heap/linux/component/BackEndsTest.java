@@ -14,6 +14,8 @@ import java.util.function.Function;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class BackEndsTest {
     private final HeapSettings settings =
@@ -47,11 +49,29 @@ class BackEndsTest {
 
     @Test
     void auto_without_a_back_end_fails_with_the_last_reason() {
-        BackEnds.Choice choice = two(Errno.ENOENT, Errno.EPERM).choose(BackEnds.AUTO);
+        BackEnds.Choice choice = two(Errno.EINVAL, Errno.ENOSYS).choose(BackEnds.AUTO);
         assertTrue(choice.isNone());
         assertEquals("device is not there; and region is not there", choice.passedOver());
         assertEquals(
-                Errno.EPERM, assertThrows(HeapException.class, choice::opened).errno());
+                Errno.ENOSYS,
+                assertThrows(HeapException.class, choice::opened).errno());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Errno.class,
+            names = {"ENOENT", "ENODEV", "ENXIO", "EACCES"})
+    void auto_without_a_back_end_fails_with_the_reason_of_one_that_may_come(Errno errno) {
+        BackEnds.Choice choice = two(errno, Errno.ENOSYS).choose(BackEnds.AUTO);
+        HeapException refusal = assertThrows(HeapException.class, choice::opened);
+        assertEquals(errno, refusal.errno());
+        assertEquals("device is not there", refusal.reason());
+    }
+
+    @Test
+    void a_device_that_a_rule_forbids_may_come_and_a_call_that_a_sandbox_forbids_may_not() {
+        assertTrue(BackEnds.mayCome(refusal(Errno.EPERM, "open(/dev/udmabuf) failed: operation not permitted")));
+        assertFalse(BackEnds.mayCome(refusal(Errno.EPERM, "memfd_secret refused a buffer of 4 KiB")));
     }
 
     @Test

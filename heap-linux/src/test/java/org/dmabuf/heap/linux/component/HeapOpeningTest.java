@@ -94,7 +94,7 @@ class HeapOpeningTest {
     @Test
     void a_heap_that_waits_is_listed_with_its_reason_until_it_is_announced() {
         refusal = refusal(Errno.ENOMEM);
-        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
         assertEquals(List.of(unavailable("512 MiB do not fit", true)), List.copyOf(listed));
         refusal = null;
         until("it is open", () -> open.get() == 1);
@@ -106,7 +106,7 @@ class HeapOpeningTest {
     void a_failing_log_prevents_neither_the_opening_of_a_heap_nor_its_withdrawal() {
         refusal = refusal(Errno.ENOMEM);
         try (FailingLog log = new FailingLog(HeapOpening.class, true)) {
-            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
             assertEquals(1, log.records());
             refusal = null;
             until("it waits no more", listed::isEmpty);
@@ -129,7 +129,7 @@ class HeapOpeningTest {
                         open().run(); // refuses as configured by the test; nothing stays open
                         return HeapRegistration.NOTHING;
                     },
-                    true);
+                    HeapOpening.Repeated.AFTER_LACK);
             refusal = null;
             until("the thread ends", () -> !waits());
             start.close();
@@ -139,14 +139,14 @@ class HeapOpeningTest {
 
     @Test
     void a_heap_that_is_opened_at_once_is_never_listed_as_waiting() {
-        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
         assertEquals(List.of(), List.copyOf(listed));
         start.close();
     }
 
     @Test
     void a_heap_that_can_be_opened_is_announced_at_once_without_a_thread() {
-        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
         assertEquals(1, open.get());
         assertFalse(waits());
         start.close();
@@ -161,7 +161,7 @@ class HeapOpeningTest {
     void a_shortage_or_a_missing_device_is_reported_once_and_the_heap_is_announced_when_it_is_over(Errno errno) {
         refusal = refusal(errno);
         List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
-            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
             until("it is tried again", () -> attempts.get() > 1);
             assertEquals(0, open.get());
             refusal = null;
@@ -180,7 +180,7 @@ class HeapOpeningTest {
     @Test
     void another_reason_for_the_wait_replaces_the_first_in_the_list() {
         refusal = HeapException.of(Errno.EAGAIN, "camera", "its name is taken");
-        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
         assertEquals("its name is taken", listed.element().get(UnavailableHeap.REASON));
         refusal = refusal(Errno.ENOMEM);
         until(
@@ -194,7 +194,7 @@ class HeapOpeningTest {
     @Test
     void a_shortage_of_java_memory_is_a_shortage_too() {
         refusal = refusal(Errno.ENOMEM);
-        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+        HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
         error = new OutOfMemoryError("thrown by the test");
         until("it is tried again", () -> attempts.get() > 1);
         error = null;
@@ -206,7 +206,7 @@ class HeapOpeningTest {
     @Test
     void a_shortage_of_java_memory_at_the_start_is_waited_for() {
         error = new OutOfMemoryError("thrown by the test");
-        try (HeapOpening _ = HeapOpening.begin(SETTINGS, this::listed, this::open, true)) {
+        try (HeapOpening _ = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK)) {
             assertEquals(
                     List.of(unavailable(
                             "Java has too little memory: thrown by the test; give it more with -Xmx in JAVA_OPTS",
@@ -223,7 +223,7 @@ class HeapOpeningTest {
             refusal = cause;
             attempts.set(0);
             List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
-                HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+                HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
                 String reason = cause instanceof HeapException own ? own.reason() : cause.toString();
                 assertEquals(List.of(unavailable(reason, false)), List.copyOf(listed));
                 start.close();
@@ -243,7 +243,7 @@ class HeapOpeningTest {
     void a_failure_other_than_a_shortage_ends_the_attempts_and_is_listed_and_reported() {
         refusal = refusal(Errno.ENOMEM);
         List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
-            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, true);
+            HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
             refusal = refusal(Errno.EINVAL);
             until("the thread ends", () -> !waits());
             assertEquals(List.of(unavailable("512 MiB do not fit", false)), List.copyOf(listed));
@@ -256,7 +256,7 @@ class HeapOpeningTest {
     @Test
     void a_missing_device_is_not_waited_for_when_the_caller_has_another_heap() {
         refusal = refusal(Errno.EACCES);
-        try (HeapOpening opening = HeapOpening.begin(SETTINGS, this::listed, this::open, false)) {
+        try (HeapOpening opening = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_SHORTAGE)) {
             assertTrue(opening.isFailed());
             assertEquals(List.of(unavailable("512 MiB do not fit", false)), List.copyOf(listed));
             assertFalse(waits());
@@ -266,7 +266,7 @@ class HeapOpeningTest {
     @Test
     void a_closed_start_makes_no_more_attempts() {
         refusal = refusal(Errno.ENOMEM);
-        HeapOpening.begin(SETTINGS, this::listed, this::open, true).close();
+        HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK).close();
         assertFalse(waits());
         assertEquals(1, attempts.get());
     }
@@ -286,7 +286,7 @@ class HeapOpeningTest {
                     }
                     return open();
                 },
-                true);
+                HeapOpening.Repeated.AFTER_LACK);
         refusal = null;
         await(begun);
         Thread closer = Thread.ofPlatform().start(start::close);

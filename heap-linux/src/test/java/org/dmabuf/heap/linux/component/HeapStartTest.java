@@ -11,9 +11,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.RecordedLog;
@@ -40,6 +42,13 @@ class HeapStartTest {
 
     private volatile RuntimeException refusal;
     private volatile Errno absent;
+    /** Runs at each opening of the device. */
+    private volatile Runnable onDevice = () -> {};
+    /** Runs before each announcement, with the heap's name and id. */
+    private volatile Consumer<String> onOpen = _ -> {};
+    /** Whether the heap has no memory. */
+    private volatile boolean none;
+
     private final HeapStart start = new HeapStart(
             properties -> {
                 listed.add(properties);
@@ -49,6 +58,10 @@ class HeapStartTest {
                 String heap = announced.get("heap.name") + " " + announced.get("heap.id");
                 if (refusal != null) {
                     throw refusal;
+                }
+                onOpen.accept(heap);
+                if (none) {
+                    return HeapRegistration.NOTHING;
                 }
                 steps.add("open " + heap);
                 return () -> steps.add("withdraw " + heap);
@@ -147,7 +160,7 @@ class HeapStartTest {
 
     @Test
     void a_heap_that_waits_for_memory_continues_to_wait_after_an_invalid_change() throws IOException {
-        refusal = HeapException.of(Errno.ENOMEM, "acme", "512 MiB do not fit");
+        onOpen = refusing("acme 5", HeapException.of(Errno.ENOMEM, "acme", "512 MiB do not fit"));
         configure("heap.id = 5");
         configure("heap.id = abc");
         assertEquals(1, listed.size());
@@ -159,9 +172,32 @@ class HeapStartTest {
         configure("heap.id = 5");
         assertEquals(1, listed.size());
         assertEquals("512 MiB do not fit", listed.getFirst().get("heap.reason"), "after the correction");
-        refusal = null;
         configure("heap.id = 6");
         assertEquals(List.of("open acme 6"), steps);
+    }
+
+    private static Consumer<String> refusing(String refused, RuntimeException refusal) {
+        return heap -> {
+            if (heap.equals(refused)) {
+                throw refusal;
+            }
+        };
+    }
+
+    @Test
+    void a_heap_that_waits_shows_a_change_that_is_refused_at_the_opening() throws IOException {
+        onOpen = heap -> {
+            throw heap.equals("acme 5")
+                    ? HeapException.of(Errno.ENOMEM, "acme", "512 MiB do not fit")
+                    : HeapException.of(Errno.EINVAL, "acme", "too many granules");
+        };
+        configure("heap.id = 5");
+        configure("heap.id = 6");
+        assertEquals(1, listed.size());
+        assertEquals(
+                "512 MiB do not fit. The new configuration is refused: too many granules",
+                listed.getFirst().get("heap.reason"));
+        assertEquals(true, listed.getFirst().get("heap.retried"));
     }
 
     @Test
@@ -214,6 +250,7 @@ class HeapStartTest {
                 HeapSettings.of(PID, "acme", Map.of("heap.id", id, "backend", word), "", () -> id, () -> 0);
         BackEnds backEnds = new BackEnds(settings)
                 .with("device", () -> {
+                    onDevice.run();
                     if (absent != null) {
                         throw HeapException.of(absent, "acme", "the device is not there");
                     }
@@ -288,6 +325,114 @@ class HeapStartTest {
         absent = null;
         until("it is open", () -> steps.contains("open acme 6"));
         assertEquals(List.of("choose device", "open acme 6"), steps);
+    }
+
+    @Test
+    void a_heap_without_memory_is_given_up_for_a_missing_device() {
+        none = true;
+        configure(5, "memory");
+        none = false;
+        absent = Errno.ENOENT;
+        configure(5, "device");
+        assertEquals("the device is not there", listed.getFirst().get("heap.reason"));
+        assertEquals(true, listed.getFirst().get("heap.retried"));
+        absent = null;
+        until("it is open", () -> steps.contains("open acme 5"));
+    }
+
+    @Test
+    void a_heap_that_cannot_be_opened_with_a_better_back_end_is_opened_later() {
+        for (RuntimeException failure : List.of(
+                HeapException.of(Errno.EINVAL, "acme", "too many granules"), new IllegalArgumentException("a bug"))) {
+            absent = Errno.ENOENT;
+            configure(5, BackEnds.AUTO);
+            onOpen = refusing("acme 5", failure);
+            absent = null;
+            until("it waits", () -> listed.size() == 1);
+            assertEquals(true, listed.getFirst().get("heap.retried"));
+            onOpen = _ -> {};
+            until("it is open", () -> steps.getLast().equals("open acme 5"));
+            until("it waits no more", listed::isEmpty);
+            configure(6, "memory");
+        }
+    }
+
+    /** Returns after an attempt to change to the device has begun, which continues with the returned latch. */
+    private CountDownLatch changeToTheDevice() {
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch more = new CountDownLatch(1);
+        absent = Errno.ENOENT;
+        configure(5, BackEnds.AUTO);
+        onDevice = () -> {
+            if (steps.contains("withdraw acme 5")) {
+                begun.countDown();
+                await(more);
+            }
+        };
+        absent = null;
+        await(begun);
+        return more;
+    }
+
+    private static void await(CountDownLatch moment) {
+        try {
+            assertTrue(moment.await(60, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void a_close_waits_for_a_change_of_the_back_end_which_then_announces_nothing() throws InterruptedException {
+        CountDownLatch more = changeToTheDevice();
+        Thread closer = Thread.ofPlatform().start(start::close);
+        until("the close waits", () -> closer.getState() == Thread.State.TIMED_WAITING);
+        more.countDown();
+        closer.join();
+        assertEquals(List.of("choose memory", "open acme 5", "withdraw acme 5", "choose device"), steps);
+    }
+
+    @Test
+    void a_configuration_does_not_wait_for_a_change_of_the_back_end_and_follows_it() {
+        CountDownLatch more = changeToTheDevice();
+        configure(6, "memory");
+        assertEquals(List.of("choose memory", "open acme 5", "withdraw acme 5"), steps);
+        more.countDown();
+        until("it is configured", () -> steps.getLast().equals("open acme 6"));
+    }
+
+    @Test
+    void a_configuration_does_not_wait_for_a_look_which_then_changes_nothing() {
+        absent = Errno.ENOENT;
+        configure(5, BackEnds.AUTO);
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch more = new CountDownLatch(1);
+        onDevice = () -> {
+            begun.countDown();
+            await(more);
+        };
+        absent = null;
+        await(begun);
+        configure(6, "memory");
+        List<String> configured =
+                List.of("choose memory", "open acme 5", "withdraw acme 5", "choose memory", "open acme 6");
+        assertEquals(configured, steps);
+        more.countDown();
+        start.close(); // waits for the look
+        assertEquals(configured, steps.subList(0, 5));
+        assertEquals("withdraw acme 6", steps.getLast());
+        assertEquals(6, steps.size());
+    }
+
+    @Test
+    void a_listener_of_the_service_may_configure_the_heap() {
+        onOpen = heap -> {
+            if (heap.equals("acme 5")) {
+                configure(6, "memory");
+            }
+        };
+        configure(5, "memory");
+        assertEquals(List.of("choose memory", "open acme 5", "withdraw acme 5", "choose memory", "open acme 6"), steps);
     }
 
     @Test

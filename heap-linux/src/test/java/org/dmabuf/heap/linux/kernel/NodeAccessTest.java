@@ -3,6 +3,7 @@ package org.dmabuf.heap.linux.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -42,6 +43,16 @@ class NodeAccessTest {
         Path node = node("rw-------");
         assertEquals(
                 "it belongs to " + owners(node) + " with rw-------; give this process access by an ACL",
+                new NodeAccess(node).remedy("an ACL"));
+    }
+
+    @Test
+    void a_group_outside_the_user_namespace_is_no_remedy() throws IOException {
+        Path node = node("rw-rw----");
+        assumeTrue(Files.getAttribute(node, "unix:uid").equals(0), "only root can give a file to that group");
+        Files.setAttribute(node, "unix:gid", 65534);
+        assertEquals(
+                "it belongs to " + owners(node) + " with rw-rw----; give this process access by an ACL",
                 new NodeAccess(node).remedy("an ACL"));
     }
 
