@@ -40,8 +40,9 @@ class StrayEntriesTest {
     @Test
     void a_link_without_a_target_is_reported_with_it_and_again_when_it_is_made_again() throws IOException {
         Path link = Files.createSymbolicLink(deploy.resolve("heap.jar"), Path.of("/no/such/heap.jar"));
-        String line = "heap.jar does not run, since its link to /no/such/heap.jar leads to no file; correct the link, or"
-                + " remove it";
+        String line =
+                "heap.jar does not run, since its link to /no/such/heap.jar leads to no file; correct the link, or"
+                        + " remove it";
         assertEquals(List.of(line), see());
         assertEquals(List.of(), see());
         Files.delete(link);

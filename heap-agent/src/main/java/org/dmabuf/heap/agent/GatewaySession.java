@@ -79,7 +79,8 @@ final class GatewaySession implements AutoCloseable {
         List<Reply.Heap> heaps = new ArrayList<>();
         Reply.HeapList part;
         do {
-            part = (Reply.HeapList) exchange(new Request.Heaps(heaps.size()), lead).reply();
+            part = (Reply.HeapList)
+                    exchange(new Request.Heaps(heaps.size()), lead).reply();
             heaps.addAll(part.heaps());
         } while (!part.heaps().isEmpty() && heaps.size() < part.total());
         return heaps;

@@ -45,7 +45,8 @@ final class ClientConnection implements Runnable {
     private record Running(Thread thread, Request request) {
         /** {@return the request with its heaps, for a message} */
         String call() {
-            return request instanceof Request.Allocate allocate && !allocate.heaps().isEmpty()
+            return request instanceof Request.Allocate allocate
+                            && !allocate.heaps().isEmpty()
                     ? request.operation() + " from heap '" + Printable.of(String.join("', '", allocate.heaps())) + "'"
                     : request.operation().toString();
         }

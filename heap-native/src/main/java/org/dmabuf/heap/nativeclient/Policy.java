@@ -45,7 +45,9 @@ record Policy(
 
     /** Refuses a user that can use nothing and name no other client, so that its connections take no slots. */
     void requireKnown(int user, ClientId client) {
-        if (!isAgent(user) && heaps.namesFor(client).isEmpty() && published.namesFor(client).isEmpty()) {
+        if (!isAgent(user)
+                && heaps.namesFor(client).isEmpty()
+                && published.namesFor(client).isEmpty()) {
             throw noHeap(client);
         }
     }

@@ -28,9 +28,13 @@ final class Refuser implements AutoCloseable {
     private static final int MOST_THREADS = 16;
     private static final Duration HELLO = Duration.ofSeconds(1);
 
-    private final ExecutorService threads =
-            new ThreadPoolExecutor(0, MOST_THREADS, 1, TimeUnit.SECONDS, new SynchronousQueue<>(), task ->
-                    Thread.ofPlatform().name("dmaheap-native refusals").daemon().unstarted(task));
+    private final ExecutorService threads = new ThreadPoolExecutor(
+            0,
+            MOST_THREADS,
+            1,
+            TimeUnit.SECONDS,
+            new SynchronousQueue<>(),
+            task -> Thread.ofPlatform().name("dmaheap-native refusals").daemon().unstarted(task));
 
     /**
      * Takes ownership of a connection, and closes it after the reply to its HELLO. While {@value #MOST_THREADS} other

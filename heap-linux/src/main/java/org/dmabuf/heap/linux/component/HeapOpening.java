@@ -126,8 +126,7 @@ final class HeapOpening implements AutoCloseable {
 
     /** Lists a heap that cannot be opened. */
     static HeapOpening refused(HeapSettings settings, Function<Map<String, Object>, Runnable> listing, String reason) {
-        HeapOpening heap = new HeapOpening(
-                settings, listing, () -> HeapRegistration.NOTHING, Repeated.AFTER_SHORTAGE);
+        HeapOpening heap = new HeapOpening(settings, listing, () -> HeapRegistration.NOTHING, Repeated.AFTER_SHORTAGE);
         heap.failure = reason;
         heap.listingEnd = listing.apply(settings.unavailable(reason, false));
         return heap;

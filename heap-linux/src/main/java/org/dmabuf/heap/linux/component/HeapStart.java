@@ -230,8 +230,8 @@ public final class HeapStart implements AutoCloseable {
             return;
         }
         end(before);
-        HeapOpening next = HeapOpening.begin(
-                settings, listing, sourceNow, served ? Repeated.AFTER_SHORTAGE : Repeated.AFTER_LACK);
+        HeapOpening next =
+                HeapOpening.begin(settings, listing, sourceNow, served ? Repeated.AFTER_SHORTAGE : Repeated.AFTER_LACK);
         String refusal = next.failure();
         if (refusal != null && settingsBefore != null) {
             next.close();

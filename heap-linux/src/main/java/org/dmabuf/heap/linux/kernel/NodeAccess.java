@@ -32,7 +32,8 @@ final class NodeAccess {
             PosixFileAttributes now = Files.readAttributes(node, PosixFileAttributes.class);
             String present = "it belongs to " + now.owner().getName() + ":"
                     + now.group().getName() + " with " + PosixFilePermissions.toString(now.permissions());
-            return now.permissions().containsAll(GROUP) && !Files.getAttribute(node, "unix:gid").equals(UNMAPPED)
+            return now.permissions().containsAll(GROUP)
+                            && !Files.getAttribute(node, "unix:gid").equals(UNMAPPED)
                     ? present + "; run this process in the group " + now.group().getName()
                             + " (SupplementaryGroups= in a unit), or give it access by " + rule
                     : present + "; give this process access by " + rule;

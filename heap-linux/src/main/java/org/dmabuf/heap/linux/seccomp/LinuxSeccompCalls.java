@@ -62,8 +62,8 @@ final class LinuxSeccompCalls implements SeccompCalls {
     public int statx(long path, int mask, long status) {
         MemorySegment block = Libc.block();
         try {
-            return Libc.result(block, (int) (long)
-                    STATX.invokeExact(block, SYS_STATX, AT_FDCWD, path, AT_STATX_DONT_SYNC, mask, status));
+            return Libc.result(block, (int)
+                    (long) STATX.invokeExact(block, SYS_STATX, AT_FDCWD, path, AT_STATX_DONT_SYNC, mask, status));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

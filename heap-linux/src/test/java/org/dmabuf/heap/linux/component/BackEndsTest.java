@@ -53,8 +53,7 @@ class BackEndsTest {
         assertTrue(choice.isNone());
         assertEquals("device is not there; and region is not there", choice.passedOver());
         assertEquals(
-                Errno.ENOSYS,
-                assertThrows(HeapException.class, choice::opened).errno());
+                Errno.ENOSYS, assertThrows(HeapException.class, choice::opened).errno());
     }
 
     @ParameterizedTest

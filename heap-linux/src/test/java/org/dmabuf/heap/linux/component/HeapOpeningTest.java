@@ -223,7 +223,8 @@ class HeapOpeningTest {
             refusal = cause;
             attempts.set(0);
             List<String> lines = RecordedLog.of(HeapOpening.class, () -> {
-                HeapOpening start = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
+                HeapOpening start =
+                        HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK);
                 String reason = cause instanceof HeapException own ? own.reason() : cause.toString();
                 assertEquals(List.of(unavailable(reason, false)), List.copyOf(listed));
                 start.close();
@@ -256,7 +257,8 @@ class HeapOpeningTest {
     @Test
     void a_missing_device_is_not_waited_for_when_the_caller_has_another_heap() {
         refusal = refusal(Errno.EACCES);
-        try (HeapOpening opening = HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_SHORTAGE)) {
+        try (HeapOpening opening =
+                HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_SHORTAGE)) {
             assertTrue(opening.isFailed());
             assertEquals(List.of(unavailable("512 MiB do not fit", false)), List.copyOf(listed));
             assertFalse(waits());
@@ -266,7 +268,8 @@ class HeapOpeningTest {
     @Test
     void a_closed_start_makes_no_more_attempts() {
         refusal = refusal(Errno.ENOMEM);
-        HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK).close();
+        HeapOpening.begin(SETTINGS, this::listed, this::open, HeapOpening.Repeated.AFTER_LACK)
+                .close();
         assertFalse(waits());
         assertEquals(1, attempts.get());
     }

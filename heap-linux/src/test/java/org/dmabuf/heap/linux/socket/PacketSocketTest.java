@@ -193,8 +193,8 @@ class PacketSocketTest {
             pair.server.receive(space).close();
 
             CompletableFuture<Boolean> readable = new CompletableFuture<>();
-            Thread waiting = Thread.ofPlatform()
-                    .start(() -> readable.complete(pair.server.await(fd -> isReadable(fd, -1))));
+            Thread waiting =
+                    Thread.ofPlatform().start(() -> readable.complete(pair.server.await(fd -> isReadable(fd, -1))));
             assertFalse(waiting.join(SHORT));
             pair.server.close();
             assertTrue(readable.get(10, TimeUnit.SECONDS));
