@@ -132,8 +132,8 @@ public final class HeapStart implements AutoCloseable {
      * {@link org.dmabuf.heap.spi.HeapExporter}, and also a {@link org.dmabuf.heap.spi.RegionMap} if the source is one.
      * It has the properties of the settings and of the memory; those of the memory override the settings.
      *
-     * <p>During another change of the heap, the call only queues the new one: while a better back end is opened, or when
-     * a listener of the heap's service makes the call.
+     * <p>During another change of the heap, the call only queues the new one: while a better back end is opened, or
+     * when a listener of the heap's service makes the call.
      *
      * <p>If there is already a heap, invalid settings are logged and the heap stays unchanged. Equal settings have no
      * effect. Other settings withdraw the heap and open it anew. If that fails for another reason than a shortage, the
