@@ -141,7 +141,8 @@ class GatewayIT {
         gateway.start("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/dma_heap && exec \"$@\"", "sh");
         gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
         assertLogged(".*heap 'system' takes its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
-                + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node");
+                + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node"
+                + " \\(--device=/dev/dma_heap/system\\)");
         gateway.awaitLog(".*heap 'camera' is not announced yet: open\\(/dev/dma_heap/system\\) failed: .*"
                 + "; take a kernel that has .*");
         gateway.await("dmaheap:list", "camera .* waiting .*");
