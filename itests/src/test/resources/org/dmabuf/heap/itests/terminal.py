@@ -3,8 +3,8 @@
 
 usage: terminal.py PAIRS COMMAND...   PAIRS is a Python list of (text to wait for, keys to type after it)
 
-Prints the output of the command, and exits with its status. Ctrl-C is pressed again every 3 s until the next text comes,
-because Gogo loses it between two commands of a line.
+Prints the output of the command, and exits with its status. Ctrl-C is pressed again every 3 s until the next text
+comes, because Gogo loses it between two commands of a line.
 """
 import ast, fcntl, os, pty, select, struct, sys, termios, time
 
