@@ -71,7 +71,8 @@ class PressureIT {
             assertTrue(
                     // by the kernel, or before a call to it
                     round.matches("greedy: [1-9]\\d* buffers, then ENOMEM heap 'system':"
-                            + " (fallocate refused a buffer of 1 MiB|1 MiB does not fit): .* vm.overcommit_memory = 2 .*"),
+                            + " (fallocate refused a buffer of 1 MiB|1 MiB does not fit):"
+                            + " .* vm.overcommit_memory = 2 .*"),
                     output);
         }
         assertEquals("greedy: alive", lines.getLast());
