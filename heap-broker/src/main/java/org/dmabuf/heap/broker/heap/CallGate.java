@@ -3,7 +3,7 @@ package org.dmabuf.heap.broker.heap;
 
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -11,18 +11,16 @@ import java.util.concurrent.locks.LockSupport;
  * for the threads inside. It does not wait for the closing thread itself, because a heap may unregister itself from
  * within its own allocate.
  *
- * <p>A thread inside occupies a slot, with its id. A reference to the thread would cost a barrier of the garbage
- * collector. Entering writes the slot and then reads {@code closed}. Closing writes {@code closed} and then reads the
- * slots. So at least one of the two sees the other. Entering and leaving allocate no memory while slots are free.
+ * <p>A thread inside occupies a slot. Entering writes the slot and then reads {@code closed}. Closing writes {@code
+ * closed} and then reads the slots. So at least one of the two sees the other. Entering and leaving allocate no memory
+ * while slots are free.
  */
 public final class CallGate {
     private static final int SLOTS = 64;
     /** The longest time before a closer checks the slots again without being woken. */
     private static final long LOOK_NANOS = 10_000_000;
 
-    private static final long FREE = 0; // no thread has this id
-
-    private final AtomicLongArray slots = new AtomicLongArray(SLOTS);
+    private final AtomicReferenceArray<Thread> slots = new AtomicReferenceArray<>(SLOTS);
     /** Threads inside that found no free slot. */
     private final Queue<Thread> crowd = new ConcurrentLinkedQueue<>();
 
@@ -57,7 +55,7 @@ public final class CallGate {
         if (ticket == IN_CROWD) {
             crowd.remove(Thread.currentThread());
         } else {
-            slots.setRelease(ticket, FREE); // a closer that sees the change late checks again
+            slots.setRelease(ticket, null); // a closer that sees the change late checks again
         }
         if (closed) {
             LockSupport.unpark(closer);
@@ -99,7 +97,7 @@ public final class CallGate {
     /** {@return whether no thread is inside, not even the calling thread} */
     public boolean empty() {
         for (int i = 0; i < SLOTS; i++) {
-            if (slots.get(i) != FREE) {
+            if (slots.get(i) != null) {
                 return false;
             }
         }
@@ -107,10 +105,10 @@ public final class CallGate {
     }
 
     private int stand(Thread self) {
-        long id = self.threadId();
+        int start = (int) self.threadId();
         for (int i = 0; i < SLOTS; i++) {
-            int slot = (int) (id + i) & SLOTS - 1;
-            if (slots.get(slot) == FREE && slots.compareAndSet(slot, FREE, id)) {
+            int slot = (start + i) & (SLOTS - 1);
+            if (slots.get(slot) == null && slots.compareAndSet(slot, null, self)) {
                 return slot;
             }
         }
@@ -122,8 +120,8 @@ public final class CallGate {
         Thread self = Thread.currentThread();
         int others = 0;
         for (int i = 0; i < SLOTS; i++) {
-            long inside = slots.get(i);
-            if (inside != FREE && inside != self.threadId()) {
+            Thread inside = slots.get(i);
+            if (inside != null && inside != self) {
                 others++;
             }
         }

@@ -3,7 +3,7 @@ package org.dmabuf.heap.broker.heap;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.Expect;
@@ -95,14 +95,14 @@ public class CallGatePassage {
             desc = "the visit was counted as not over")
     @State
     public static class EnterCrowdAgainstClose {
-        private static final long OTHER = new Thread().threadId();
+        private static final Thread OTHER = new Thread();
 
         private final CallGate gate = new CallGate();
         private final int others;
         private int visits;
 
         public EnterCrowdAgainstClose() {
-            AtomicLongArray slots = Slots.of(gate);
+            AtomicReferenceArray<Thread> slots = Slots.of(gate);
             others = slots.length();
             for (int i = 0; i < others; i++) {
                 slots.set(i, OTHER);
@@ -157,14 +157,15 @@ public class CallGatePassage {
         static {
             try {
                 SLOTS = MethodHandles.privateLookupIn(CallGate.class, MethodHandles.lookup())
-                        .findVarHandle(CallGate.class, "slots", AtomicLongArray.class);
+                        .findVarHandle(CallGate.class, "slots", AtomicReferenceArray.class);
             } catch (ReflectiveOperationException e) {
                 throw new ExceptionInInitializerError(e);
             }
         }
 
-        static AtomicLongArray of(CallGate gate) {
-            return (AtomicLongArray) SLOTS.get(gate);
+        @SuppressWarnings("unchecked")
+        static AtomicReferenceArray<Thread> of(CallGate gate) {
+            return (AtomicReferenceArray<Thread>) SLOTS.get(gate);
         }
     }
 }
