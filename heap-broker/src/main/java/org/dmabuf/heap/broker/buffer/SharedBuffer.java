@@ -59,8 +59,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
     private final long alignment;
     private final ExportMode export;
 
-    /** The number of holds. The constructor writes it without a fence, which a volatile write would cost. */
-    private volatile int holds;
+    private volatile int holds = 1;
     /** The number of holds of CPU accesses. */
     private volatile int cpuAccesses;
     /** The number of holds of mappings. Mappings write it under the lock of this. */
@@ -73,11 +72,8 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
      * of the heap's classes.
      */
     private HeapBuffer memory;
-    /**
-     * The heap's descriptor, set once a duplicate was exported. The heap lends it until the release. Not volatile: a
-     * listing may miss an export that takes place during the listing.
-     */
-    private int exportedOf = NOT_EXPORTED;
+    /** The heap's descriptor, set once a duplicate was exported. The heap lends it until the release. */
+    private volatile int exportedOf = NOT_EXPORTED;
 
     /** The watch for other holders; null until the first export. Written under the lock of this. */
     private HolderWatch exported;
@@ -116,7 +112,6 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         this.name = name;
         this.services = services;
         reaper = charge.share().account().reaper();
-        HOLDS.set(this, 1);
     }
 
     @Override

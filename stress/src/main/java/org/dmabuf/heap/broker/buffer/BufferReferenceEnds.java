@@ -142,39 +142,4 @@ public class BufferReferenceEnds {
             result.r3 = parts.memory.misused() + parts.charged();
         }
     }
-
-    /** One thread hands a reference to another without synchronization. The other one uses it and closes it. */
-    @JCStressTest
-    @Outcome(
-            id = {"0, 1, 0, 0", "1, 1, 0, 0"},
-            expect = Expect.ACCEPTABLE,
-            desc = "not seen yet, or used and closed")
-    @State
-    public static class CloseAfterHandOver {
-        private final Parts parts = new Parts();
-        private BufferReference handed;
-
-        @Actor
-        public void open() {
-            handed = parts.reference();
-        }
-
-        @Actor
-        public void close(IIII_Result result) {
-            BufferReference seen = handed;
-            if (seen != null) {
-                seen.newReference().close();
-                seen.close();
-                result.r1 = 1;
-            }
-        }
-
-        @Arbiter
-        public void settled(IIII_Result result) {
-            handed.close();
-            result.r2 = parts.memory.released();
-            result.r3 = parts.memory.misused();
-            result.r4 = parts.charged();
-        }
-    }
 }
