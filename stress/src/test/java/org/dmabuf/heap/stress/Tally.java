@@ -20,7 +20,7 @@ import java.util.concurrent.atomic.LongAdder;
 public final class Tally {
     private static final int FAILURES_KEPT = 20;
     /** The time in milliseconds within which a thread that has begun a call enters the heap, even on a busy machine. */
-    public static final int FULL_DRAIN = 1000;
+    private static final int FULL_DRAIN = 1000;
 
     private final long seed;
     private final Map<String, LongAdder> operations = new ConcurrentHashMap<>();
