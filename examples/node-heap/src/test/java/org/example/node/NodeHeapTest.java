@@ -98,8 +98,8 @@ class NodeHeapTest {
         assertEquals("camera", listed.get(HeapProperties.NAME));
         assertEquals(
                 "open(/dev/dma_heap/no-such-node) failed: " + Errno.ENOENT.meaning()
-                        + "; take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a container the node"
-                        + " (--device=/dev/dma_heap/no-such-node)",
+                        + "; load its module, or take a kernel that has this heap (CONFIG_DMABUF_HEAPS), and give a"
+                        + " container the node (--device=/dev/dma_heap/no-such-node)",
                 listed.get(UnavailableHeap.REASON));
     }
 

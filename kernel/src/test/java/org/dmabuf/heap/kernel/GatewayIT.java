@@ -90,7 +90,7 @@ class GatewayIT {
         drop();
         gateway.await("dmaheap:list", "camera +node +dma-heap +yes +serving .*");
         gateway.awaitLog(".*heap 'lost' is not announced yet: open\\(/dev/dma_heap/lost\\) failed: .*"
-                + "; take a kernel that has this heap.*");
+                + "; load its module, or take a kernel that has this heap.*");
         gateway.await("dmaheap:list", "lost .* waiting .*");
         gateway.run("dmaheap:alloc -h camera -r '(heap.dmabuf=true)' -n frame 64K");
         gateway.await("dmaheap:buffers", "frame +64 KiB +camera +dma-heap +yes .*");
@@ -141,10 +141,10 @@ class GatewayIT {
         gateway.start("unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/dma_heap && exec \"$@\"", "sh");
         gateway.await("dmaheap:list", "system +system +udmabuf +yes +serving .*");
         assertLogged(".*heap 'system' takes its memory from udmabuf, since open\\(/dev/dma_heap/system\\) failed: .*"
-                + "; take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a container the node"
-                + " \\(--device=/dev/dma_heap/system\\)");
+                + "; load its module, or take a kernel that has this heap \\(CONFIG_DMABUF_HEAPS\\), and give a"
+                + " container the node \\(--device=/dev/dma_heap/system\\)");
         gateway.awaitLog(".*heap 'camera' is not announced yet: open\\(/dev/dma_heap/system\\) failed: .*"
-                + "; take a kernel that has .*");
+                + "; load its module, or take a kernel .*");
         gateway.await("dmaheap:list", "camera .* waiting .*");
         gateway.end();
     }

@@ -274,7 +274,9 @@ public final class Headroom {
                                 + RESERVE_PROPERTY
                         : what + Bytes.text(Math.max(0, tightest.room())) + " left of " + bound.limit()
                                 + " less a reserve of " + Bytes.text(state.reserve)
-                                + "; ask for less, close buffers, or lower " + RESERVE_PROPERTY);
+                                + "; ask for less, close buffers, "
+                                + (bound.size() < Long.MAX_VALUE ? "raise that limit, " : "") + "or lower "
+                                + RESERVE_PROPERTY);
     }
 
     private Ledger tightest() {

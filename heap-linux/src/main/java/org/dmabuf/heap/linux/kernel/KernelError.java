@@ -230,10 +230,10 @@ public final class KernelError {
             case ENOENT, ENODEV, ENXIO ->
                 !ofHeap
                         ? "; connect the device, load its driver, and " + container
-                        : "; take a kernel that has "
-                                + (node.equals(DmaBufDevices.UDMABUF)
-                                        ? "CONFIG_UDMABUF=y"
-                                        : "this heap (CONFIG_DMABUF_HEAPS)")
+                        : "; "
+                                + (node.equals(DmaBufDevices.UDMABUF) // it cannot be a module, unlike a heap
+                                        ? "take a kernel that has CONFIG_UDMABUF=y"
+                                        : "load its module, or take a kernel that has this heap (CONFIG_DMABUF_HEAPS)")
                                 + ", and " + container;
             case EPERM -> "; " + container + ", or a unit the access (DeviceAllow=" + node + " rw)";
             case EACCES ->

@@ -52,7 +52,7 @@ final class ShortageCause {
         } catch (HeapException e) {
             // No descriptor is left to read with.
         }
-        return "ask for less, or close buffers";
+        return "ask for less, close buffers, or raise a limit of the cgroup (memory.max, MemoryMax= in a unit)";
     }
 
     private long mapped() {

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.headroom;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -233,6 +234,11 @@ class HeadroomTest {
         assertEquals(6 * MIB, headroom.available());
         HeapException refusal = refused(7 * MIB);
         assertTrue(refusal.getMessage().contains("6 MiB left of a fictitious limit less"), refusal.getMessage());
+        assertFalse(refusal.getMessage().contains("raise that limit"), refusal.getMessage()); // its size is unknown
+        cgroupSize.set(RESERVE + 20 * MIB);
+        refusal = refused(7 * MIB);
+        assertTrue(refusal.getMessage().contains("; ask for less, close buffers, raise that limit, or lower"),
+                refusal.getMessage());
         available.set(RESERVE + 5 * MIB);
         refusal = refused(7 * MIB);
         assertTrue(refusal.getMessage().contains("5 MiB left of a fictitious machine less"), refusal.getMessage());

@@ -63,6 +63,7 @@ class KernelErrorTest {
         "mmap, ENOMEM, vm.max_map_count",
         "mmap, EPERM, a seal forbids it",
         "open(/proc/self/fd), ENOENT, is /proc mounted?",
+        "open(/dev/dma_heap/system), ENOENT, load its module",
         "open(/dev/dma_heap/system), ENOENT, CONFIG_DMABUF_HEAPS",
         "open(/dev/dma_heap/system), EACCES, 60-dmaheap.rules",
         "open(/dev/dma_heap/system), EMFILE, LimitNOFILE=",
@@ -86,6 +87,12 @@ class KernelErrorTest {
     void a_limit_that_can_be_raised_is_named(String call, Errno errno, String remedy) {
         String message = KernelError.of("camera", 4096, call, -errno.number()).getMessage();
         assertTrue(message.contains(remedy), message);
+    }
+
+    @Test
+    void udmabuf_is_no_module_that_could_be_loaded() {
+        String message = KernelError.text("open(/dev/udmabuf)", -Errno.ENOENT.number());
+        assertFalse(message.contains("module"), message);
     }
 
     @Test

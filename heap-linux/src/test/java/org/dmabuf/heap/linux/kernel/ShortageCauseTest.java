@@ -17,6 +17,9 @@ import org.junit.jupiter.api.io.TempDir;
 class ShortageCauseTest {
     private static final long MIB = 1 << 20;
 
+    private static final String BY_MEMORY =
+            "ask for less, close buffers, or raise a limit of the cgroup (memory.max, MemoryMax= in a unit)";
+
     @TempDir
     Path proc;
 
@@ -58,7 +61,7 @@ class ShortageCauseTest {
     void without_proc_the_most_common_limit_is_assumed() {
         ShortageCause hidden = new ShortageCause(proc.resolve("nothing"));
         assertTrue(hidden.remedyForMapping(MIB).contains("vm.max_map_count"));
-        assertEquals("ask for less, or close buffers", hidden.remedyForMemory());
+        assertEquals(BY_MEMORY, hidden.remedyForMemory());
     }
 
     @Test
@@ -66,7 +69,7 @@ class ShortageCauseTest {
         Files.writeString(proc.resolve("sys/vm/overcommit_memory"), "2\n");
         assertTrue(cause.remedyForMemory().contains("vm.overcommit_ratio"), cause.remedyForMemory());
         Files.writeString(proc.resolve("sys/vm/overcommit_memory"), "0\n");
-        assertEquals("ask for less, or close buffers", cause.remedyForMemory());
+        assertEquals(BY_MEMORY, cause.remedyForMemory());
     }
 
     @Test

@@ -71,7 +71,8 @@ class MemfdSourceTest {
             HeapException refusal = assertThrows(HeapException.class, () -> allocate(Bytes.PAGE));
             assertEquals(
                     "heap 'camera': fallocate refused a buffer of " + Bytes.text(Bytes.PAGE)
-                            + ": no space left on device; ask for less, or close buffers",
+                            + ": no space left on device; ask for less, close buffers, or raise a limit of the cgroup"
+                            + " (memory.max, MemoryMax= in a unit)",
                     refusal.getMessage());
         }
     }
