@@ -5,8 +5,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import org.dmabuf.heap.ExportMode;
+import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.kernel.DmaBufDevices;
 import org.dmabuf.heap.linux.kernel.Memfd;
 import org.dmabuf.heap.linux.machine.PhysicalMemory;
@@ -20,27 +23,40 @@ import org.dmabuf.heap.spi.RegionMap;
 
 /** Source of buffers from a region, common to both kinds of region. */
 abstract class AbstractRegionSource implements MemorySource, RegionMap {
-    private final Region region;
-    private final RequestValidator validator;
+    private static final QuietLog LOG = new QuietLog(AbstractRegionSource.class);
 
-    /** Makes separate memory for exportable buffers; null if the region's own memory can be exported. */
+    private final Region region;
+    private final LongSupplier alignment;
+
+    /** Makes separate memory for exportable buffers; null if the region's own memory could be exported at once. */
     private final MemfdSource own;
 
-    private final String passedOver;
+    private volatile String passedOver;
+    private volatile Exports exports;
 
-    /** @param alignment bytes, the largest that a request may have */
-    AbstractRegionSource(Region region, MemfdSource own, String passedOver, long alignment) {
+    /**
+     * Way in which buffers are exported, and the requests that it permits.
+     *
+     * @param dmaBufs whether exported buffers are dma-bufs of their ranges
+     */
+    private record Exports(boolean dmaBufs, RequestValidator validator) {}
+
+    /** @param alignment returns bytes, the largest that a request may have */
+    AbstractRegionSource(Region region, MemfdSource own, String passedOver, LongSupplier alignment) {
         this.region = region;
         this.own = own;
         this.passedOver = passedOver;
-        this.validator = new RequestValidator(region.heap, whyNoReadOnlyExport(own), alignment);
+        this.alignment = alignment;
+        exports = exports(own == null);
     }
 
-    private static String whyNoReadOnlyExport(MemfdSource own) {
-        if (own == null) {
-            return DmaBufDevices.WHY_NOT_READ_ONLY;
-        }
-        return Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY)) ? "" : Memfd.WHY_NOT_READ_ONLY;
+    private Exports exports(boolean dmaBufs) {
+        String whyNotReadOnly = dmaBufs
+                ? DmaBufDevices.WHY_NOT_READ_ONLY
+                : Boolean.TRUE.equals(own.properties().get(HeapProperties.EXPORT_READONLY))
+                        ? ""
+                        : Memfd.WHY_NOT_READ_ONLY;
+        return new Exports(dmaBufs, new RequestValidator(region.heap, whyNotReadOnly, alignment.getAsLong()));
     }
 
     /** {@return why exported buffers are not dma-bufs although they should be; empty if they are, or need not be} */
@@ -49,14 +65,37 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     }
 
     final boolean exportsDmaBufs() {
-        return own == null;
+        return exports.dmaBufs;
+    }
+
+    /** Makes later buffers dma-bufs if udmabuf can be used by now. Present buffers stay memfds. */
+    private synchronized void lookForUdmabuf() {
+        if (exports.dmaBufs || passedOver.isEmpty() || !region.lifetime.enter()) {
+            return;
+        }
+        try {
+            passedOver = region.openUdmabuf();
+            if (passedOver.isEmpty()) {
+                exports = exports(true);
+                LOG.info(
+                        "heap '{}': {} works now; exports of later buffers are dma-bufs",
+                        region.heap,
+                        DmaBufDevices.UDMABUF);
+            }
+        } catch (HeapException e) {
+            // A resource is short; the device is tried again with the next reading of the facts.
+        } finally {
+            region.lifetime.leave();
+        }
     }
 
     /**
-     * {@return the properties that follow from the machine's memory, from the region's size and chunks, and from
-     * udmabuf if it exports the buffers}
+     * Returns the properties that follow from the machine's memory, from the region's size and chunks, and from udmabuf
+     * if it exports the buffers. If it does not yet, it is tried again first, because its node or the permission may
+     * come while the heap serves.
      */
     final Map<String, Object> facts() {
+        lookForUdmabuf();
         Map<String, Object> facts = new HashMap<>();
         facts.put(HeapProperties.SIZE_MAX, size());
         if (exportsDmaBufs()) {
@@ -76,14 +115,15 @@ abstract class AbstractRegionSource implements MemorySource, RegionMap {
     }
 
     final boolean grantsReadOnlyExport() {
-        return validator.grantsReadOnlyExport();
+        return exports.validator.grantsReadOnlyExport();
     }
 
     @Override
     public final HeapBuffer allocate(HeapRequest request) {
-        long size = region.layout.wholeChunks(validator.wholePages(request));
+        Exports now = exports;
+        long size = region.layout.wholeChunks(now.validator.wholePages(request));
         boolean exportable = request.export() != ExportMode.NONE;
-        if (exportable && own != null) {
+        if (exportable && !now.dmaBufs) {
             return allocateUnbacked(request, size);
         }
         if (exportable) {

@@ -21,8 +21,8 @@ import org.dmabuf.heap.linux.text.Bytes;
  *
  * <p>The region allocates pages for each buffer, within the machine's remaining memory, and releases them with the
  * buffer. If this process may use {@value UdmabufSource#DEVICE}, an exported buffer is a dma-buf of its range.
- * Otherwise it is a separate memfd, and its range stays empty. A holder that outlives the buffer keeps the memory, but
- * not the range. In the kernel's heaps it keeps both.
+ * Otherwise it is a separate memfd, and its range stays empty, until this process may use the device. A holder that
+ * outlives the buffer keeps the memory, but not the range. In the kernel's heaps it keeps both.
  *
  * <p>The region exists until it is closed and its last buffer is released.
  */
@@ -30,7 +30,7 @@ public final class EmulatedCmaSource extends AbstractRegionSource {
     private final EmulatedCmaRegion region;
 
     private EmulatedCmaSource(EmulatedCmaRegion region, MemfdSource own, String passedOver) {
-        super(region, own, passedOver, Bytes.PAGE);
+        super(region, own, passedOver, () -> Bytes.PAGE);
         this.region = region;
     }
 

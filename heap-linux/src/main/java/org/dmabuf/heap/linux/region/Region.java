@@ -29,8 +29,8 @@ abstract class Region {
     /** Tracks exported buffers; null if a range need not wait for the holders of its former buffer. */
     private final HolderTracker holders;
 
-    /** Makes dma-bufs of ranges; null if exported buffers are separate memfds. Set once, before any buffer exists. */
-    private Udmabuf udmabuf;
+    /** Makes dma-bufs of ranges; null if exported buffers are separate memfds. Never null again once it is set. */
+    private volatile Udmabuf udmabuf;
 
     /** Makes a region that owns the memory and the holder tracker. */
     Region(
@@ -49,8 +49,8 @@ abstract class Region {
     }
 
     /**
-     * Opens udmabuf for the export of ranges, if the layout permits it and it works. Call it before the first
-     * allocation, or not at all.
+     * Opens udmabuf for the export of ranges, if the layout permits it and it works. One thread at a time may call it,
+     * while the region is open and has no udmabuf.
      *
      * @return why exports are not dma-bufs although they should be; empty if they are, or need not be
      * @throws HeapException if the layout permits only dma-bufs, or for a transient shortage

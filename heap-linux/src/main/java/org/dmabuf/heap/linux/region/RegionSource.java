@@ -24,7 +24,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
  * <p>If this process may use {@value UdmabufSource#DEVICE}, an exported buffer is a dma-buf of its range. Otherwise
  * each exportable buffer is a separate memfd, and its range stays empty. On ordinary pages the range's memory returns
  * to the machine meanwhile, where other processes can take it; on huge pages the memory is held twice. Such buffers are
- * always on ordinary pages, and the source announces its properties accordingly.
+ * always on ordinary pages, and the source announces its properties accordingly. If this process may use the device
+ * later, later buffers are dma-bufs.
  *
  * <p>On ordinary pages the region is locked in memory if the process may lock as much; see {@link #swappable}. Before
  * Linux 6.11 a holder can keep pages of a dma-buf without being detected. On such a kernel an exported range gets new
@@ -36,7 +37,7 @@ public final class RegionSource extends AbstractRegionSource {
     private final ReservedRegion region;
 
     private RegionSource(ReservedRegion region, MemfdSource own, String passedOver) {
-        super(region, own, passedOver, alignment(region));
+        super(region, own, passedOver, () -> alignment(region));
         this.region = region;
     }
 

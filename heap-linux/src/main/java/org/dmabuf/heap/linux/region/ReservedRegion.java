@@ -33,10 +33,10 @@ final class ReservedRegion extends Region {
     private final Set<Long> lent = ConcurrentHashMap.newKeySet();
 
     /** Whether holders of dma-bufs can keep pages without being detected. */
-    private boolean lending;
+    private volatile boolean lending;
 
     /** Size up to which a buffer is physically contiguous. */
-    private long run = Bytes.PAGE;
+    private volatile long run = Bytes.PAGE;
 
     private ReservedRegion(
             String heap,
@@ -161,13 +161,14 @@ final class ReservedRegion extends Region {
      * begin at a page. The pages are the announced physical runs.
      */
     private long find(long size, long alignment) {
-        if (size > run) {
-            return blocks.allocate(size, Math.max(alignment, run));
+        long page = run;
+        if (size > page) {
+            return blocks.allocate(size, Math.max(alignment, page));
         }
         long offset = blocks.allocate(size, alignment);
-        if (offset >= 0 && (offset & -run) != (offset + size - 1 & -run)) {
+        if (offset >= 0 && (offset & -page) != (offset + size - 1 & -page)) {
             blocks.free(offset);
-            offset = blocks.allocate(size, Math.max(alignment, RegionAllocator.alignment(size, run)));
+            offset = blocks.allocate(size, Math.max(alignment, RegionAllocator.alignment(size, page)));
         }
         return offset;
     }

@@ -528,7 +528,7 @@ class RegionSourceTest {
         "fcntl, EPERM",
         "mmap, ENOMEM",
         "madvise, ENOMEM",
-        "open, EACCES",
+        "open(/dev/udmabuf), EACCES",
         "udmabufCreate, EINVAL",
         "dmaBufSetName, EFAULT",
         "dmaBufSync, EINVAL"
@@ -540,14 +540,62 @@ class RegionSourceTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"open, EACCES", "open, ENOENT", "udmabufCreate, EINVAL", "udmabufCreate, ENOTTY"})
+    @CsvSource({
+        "open(/dev/udmabuf), EACCES",
+        "open(/dev/udmabuf), ENOENT",
+        "udmabufCreate, EINVAL",
+        "udmabufCreate, ENOTTY"
+    })
     void without_udmabuf_the_reason_is_reported_and_memfds_are_exported(String call, Errno errno) {
-        kernel.failNext(call, 2, errno); // for a page of its own, and for the region
+        kernel.fail(call, errno);
         RegionSource source = open(layout(RegionLayout.Exports.AUTO));
         assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
         assertEquals(source.size(), source.properties().get(HeapProperties.SIZE_MAX));
         assertEquals(false, source.properties().get(HeapProperties.DMABUF));
         assertTrue(source.passedOver().contains(errno.meaning()), source.passedOver());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"open(/dev/udmabuf), EACCES", "open(/dev/udmabuf), ENOENT", "udmabufCreate, EINVAL"})
+    void udmabuf_that_works_later_serves_later_buffers_and_earlier_ones_stay_as_they_are(String call, Errno errno) {
+        kernel.fail(call, errno);
+        RegionSource source = open(layout(RegionLayout.Exports.AUTO));
+        HeapBuffer earlier = source.allocate(HeapRequest.of(MIB).withExport(ExportMode.READ_ONLY));
+        fill(earlier, 7);
+        int fd = earlier.descriptor();
+        assertEquals(false, source.properties().get(HeapProperties.DMABUF));
+        kernel.heal();
+        kernel.offset = -1;
+
+        assertEquals(true, source.properties().get(HeapProperties.DMABUF));
+        assertEquals("udmabuf", source.properties().get(HeapProperties.BACKEND));
+        assertEquals("", source.passedOver());
+        HeapBuffer later = source.allocate(HeapRequest.of(MIB));
+        later.descriptor();
+        assertTrue(kernel.offset >= 0 && kernel.offset <= SIZE - MIB, "a dma-buf of its range");
+        HeapRequest readOnly = HeapRequest.of(MIB).withExport(ExportMode.READ_ONLY);
+        assertThrows(HeapException.class, () -> source.allocate(readOnly)); // holders of a dma-buf could write
+        assertEquals(fd, earlier.descriptor());
+        assertFilled(7, earlier);
+        earlier.release();
+        later.release();
+        await("all is free", () -> free(source) == SIZE);
+    }
+
+    @Test
+    void a_region_of_memfds_by_its_configuration_does_not_look_for_udmabuf() {
+        RegionSource source = memfds();
+        assertEquals(false, source.properties().get(HeapProperties.DMABUF));
+    }
+
+    @Test
+    void a_shortage_at_a_later_look_for_udmabuf_changes_nothing() {
+        kernel.fail(UdmabufKernel.OPEN, Errno.EACCES);
+        RegionSource source = open(layout(RegionLayout.Exports.AUTO));
+        String reason = source.passedOver();
+        kernel.fail(UdmabufKernel.OPEN, Errno.EMFILE);
+        assertEquals("memfd", source.properties().get(HeapProperties.BACKEND));
+        assertEquals(reason, source.passedOver());
     }
 
     @ParameterizedTest

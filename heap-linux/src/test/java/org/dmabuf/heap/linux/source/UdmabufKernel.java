@@ -22,6 +22,9 @@ public final class UdmabufKernel {
     private static final int PUNCH_HOLE_KEEP_SIZE = 0x3;
     private static final int MFD_CLOEXEC_ALLOW_SEALING = 0x3;
 
+    /** The call that opens udmabuf, whose failure does not affect other files. */
+    public static final String OPEN = "open(/dev/udmabuf)";
+
     /** Whether it acts as a kernel before 6.11, whose holders can keep the pages of a dma-buf in a pipe. */
     public volatile boolean lendsPages;
 
@@ -47,7 +50,8 @@ public final class UdmabufKernel {
 
     public final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
             UdmabufKernel.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (proxy, method, a) -> {
-                Answer answer = answers.get(method.getName());
+                String call = method.getName().equals("open") && a[0].equals("/dev/udmabuf") ? OPEN : method.getName();
+                Answer answer = answers.get(call);
                 if (answer != null && answer.left.getAndDecrement() > 0) {
                     return method.getReturnType() == int.class ? (Object) (int) answer.result : answer.result;
                 }
