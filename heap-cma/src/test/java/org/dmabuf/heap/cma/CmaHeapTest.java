@@ -151,9 +151,10 @@ class CmaHeapTest {
     void a_node_that_is_required_and_missing_is_named() {
         CmaHeap heap = start(kernel(Errno.ENOENT), Map.of("backend", "dma-heap"));
         assertEquals(
-                "/dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved default-pool); use a"
-                        + " kernel with CONFIG_DMABUF_HEAPS_CMA and reserved memory (cma= at boot), or name its node"
-                        + " by nodes in org.dmabuf.heap.cma",
+                "/dev/dma_heap/ has no contiguous heap (default_cma_region linux,cma reserved default-pool); load"
+                        + " its module, use a kernel with CONFIG_DMABUF_HEAPS_CMA and reserved memory (cma= at boot),"
+                        + " or name its node by nodes in org.dmabuf.heap.cma, and give a container its node"
+                        + " (--device=/dev/dma_heap/NAME)",
                 announced.waiting());
         heap.withdraw();
     }

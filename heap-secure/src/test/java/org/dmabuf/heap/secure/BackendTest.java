@@ -111,7 +111,8 @@ class BackendTest {
         assertEquals(
                 List.of("info [heap '{}' only emulates protected memory, since {}, secure, /dev/dma_heap/ has no"
                         + " protected heap (protected,secure-video protected,trusted-ui protected,secure-video-record);"
-                        + " use a kernel and a TEE that have one, or name it by nodes in org.dmabuf.heap.secure]"),
+                        + " load its module, use a kernel and a TEE that have one, or name it by nodes in"
+                        + " org.dmabuf.heap.secure, and give a container its node (--device=/dev/dma_heap/NAME)]"),
                 logged);
     }
 
@@ -141,8 +142,9 @@ class BackendTest {
         String line = logged.getFirst();
         assertTrue(
                 line.startsWith("warn [heap '{}' is not announced, since {}, secure, /dev/dma_heap/ has no protected"
-                        + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); use a"
-                        + " kernel and a TEE that have one, or name it by nodes in org.dmabuf.heap.secure; and "),
+                        + " heap (protected,secure-video protected,trusted-ui protected,secure-video-record); load"
+                        + " its module, use a kernel and a TEE that have one, or name it by nodes in"
+                        + " org.dmabuf.heap.secure, and give a container its node (--device=/dev/dma_heap/NAME); and "),
                 line);
         assertTrue(line.contains(" refused a buffer of " + Bytes.text(Bytes.PAGE) + ": "), line);
         assertFalse(line.contains("heap 'secure': "), line);

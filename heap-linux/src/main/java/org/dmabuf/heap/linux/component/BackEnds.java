@@ -132,7 +132,7 @@ public final class BackEnds {
      * @param nodes names below {@value DmaHeapSource#FOLDER}
      * @param opener opens a heap by its name, or throws with nothing held
      * @param kind kind of heap, for the message when all nodes are absent
-     * @param remedy remedy for that message
+     * @param remedy a further remedy for that message, after the one to load a module
      * @return the opened heap
      * @throws HeapException when no heap works, or a resource is short
      */
@@ -156,11 +156,11 @@ public final class BackEnds {
         throw HeapException.of(
                 decisive(refusals).map(HeapException::errno).orElse(Errno.ENOENT),
                 settings.heap(),
-                ""
-                        + (others.isEmpty()
-                                ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes) + "); "
-                                        + remedy
-                                : others));
+                others.isEmpty()
+                        ? DmaHeapSource.FOLDER + " has no " + kind + " heap (" + String.join(" ", nodes)
+                                + "); load its module, " + remedy + ", and give a container its node (--device="
+                                + DmaHeapSource.FOLDER + "NAME)"
+                        : others);
     }
 
     /** {@return the refusal of the last one that may come, otherwise of the last one} */

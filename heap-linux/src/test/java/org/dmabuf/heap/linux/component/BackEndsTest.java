@@ -122,7 +122,9 @@ class BackEndsTest {
         HeapException none =
                 assertThrows(HeapException.class, () -> first(List.of("a", "b"), node -> refuse(node, Errno.ENOENT)));
         assertEquals(Errno.ENOENT, none.errno());
-        assertEquals("heap 'frames': /dev/dma_heap/ has no fast heap (a b); buy one", none.getMessage());
+        assertEquals("heap 'frames': /dev/dma_heap/ has no fast heap (a b); load its module, buy one, and give a container"
+                        + " its node (--device=/dev/dma_heap/NAME)",
+                none.getMessage());
         HeapException one = assertThrows(
                 HeapException.class,
                 () -> first(List.of("a", "b"), node -> refuse(node, node.equals("a") ? Errno.ENOENT : Errno.EACCES)));
