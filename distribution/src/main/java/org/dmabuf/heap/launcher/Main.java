@@ -94,6 +94,7 @@ public final class Main {
         if (home.run().isPresent() && mode != Mode.BATCH) {
             create(home.run().get());
         }
+        DescriptorTrial.run();
         ThreadTrial.run();
         Map<String, String> settings = settings(line, home, mode);
         settings.put("gateway.etc", home.etc().toString());
