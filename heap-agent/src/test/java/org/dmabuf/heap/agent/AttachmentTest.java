@@ -72,7 +72,7 @@ class AttachmentTest {
     private static void requireRoot(String what) throws Exception {
         boolean root = UserDatabase.ownUser() == 0;
         if (!root) {
-            System.out.println("skipped: only root can " + what);
+            System.out.println("skipped: only root can " + what + "; run the tests as root");
         }
         assumeTrue(root, what);
     }

@@ -367,7 +367,7 @@ class LauncherTest {
     }
 
     private void needRoot() {
-        assumeTrue(root, "skipped: only root can start it so");
+        assumeTrue(root, "skipped: only root can start it so; run the tests as root");
     }
 
     private static boolean isCi() {

@@ -213,7 +213,7 @@ public class ControlIT {
     public void another_user_is_refused() throws Exception {
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)));
         assumeTrue(
-                "skipped: only root can become another user",
+                "skipped: only root can become another user; run the tests as root",
                 System.getProperty("user.name").equals("root"));
         assumeTrue(
                 "skipped: another user cannot run the JDK",

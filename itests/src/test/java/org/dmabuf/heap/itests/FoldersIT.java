@@ -114,7 +114,7 @@ public class FoldersIT {
     public void a_read_only_mount_may_have_any_mode() throws Exception {
         Path etc = gateway.home().resolve("etc");
         assumeTrue(
-                "skipped: only root can mount",
+                "skipped: only root can mount; run the tests as root",
                 Files.getOwner(Path.of("/proc/self")).getName().equals("root"));
         Files.setPosixFilePermissions(etc, PosixFilePermissions.fromString("rwxrwxrwx"));
         ProcessBuilder builder = gateway.builder("dmaheap:list");

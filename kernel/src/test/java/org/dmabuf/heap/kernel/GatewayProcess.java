@@ -2,6 +2,7 @@
 package org.dmabuf.heap.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.BufferedReader;
@@ -136,6 +137,15 @@ final class GatewayProcess implements AutoCloseable {
             fail("the gateway does not end: " + log());
         }
         assertEquals(0, process.exitValue(), log());
+    }
+
+    /** {@return the log of a gateway that ends by itself, because it cannot start} */
+    String failure() throws Exception {
+        if (!process.waitFor(PATIENCE)) {
+            fail("the gateway does not end: " + log());
+        }
+        assertNotEquals(0, process.exitValue(), log());
+        return log();
     }
 
     @Override

@@ -18,6 +18,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.headroom.Headroom;
+import org.dmabuf.heap.linux.kernel.Memfd;
+import org.dmabuf.heap.linux.kernel.Mmap;
 import org.dmabuf.heap.linux.pool.PoolBudget;
 import org.dmabuf.heap.linux.pool.PooledSource;
 import org.dmabuf.heap.linux.source.DmaHeapSource;
@@ -66,7 +68,7 @@ class PressureIT {
         assertEquals(0, status, output);
         List<String> lines =
                 output.lines().filter(line -> line.startsWith("greedy: ")).toList();
-        assertEquals(3, lines.size(), output);
+        assertEquals(4, lines.size(), output);
         for (String round : lines.subList(0, 2)) {
             assertTrue(
                     // by the kernel, or before a call to it
@@ -75,6 +77,10 @@ class PressureIT {
                             + " .* vm.overcommit_memory = 2 .*"),
                     output);
         }
+        assertTrue(
+                lines.get(2).matches("greedy: 0 buffers, then ENOMEM heap 'system': madvise\\(MADV_POPULATE\\) refused a"
+                        + " buffer of 2 GiB: .* vm.overcommit_memory = 2 .*"),
+                output);
         assertEquals("greedy: alive", lines.getLast());
     }
 
@@ -106,12 +112,26 @@ class PressureIT {
             Files.writeString(COMMIT_LIMIT, Long.toString(((committed() + ROOM) >> 10) + back));
             Files.writeString(OVERCOMMIT, "2");
             String first = takeAll(source, held, 10_000);
+            String unpromised = mapUnpromised();
             String second = takeAll(source, held, 10_000);
             Files.writeString(OVERCOMMIT, "0");
             System.out.println("greedy: " + first);
             System.out.println("greedy: " + second);
+            System.out.println("greedy: " + unpromised);
             source.close();
             System.out.println("greedy: alive");
+        }
+
+        /** A page that the machine does not promise is ENOSPC for the kernel, and SIGBUS for an access. */
+        private static String mapUnpromised() {
+            int fd = new Memfd(Syscalls.linux()).createEmpty("system", 4 * ROOM);
+            try {
+                return "mapped " + new Mmap(Syscalls.linux()).map("system", fd, 4 * ROOM, Access.READ_WRITE);
+            } catch (HeapException e) {
+                return report(0, e);
+            } finally {
+                Syscalls.linux().close(fd);
+            }
         }
 
         private static String takeAll(MemorySource source, List<HeapBuffer> held, int most) {

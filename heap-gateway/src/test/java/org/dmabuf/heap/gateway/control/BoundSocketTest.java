@@ -129,7 +129,7 @@ class BoundSocketTest {
 
     @Test
     void a_socket_of_another_user_is_left_alone() throws IOException {
-        assumeTrue(User.own() == 0, "skipped: only root can give a file away");
+        assumeTrue(User.own() == 0, "skipped: only root can give a file away; run the tests as root");
         leaveStale();
         Files.setAttribute(path, "unix:uid", 12345, LinkOption.NOFOLLOW_LINKS);
         refused("the path is taken by a socket of another user, number 12345");
@@ -138,7 +138,7 @@ class BoundSocketTest {
 
     @Test
     void a_folder_of_another_user_is_not_used() throws IOException {
-        assumeTrue(User.own() == 0, "skipped: only root can give a folder away");
+        assumeTrue(User.own() == 0, "skipped: only root can give a folder away; run the tests as root");
         Files.createDirectories(path.getParent());
         Files.setPosixFilePermissions(path.getParent(), PosixFilePermissions.fromString("rwx------"));
         Files.setAttribute(path.getParent(), "unix:uid", 12345);

@@ -214,8 +214,8 @@ public final class BackEnds {
         /**
          * {@return the memory}
          *
-         * @throws HeapException if the machine permits no back end, with the reason of the last one that may come, so
-         *     that the heap waits for it; otherwise with the reason of the last one
+         * @throws HeapException if the machine permits no back end. It has the reason of the last one that may come,
+         *     so that the heap waits for it, or else the reason of the last one
          */
         public OpenedHeap opened() {
             if (isNone()) {

@@ -17,9 +17,9 @@ import org.osgi.framework.BundleContext;
 
 /**
  * Start of one heap, and its reconfiguration while the gateway runs. If a resource is short or a device is missing, a
- * daemon thread {@code dmaheap-start-NAME} repeats the start, after 1 s at first and every 10 s later. While the heap
- * waits or cannot start, an {@link UnavailableHeap} is registered, from which the broker lists the heap with the
- * reason.
+ * daemon thread {@code dmaheap-start-NAME} repeats the start. The first repetition follows after 1 s, later ones every
+ * 10 s. While the heap waits or cannot start, an {@link UnavailableHeap} is registered, from which the broker lists the
+ * heap with the reason.
  *
  * <p>A component has one HeapStart and passes its configuration to {@code configure} on activation and on each change.
  * A mistake in an edited file thus leaves the heap unchanged:
@@ -148,8 +148,9 @@ public final class HeapStart implements AutoCloseable {
      *     {@link Settings#wrong} for an invalid one
      * @param source allocates the heap's memory. If it throws, it must hold nothing. It may be called again on the
      *     daemon thread, until {@link #close} or the next configuration. The call is repeated after a HeapException of
-     *     a {@link org.dmabuf.heap.Errno#isTransient shortage}, and of a device that is missing or forbidden (ENOENT,
-     *     ENODEV, ENXIO, EACCES, EPERM of a device node); any other exception is logged and listed
+     *     a {@link org.dmabuf.heap.Errno#isTransient shortage}. It is also repeated for a device that is missing or
+     *     forbidden: after ENOENT, ENODEV, ENXIO and EACCES, and after EPERM of a device node. Any other exception is
+     *     logged and listed
      * @param <P> type of the settings that were read
      */
     public <P> void configure(HeapSettings settings, Supplier<P> reading, Function<P, OpenedHeap> source) {
