@@ -117,7 +117,9 @@ class BundleCacheTest {
 
     @Test
     void folder_of_another_user_stays() throws Exception {
-        assumeTrue((Integer) Files.getAttribute(parent, "unix:uid") == 0, "skipped: only root can give a file away; run the tests as root");
+        assumeTrue(
+                (Integer) Files.getAttribute(parent, "unix:uid") == 0,
+                "skipped: only root can give a file away; run the tests as root");
         Path other = leftover("dmabuf-gateway-1-1", BundleCache.LOCK);
         Files.setAttribute(other, "unix:uid", 12345);
         BundleCache.create(parent, folder).close();

@@ -87,7 +87,9 @@ class FolderAccessTest {
     @Test
     void a_folder_of_another_user_is_refused() throws Exception {
         Path folder = folder("rwxr-xr-x");
-        assumeTrue(FolderAccess.ownUser().getName().equals("root"), "skipped: only root can give a folder away; run the tests as root");
+        assumeTrue(
+                FolderAccess.ownUser().getName().equals("root"),
+                "skipped: only root can give a folder away; run the tests as root");
         Files.setAttribute(folder, "unix:uid", 12345);
         assertTrue(refusal(folder).contains("folder " + folder + " belongs to another user (mode 0755, owner 12345, "));
     }

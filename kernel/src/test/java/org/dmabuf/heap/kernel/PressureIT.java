@@ -78,8 +78,9 @@ class PressureIT {
                     output);
         }
         assertTrue(
-                lines.get(2).matches("greedy: 0 buffers, then ENOMEM heap 'system': madvise\\(MADV_POPULATE\\) refused a"
-                        + " buffer of 2 GiB: .* vm.overcommit_memory = 2 .*"),
+                lines.get(2)
+                        .matches("greedy: 0 buffers, then ENOMEM heap 'system': madvise\\(MADV_POPULATE\\) refused a"
+                                + " buffer of 2 GiB: .* vm.overcommit_memory = 2 .*"),
                 output);
         assertEquals("greedy: alive", lines.getLast());
     }

@@ -122,7 +122,8 @@ class BackEndsTest {
         HeapException none =
                 assertThrows(HeapException.class, () -> first(List.of("a", "b"), node -> refuse(node, Errno.ENOENT)));
         assertEquals(Errno.ENOENT, none.errno());
-        assertEquals("heap 'frames': /dev/dma_heap/ has no fast heap (a b); load its module, buy one, and give a container"
+        assertEquals(
+                "heap 'frames': /dev/dma_heap/ has no fast heap (a b); load its module, buy one, and give a container"
                         + " its node (--device=/dev/dma_heap/NAME)",
                 none.getMessage());
         HeapException one = assertThrows(

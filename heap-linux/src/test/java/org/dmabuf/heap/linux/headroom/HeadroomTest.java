@@ -237,7 +237,8 @@ class HeadroomTest {
         assertFalse(refusal.getMessage().contains("raise that limit"), refusal.getMessage()); // its size is unknown
         cgroupSize.set(RESERVE + 20 * MIB);
         refusal = refused(7 * MIB);
-        assertTrue(refusal.getMessage().contains("; ask for less, close buffers, raise that limit, or lower"),
+        assertTrue(
+                refusal.getMessage().contains("; ask for less, close buffers, raise that limit, or lower"),
                 refusal.getMessage());
         available.set(RESERVE + 5 * MIB);
         refusal = refused(7 * MIB);

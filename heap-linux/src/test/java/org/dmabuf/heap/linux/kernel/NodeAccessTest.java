@@ -49,7 +49,9 @@ class NodeAccessTest {
     @Test
     void a_group_outside_the_user_namespace_is_no_remedy() throws IOException {
         Path node = node("rw-rw----");
-        assumeTrue(Files.getAttribute(node, "unix:uid").equals(0), "skipped: only root can give a file to that group; run the tests as root");
+        assumeTrue(
+                Files.getAttribute(node, "unix:uid").equals(0),
+                "skipped: only root can give a file to that group; run the tests as root");
         Files.setAttribute(node, "unix:gid", 65534);
         assertEquals(
                 "it belongs to " + owners(node) + " with rw-rw----; give this process access by an ACL",
