@@ -105,6 +105,9 @@ final class BundleFolder {
         } catch (IOException | DirectoryIteratorException e) {
             throw Failure.of("listing " + folder + " failed: " + Sentence.of(e), e);
         }
+        if (!Files.isExecutable(folder)) { // each jar would seem to be missing
+            throw Failure.of("entering " + folder + " failed: permission denied; run chmod a+rx " + folder);
+        }
         jars.sort(Comparator.naturalOrder());
         return jars;
     }

@@ -25,7 +25,10 @@ final class Settings {
         try (Reader reader = Files.newBufferedReader(file)) {
             properties.load(reader);
         } catch (IOException | IllegalArgumentException e) {
-            throw Failure.of("reading " + file + " failed (" + e.getClass().getSimpleName() + ")", e);
+            throw Failure.of(
+                    "reading " + file + " failed: " + Sentence.of(e)
+                            + "; permit the gateway's user to read it, or copy it again",
+                    e);
         }
         Map<String, String> settings = new TreeMap<>();
         for (String name : properties.stringPropertyNames()) {

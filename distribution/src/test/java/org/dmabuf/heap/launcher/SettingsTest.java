@@ -35,6 +35,9 @@ class SettingsTest {
     void missing_file_is_named() {
         Path file = folder.resolve("none");
         Failure failure = assertThrows(Failure.class, () -> Settings.load(file, new Properties()));
-        assertEquals("reading " + file + " failed (NoSuchFileException)", failure.getMessage());
+        assertEquals(
+                "reading " + file + " failed: NoSuchFileException: " + file
+                        + "; permit the gateway's user to read it, or copy it again",
+                failure.getMessage());
     }
 }

@@ -111,6 +111,7 @@ public final class Headroom {
         final AtomicLong held = new AtomicLong();
         volatile long readAt;
         private volatile boolean reading;
+        private volatile boolean read;
 
         State(LongFunction<MachineMemory.Reading> machine, long reserve, LongSupplier nanoTime) {
             this.machine = machine;
@@ -123,9 +124,9 @@ public final class Headroom {
             return nanoTime.getAsLong() - readAt > MAX_AGE_MILLIS * 1_000_000;
         }
 
-        /** {@return whether a thread is reading the figures now} */
-        boolean reading() {
-            return reading;
+        /** {@return whether there are figures to use while a thread reads newer ones} */
+        boolean isBeingRenewed() {
+            return reading && read;
         }
 
         /**
@@ -145,6 +146,7 @@ public final class Headroom {
                     memory.ceiling = now.machine().available() - reserve + memoryShown;
                     cgroup.ceiling = now.cgroup().available() - reserve + cgroupShown;
                     readAt = nanoTime.getAsLong();
+                    read = true;
                 }
             } finally {
                 reading = false;
@@ -378,9 +380,12 @@ public final class Headroom {
         return Math.max(0, tightest().room());
     }
 
-    /** Reads the figures if the last ones are old, no other thread is reading, and a descriptor is available. */
+    /**
+     * Reads the figures if the last ones are old and a descriptor is available. If another thread is reading, the last
+     * ones are used. Only the first reading is waited for, because memory that is unknown is not zero.
+     */
     private void look() {
-        if (state.old() && !state.reading()) {
+        if (state.old() && !state.isBeingRenewed()) {
             try {
                 state.refresh(false);
             } catch (HeapException e) {

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.dmabuf.heap.Errno;
@@ -215,6 +217,37 @@ class HeadroomTest {
         }
         assertEquals(all, granted.get());
         assertEquals(RESERVE, available.get());
+    }
+
+    @Test
+    void a_report_waits_for_the_first_reading_because_unknown_memory_is_not_zero() throws InterruptedException {
+        CountDownLatch reading = new CountDownLatch(1);
+        CountDownLatch end = new CountDownLatch(1);
+        meanwhile = () -> {
+            reading.countDown();
+            await(end);
+        };
+        Thread first = new Thread(headroom::available);
+        first.start();
+        await(reading);
+        AtomicLong shown = new AtomicLong(-1);
+        Thread report = new Thread(() -> shown.set(headroom.available()));
+        report.start();
+        while (report.getState() != Thread.State.BLOCKED && report.isAlive()) {
+            Thread.onSpinWait();
+        }
+        end.countDown();
+        first.join();
+        report.join();
+        assertEquals(100 * MIB, shown.get());
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(60, TimeUnit.SECONDS));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
     }
 
     @Test
