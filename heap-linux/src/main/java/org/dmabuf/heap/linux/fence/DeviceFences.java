@@ -62,10 +62,10 @@ public final class DeviceFences implements AutoCloseable {
     /**
      * Begins to watch a fence, which is woken when it is signalled, or when this is closed.
      *
-     * @return a token for {@link #forget}
+     * @return a token for {@link #forget}, an object so that its end needs no memory
      */
-    synchronized long watch(DeviceFence fence, int syncFile, String heap) {
-        long token = ++lastToken; // not the descriptor's number, which is used again for another fence
+    synchronized Long watch(DeviceFence fence, int syncFile, String heap) {
+        Long token = ++lastToken; // not the descriptor's number, which is used again for another fence
         if (closed) {
             fence.wake();
             return token;
@@ -87,7 +87,7 @@ public final class DeviceFences implements AutoCloseable {
     }
 
     /** Ends the watch. Called before the descriptor is closed. */
-    synchronized void forget(long token, int syncFile) {
+    synchronized void forget(Long token, int syncFile) {
         waiting.remove(token);
         if (!closed) { // otherwise the number of the epoll instance may be that of another file
             calls.remove(epoll, syncFile);
