@@ -605,8 +605,7 @@ public abstract class ClientContract {
                 assertEquals(1, monitor().buffers().getFirst().cpuAccesses());
             }
         }
-        assertThrows(
-                IllegalArgumentException.class, () -> buffer.awaitDevices(Access.READ, Duration.ofNanos(-1)));
+        assertThrows(IllegalArgumentException.class, () -> buffer.awaitDevices(Access.READ, Duration.ofNanos(-1)));
         buffer.close();
         assertThrows(IllegalStateException.class, () -> buffer.awaitDevices(Access.READ, Duration.ZERO));
         assertThrows(IllegalStateException.class, () -> buffer.beginCpuAccess(Access.READ, Duration.ZERO));

@@ -49,8 +49,9 @@ public class HouseRulesIT {
             Map.entry("heap-linux.jar", Set.of(API, CONSTRAINT, SPI)), // outcomes of probes become demands
             Map.entry(
                     "heap-broker.jar",
-                    and(CONSTRAINT, andRooms(
-                            "adopted", "component", "fd", "fence", "headroom", "holder", "syscall", "text"))),
+                    and(
+                            CONSTRAINT,
+                            andRooms("adopted", "component", "fd", "fence", "headroom", "holder", "syscall", "text"))),
             Map.entry("heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text")),
             Map.entry("heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
             Map.entry("heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),

@@ -115,8 +115,9 @@ class FenceIT {
     }
 
     private static void untilParked(List<Thread> threads) {
-        Await.until("not all threads wait", () -> threads.stream()
-                .allMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING));
+        Await.until(
+                "not all threads wait",
+                () -> threads.stream().allMatch(thread -> thread.getState() == Thread.State.TIMED_WAITING));
     }
 
     @ParameterizedTest
@@ -188,8 +189,7 @@ class FenceIT {
         try (DmaBuf buffer = buffer("udmabuf")) {
             int handle = device.attach(buffer);
             int work = device.beginWriting(handle);
-            HeapException timeout =
-                    assertThrows(HeapException.class, () -> buffer.beginCpuAccess(Access.READ, SHORT));
+            HeapException timeout = assertThrows(HeapException.class, () -> buffer.beginCpuAccess(Access.READ, SHORT));
             assertEquals(Errno.ETIMEDOUT, timeout.errno());
             assertEquals(Map.of("udmabuf", 0), cpuAccesses());
             assertEquals(0, device.end(work));

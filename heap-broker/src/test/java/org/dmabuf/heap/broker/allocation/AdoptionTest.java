@@ -251,11 +251,7 @@ class AdoptionTest {
         Adoption adoption = new Adoption(
                 broker.ledger,
                 new BufferServices(
-                        new Descriptors(kernel),
-                        Optional.empty(),
-                        broker.fences,
-                        broker.events,
-                        broker.leaks.lost()),
+                        new Descriptors(kernel), Optional.empty(), broker.fences, broker.events, broker.leaks.lost()),
                 kernel,
                 Headroom.machine());
         try (OwnedFd made = memfd(0);

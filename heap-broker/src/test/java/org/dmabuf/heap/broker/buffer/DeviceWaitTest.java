@@ -70,8 +70,7 @@ class DeviceWaitTest {
     void after_a_timeout_no_cpu_access_has_begun() {
         try (DmaBuf buffer = broker.allocate(SIZE);
                 OwnedFd _ = buffer.exportFd()) {
-            HeapException timeout =
-                    assertThrows(HeapException.class, () -> buffer.beginCpuAccess(Access.WRITE, SHORT));
+            HeapException timeout = assertThrows(HeapException.class, () -> buffer.beginCpuAccess(Access.WRITE, SHORT));
             assertEquals(Errno.ETIMEDOUT, timeout.errno());
             assertEquals(0, broker.monitor().buffers().getFirst().cpuAccesses());
             kernel.signal();

@@ -5,7 +5,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Errno;
-import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.DaemonLoop;
 import org.dmabuf.heap.linux.kernel.EventFd;
 import org.dmabuf.heap.linux.kernel.KernelError;

@@ -43,8 +43,9 @@ public final class MadeUpFences implements AutoCloseable {
 
     /** The system calls of this kernel. */
     public final Syscalls syscalls = (Syscalls) Proxy.newProxyInstance(
-            Syscalls.class.getClassLoader(), new Class<?>[] {Syscalls.class}, (_, method, a) -> switch (
-                    method.getName()) {
+            Syscalls.class.getClassLoader(),
+            new Class<?>[] {Syscalls.class},
+            (_, method, a) -> switch (method.getName()) {
                 case "fileSystem" -> failed("fileSystem") ? failure("fileSystem") : kind;
                 case "ioctl" -> (int) ioctl((int) a[0], ((Long) a[1]).intValue(), (long) a[2]);
                 default -> {
