@@ -114,6 +114,10 @@ class FenceIT {
         });
     }
 
+    private static void join(Thread thread) throws InterruptedException {
+        assertTrue(thread.join(Duration.ofSeconds(60)), "the wait has not ended");
+    }
+
     private static void untilParked(List<Thread> threads) {
         Await.until(
                 "not all threads wait",
@@ -153,7 +157,7 @@ class FenceIT {
             assertEquals(List.of(), ends);
             assertEquals(0, device.end(work), "the device gave up before the test ended its work");
             for (Thread thread : threads) {
-                thread.join();
+                join(thread);
             }
             assertEquals(Collections.nCopies(WAITERS, null), ends);
             assertEquals(0, files("sync_file"));
@@ -215,13 +219,13 @@ class FenceIT {
         Thread lasting = waiting(buffer);
         untilParked(List.of(interrupted, lasting));
         interrupted.interrupt();
-        interrupted.join();
+        join(interrupted);
         assertEquals(Errno.EINTR, ((HeapException) ends.getFirst()).errno());
         buffer.close();
         assertThrows(IllegalStateException.class, () -> buffer.awaitDevices(Access.READ, LONG));
         assertEquals(1, files("sync_file"));
         assertEquals(0, device.end(work));
-        lasting.join();
+        join(lasting);
         assertEquals(null, ends.get(1));
         device.detach(handle);
     }
@@ -234,7 +238,7 @@ class FenceIT {
             Thread thread = waiting(buffer);
             untilParked(List.of(thread));
             broker.fences.close();
-            thread.join();
+            join(thread);
             assertEquals(Errno.ECANCELED, ((HeapException) ends.getFirst()).errno());
             assertEquals(0, device.end(work));
             device.detach(handle);

@@ -100,7 +100,7 @@ class DeviceWaitTest {
         });
         assertTrue(thread.isAlive());
         kernel.signal();
-        thread.join();
+        assertTrue(thread.join(Duration.ofSeconds(30)), "the wait has not ended");
         assertEquals(null, end.get());
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -71,6 +72,10 @@ class DeviceFencesTest {
         });
     }
 
+    private static void join(Thread thread) throws InterruptedException {
+        assertTrue(thread.join(Duration.ofSeconds(30)), "the wait has not ended");
+    }
+
     private void untilWatched(int count) throws InterruptedException {
         eventually(() -> kernel.count("epoll add") == count);
     }
@@ -86,7 +91,7 @@ class DeviceFencesTest {
         assertEquals(List.of(), ends);
         kernel.signal();
         for (Thread thread : threads) {
-            thread.join();
+            join(thread);
         }
         assertEquals(Collections.nCopies(200, null), ends);
         assertEquals(2, kernel.open().size(), "only the epoll instance and its signal are open");
@@ -137,7 +142,7 @@ class DeviceFencesTest {
         Thread thread = waiting(Thread.ofVirtual());
         untilWatched(1);
         kernel.signal(-Errno.ENOENT.number());
-        thread.join();
+        join(thread);
         HeapException failure = (HeapException) ends.getFirst();
         assertEquals(Errno.ENOENT, failure.errno());
         assertEquals(
@@ -158,7 +163,7 @@ class DeviceFencesTest {
         });
         untilWatched(1);
         thread.interrupt();
-        thread.join();
+        join(thread);
         assertEquals(List.of(true, true), interrupted);
         assertEquals(2, kernel.open().size());
     }
@@ -170,7 +175,7 @@ class DeviceFencesTest {
         fences.close();
         fences.close();
         for (Thread thread : threads) {
-            thread.join();
+            join(thread);
         }
         for (Throwable end : ends) {
             assertEquals(Errno.ECANCELED, ((HeapException) end).errno());
@@ -215,7 +220,7 @@ class DeviceFencesTest {
         Thread thread = waiting(Thread.ofVirtual());
         untilWatched((int) before + 1);
         kernel.signal();
-        thread.join();
+        join(thread);
         assertEquals(Collections.singletonList(null), ends);
     }
 
@@ -236,7 +241,7 @@ class DeviceFencesTest {
             kernel.signal();
             eventually(() -> kernel.count("epoll ready") >= 3);
             kernel.heal();
-            thread.join();
+            join(thread);
         });
         assertEquals(List.of("watching fences of devices failed; the thread goes on"), logged);
         assertEquals(Collections.singletonList(null), ends);
