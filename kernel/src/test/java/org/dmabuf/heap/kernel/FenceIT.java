@@ -65,22 +65,22 @@ class FenceIT {
         device.close();
         broker.close();
         sources.forEach(MemorySource::close);
-        Await.until("a sync_file or an epoll instance is open", () -> files("sync_file") + files("[eventpoll]") == 0);
         Await.until("the thread goes on", () -> watcher().isEmpty());
+        assertEquals(0, syncFiles());
     }
 
-    /** {@return how many descriptors of this process are of a kind} */
-    private static long files(String kind) {
+    /** {@return how many descriptors of this process are sync_files} */
+    private static long syncFiles() {
         try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
-            return descriptors.filter(descriptor -> isOf(kind, descriptor)).count();
+            return descriptors.filter(FenceIT::isSyncFile).count();
         } catch (IOException e) {
             throw new AssertionError(e);
         }
     }
 
-    private static boolean isOf(String kind, Path descriptor) {
+    private static boolean isSyncFile(Path descriptor) {
         try {
-            return Files.readSymbolicLink(descriptor).toString().equals("anon_inode:" + kind);
+            return Files.readSymbolicLink(descriptor).toString().equals("anon_inode:sync_file");
         } catch (IOException e) {
             return false; // closed meanwhile
         }
@@ -152,7 +152,7 @@ class FenceIT {
                     + " ms; the watching thread used " + used / 1000 + " us of " + watched / 1000 + " us");
             assertTrue(used < watched / 4, "a busy loop");
             assertTrue(platform.getThreadCount() < 100, platform.getThreadCount() + " threads");
-            assertEquals(WAITERS, files("sync_file"));
+            assertEquals(WAITERS, syncFiles());
             assertEquals(holders, count(fd), "a wait is no holder");
             assertEquals(List.of(), ends);
             assertEquals(0, device.end(work), "the device gave up before the test ended its work");
@@ -160,7 +160,7 @@ class FenceIT {
                 join(thread);
             }
             assertEquals(Collections.nCopies(WAITERS, null), ends);
-            assertEquals(0, files("sync_file"));
+            assertEquals(0, syncFiles());
             device.detach(handle);
         }
     }
@@ -223,7 +223,7 @@ class FenceIT {
         assertEquals(Errno.EINTR, ((HeapException) ends.getFirst()).errno());
         buffer.close();
         assertThrows(IllegalStateException.class, () -> buffer.awaitDevices(Access.READ, LONG));
-        assertEquals(1, files("sync_file"));
+        assertEquals(1, syncFiles());
         assertEquals(0, device.end(work));
         join(lasting);
         assertEquals(null, ends.get(1));
