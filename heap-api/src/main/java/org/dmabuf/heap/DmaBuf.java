@@ -3,6 +3,7 @@ package org.dmabuf.heap;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -60,6 +61,7 @@ public interface DmaBuf extends AutoCloseable {
      * Begins a CPU access. For reading, the call waits for devices that write the buffer; for writing, for devices that
      * use it. Then it makes the CPU caches and the memory coherent. It does not exclude other CPU accesses and needs no
      * mapping. The wait for a hanging device has no limit, and an interrupt of the thread does not end it.
+     * {@link #beginCpuAccess(Access, Duration)} has a limit.
      *
      * <pre>{@code
      * try (CpuAccess _ = buffer.beginCpuAccess(Access.WRITE)) {
@@ -72,6 +74,48 @@ public interface DmaBuf extends AutoCloseable {
      * @throws HeapException when the kernel refuses; {@link Errno#EACCES} for writing through a reference for reading
      */
     CpuAccess beginCpuAccess(Access access);
+
+    /**
+     * Waits as {@link #awaitDevices} does, and then begins a CPU access. The timeout limits only the first step, so it is
+     * best effort: if a device begins between the two steps, {@link #beginCpuAccess(Access)} waits for it without
+     * limit. That cannot happen if only this client starts the devices.
+     *
+     * @param access the direction of the accesses that follow
+     * @param timeout longest wait of the first step, as in {@link #awaitDevices}
+     * @return a CPU access, which the caller closes
+     * @throws HeapException as the two calls
+     * @since 1.2
+     */
+    default CpuAccess beginCpuAccess(Access access, Duration timeout) {
+        awaitDevices(access, timeout);
+        return beginCpuAccess(access);
+    }
+
+    /**
+     * Waits until devices have finished the work on this buffer that they have begun before the call. For
+     * {@link Access#READ} it waits for devices that write, for the other directions for all devices that use the
+     * buffer. It begins no CPU access and does not exclude that a device begins again.
+     *
+     * <p>The wait holds neither the memory nor a thread: a virtual thread releases its carrier. It has one descriptor
+     * of the process. An interrupt ends it, and the thread stays interrupted. A close of this reference does not end
+     * it.
+     *
+     * <p>The kernel shows the work of a device by fences (sync_file, Linux 6.0). Drivers of GPUs and displays set them;
+     * those of cameras and codecs (V4L2) do not, and report finished buffers by their queues. The call returns at once
+     * for memory without fences: a memfd, or a buffer whose descriptor was never exported. A failure of a device is
+     * reported if the device was still at work when the call began.
+     *
+     * @param access the direction of the accesses that are to follow
+     * @param timeout longest wait; zero only looks. More than 292 years count as 292 years
+     * @throws HeapException {@link Errno#ETIMEDOUT} when the devices have not finished in time; {@link Errno#EINTR}
+     *     after an interrupt; the error number of a device that failed, with a message that says so; {@link
+     *     Errno#ENOTSUP} when this kernel does not show the fences of a dma-buf; {@link Errno#EMFILE} when the process
+     *     has reached its limit of descriptors; {@link Errno#ECANCELED} when the broker stops; {@link Errno#EACCES} for
+     *     writing through a reference for reading
+     * @throws IllegalArgumentException for a negative timeout
+     * @since 1.2
+     */
+    void awaitDevices(Access access, Duration timeout);
 
     /**
      * Exports a descriptor for a device, a library or another process. It is close-on-exec and permits the access that

@@ -23,6 +23,7 @@ import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -43,7 +44,11 @@ public final class BenchBroker implements AutoCloseable {
                 registry,
                 ledger,
                 new BufferServices(
-                        new Descriptors(Syscalls.linux()), Optional.of(holders), events, new ReferenceQueue<>()),
+                        new Descriptors(Syscalls.linux()),
+                        Optional.of(holders),
+                        new DeviceFences(Syscalls.linux()),
+                        events,
+                        new ReferenceQueue<>()),
                 new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
         ledger.start();
     }

@@ -33,6 +33,7 @@ import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.constraint.Demand;
 import org.dmabuf.heap.constraint.HeapFacts;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
@@ -152,6 +153,7 @@ public class PlanBenchmark {
                 new BufferServices(
                         new Descriptors(Syscalls.linux()),
                         Optional.of(new HolderTracker()),
+                        new DeviceFences(Syscalls.linux()),
                         new BrokerEventsFanOut(),
                         new ReferenceQueue<>()),
                 absent);

@@ -9,6 +9,7 @@ import static org.example.client.Gateway.REGION;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.List;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
@@ -54,7 +55,8 @@ final class BufferChecks {
                 }
                 MemorySegment reading = buffer.map(Access.READ, arena);
                 Expect.yes(reading.isReadOnly());
-                try (CpuAccess _ = buffer.beginCpuAccess(Access.READ)) {
+                buffer.awaitDevices(Access.READ, Duration.ZERO);
+                try (CpuAccess _ = buffer.beginCpuAccess(Access.READ, Duration.ofSeconds(1))) {
                     Expect.same(42L, reading.get(JAVA_LONG_UNALIGNED, 8184));
                 }
             }

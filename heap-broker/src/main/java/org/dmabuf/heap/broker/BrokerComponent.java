@@ -35,6 +35,7 @@ import org.dmabuf.heap.broker.service.HeapListing;
 import org.dmabuf.heap.broker.service.Monitors;
 import org.dmabuf.heap.linux.component.Settings;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -157,6 +158,7 @@ public final class BrokerComponent {
     private final DemandSources demandSources = new DemandSources();
     private final HeapChangeReporter changeReporter;
     private final HolderTracker holders = new HolderTracker();
+    private final DeviceFences fences = new DeviceFences(Syscalls.linux());
     private final HeapConditions conditions;
     private final Adoption adoption;
     private final Clients clients;
@@ -184,7 +186,7 @@ public final class BrokerComponent {
         changes.add(fanOut);
         changeReporter = new HeapChangeReporter(registry, changes);
         Descriptors descriptors = new Descriptors(Syscalls.linux());
-        BufferServices services = new BufferServices(descriptors, Optional.of(holders), fanOut, leaks.lost());
+        BufferServices services = new BufferServices(descriptors, Optional.of(holders), fences, fanOut, leaks.lost());
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
         Allocator allocator = new Allocator(registry, ledger, services, absent);
         clients = new Clients(new BrokerServices(
@@ -310,6 +312,7 @@ public final class BrokerComponent {
                 ledger.stop();
             } finally {
                 holders.close();
+                fences.close();
                 flightEvents.close();
             }
         }

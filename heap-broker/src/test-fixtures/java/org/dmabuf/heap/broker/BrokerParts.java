@@ -34,6 +34,7 @@ import org.dmabuf.heap.broker.service.Clients;
 import org.dmabuf.heap.broker.service.HeapListing;
 import org.dmabuf.heap.broker.service.Monitors;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.source.MemfdSource;
@@ -45,6 +46,7 @@ public final class BrokerParts implements AutoCloseable {
     public final Ledger ledger;
     public final HeapRegistry registry;
     final HolderTracker holders = new HolderTracker();
+    public final DeviceFences fences;
     public final RecordedBrokerEvents events = new RecordedBrokerEvents();
     /** Not started, so that a garbage collection does not end a reference that a test no longer mentions. */
     public final LeakDetector leaks = new LeakDetector();
@@ -84,7 +86,8 @@ public final class BrokerParts implements AutoCloseable {
         registry = new HeapRegistry(ledger);
         client = new Client(ledger.enter(bundle("org.example.camera")), leaks);
         Descriptors descriptors = new Descriptors(syscalls);
-        services = new BufferServices(descriptors, Optional.of(holders), events, leaks.lost());
+        fences = new DeviceFences(syscalls);
+        services = new BufferServices(descriptors, Optional.of(holders), fences, events, leaks.lost());
         allocator = new Allocator(registry, ledger, services, absent);
         planner = new Planner(registry, absent, allocator, sources);
         adoption = new Adoption(ledger, services, syscalls, Headroom.machine());
@@ -163,5 +166,6 @@ public final class BrokerParts implements AutoCloseable {
         leaks.stop();
         ledger.stop();
         holders.close();
+        fences.close();
     }
 }

@@ -26,7 +26,7 @@ class RoomsTest {
             Set.of("component"),
             Set.of("pool", "region", "secret"),
             Set.of("source"),
-            Set.of("holder", "adopted"),
+            Set.of("holder", "adopted", "fence"),
             Set.of("headroom", "socket", "device", "probe"),
             Set.of("machine", "fd"),
             Set.of("kernel"),

@@ -29,6 +29,7 @@ import org.dmabuf.heap.constraint.Demand;
  *       descriptors of the kernel; {@link #adopt} accepts only these.
  *   <li>A detached descriptor stays open until {@code own(number).close()}, which the test's replacement of a native
  *       library calls.
+ *   <li>No device uses the memory, so {@link org.dmabuf.heap.DmaBuf#awaitDevices} returns at once.
  *   <li>There is no configuration: {@code heap.restricted} has no effect, and any client may open views.
  *   <li>Demands of devices are those of {@link #addDemands}. Heaps of equal priority are not ordered by scarcity.
  *   <li>A reference that a client loses without closing stays open, so that {@link #requireNothingOpen} reports it.

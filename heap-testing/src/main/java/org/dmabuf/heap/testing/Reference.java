@@ -4,6 +4,7 @@ package org.dmabuf.heap.testing;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -100,6 +101,18 @@ final class Reference extends Use implements DmaBuf {
         requireOpen();
         requireGranted(access, "accessed for writing");
         return open(new OpenCpuAccess(memory(), client(), access));
+    }
+
+    /** Returns at once, because no device uses the memory. */
+    @Override
+    public void awaitDevices(Access access, Duration timeout) {
+        Objects.requireNonNull(access, "invalid access = null: expected an Access");
+        Objects.requireNonNull(timeout, "invalid timeout = null: expected a duration");
+        if (timeout.isNegative()) {
+            throw new IllegalArgumentException("invalid timeout = " + timeout + ": expected zero or more");
+        }
+        requireOpen();
+        requireGranted(access, "awaited for writing");
     }
 
     @Override

@@ -593,6 +593,24 @@ public abstract class ClientContract {
         assertEquals(List.of(), monitor().buffers());
     }
 
+    @Test
+    void memory_that_no_device_uses_is_awaited_without_a_wait() {
+        HeapBroker broker = oneHeap();
+        DmaBuf buffer = broker.allocate(REQUEST);
+        try (OwnedFd _ = buffer.exportFd()) {
+            for (Access access : Access.values()) {
+                buffer.awaitDevices(access, Duration.ZERO);
+            }
+            try (CpuAccess _ = buffer.beginCpuAccess(Access.READ, Duration.ofSeconds(Long.MAX_VALUE))) {
+                assertEquals(1, monitor().buffers().getFirst().cpuAccesses());
+            }
+        }
+        assertThrows(IllegalArgumentException.class, () -> buffer.awaitDevices(Access.READ, Duration.ofNanos(-1)));
+        buffer.close();
+        assertThrows(IllegalStateException.class, () -> buffer.awaitDevices(Access.READ, Duration.ZERO));
+        assertThrows(IllegalStateException.class, () -> buffer.beginCpuAccess(Access.READ, Duration.ZERO));
+    }
+
     // Mappings
 
     @Test
@@ -696,6 +714,7 @@ public abstract class ClientContract {
             assertTrue(consumed.map(Access.READ, arena).isReadOnly());
             assertEquals(Errno.EACCES, refusal(() -> consumed.map(Access.WRITE, arena)));
             assertEquals(Errno.EACCES, refusal(() -> consumed.beginCpuAccess(Access.READ_WRITE)));
+            assertEquals(Errno.EACCES, refusal(() -> consumed.awaitDevices(Access.WRITE, Duration.ZERO)));
             assertEquals(Errno.EACCES, refusal(consumed::exportFd));
             assertEquals(Errno.EACCES, refusal(() -> another.map(Access.WRITE, arena)));
         }

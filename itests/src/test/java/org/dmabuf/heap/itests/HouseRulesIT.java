@@ -49,7 +49,9 @@ public class HouseRulesIT {
             Map.entry("heap-linux.jar", Set.of(API, CONSTRAINT, SPI)), // outcomes of probes become demands
             Map.entry(
                     "heap-broker.jar",
-                    and(CONSTRAINT, andRooms("adopted", "component", "fd", "headroom", "holder", "syscall", "text"))),
+                    and(
+                            CONSTRAINT,
+                            andRooms("adopted", "component", "fd", "fence", "headroom", "holder", "syscall", "text"))),
             Map.entry("heap-system.jar", andRooms("component", "headroom", "pool", "source", "syscall", "text")),
             Map.entry("heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
             Map.entry("heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
@@ -62,7 +64,7 @@ public class HouseRulesIT {
             Map.entry("device-drm.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))));
 
     /** Packages of heap-linux that are exported only for the broker: an import must have {@code scope=broker}. */
-    private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "holder");
+    private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "fence", LINUX + "holder");
 
     @Test
     public void no_bundle_imports_more_of_this_projects_packages_than_the_table_allows() throws IOException {

@@ -46,6 +46,7 @@ import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
 import org.dmabuf.heap.kernel.HolderProcess;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.region.RegionLayout;
@@ -81,6 +82,7 @@ class HolderTrackerIT {
             new BufferServices(
                     new Descriptors(Syscalls.linux()),
                     Optional.of(holders),
+                    new DeviceFences(Syscalls.linux()),
                     new BrokerEvents() {},
                     new ReferenceQueue<>()),
             new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));

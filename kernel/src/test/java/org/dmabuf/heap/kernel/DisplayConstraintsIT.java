@@ -61,7 +61,7 @@ class DisplayConstraintsIT {
     }
 
     /** {@return the node of the device with this driver} */
-    private static String card(String driver) throws IOException {
+    static String card(String driver) throws IOException {
         Path cards = Path.of("/dev/dri");
         Assumptions.assumeTrue(Files.exists(cards), "skipped: this kernel has no DRM devices");
         try (DirectoryStream<Path> nodes = Files.newDirectoryStream(cards, "card*")) {

@@ -39,6 +39,7 @@ import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.service.BrokerServices;
 import org.dmabuf.heap.broker.service.Clients;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.osgi.framework.Bundle;
@@ -82,6 +83,7 @@ public final class Parts {
     private final BufferServices services = new BufferServices(
             DESCRIPTORS,
             Optional.empty(),
+            new DeviceFences(Syscalls.linux()),
             new BrokerEvents() {
                 @Override
                 public void leaked(String heap, ClientId client, String name, long size, String site) {

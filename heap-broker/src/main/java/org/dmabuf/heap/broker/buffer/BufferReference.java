@@ -4,11 +4,13 @@ package org.dmabuf.heap.broker.buffer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
@@ -16,6 +18,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.broker.release.Reaper;
+import org.dmabuf.heap.linux.fence.DeviceFence;
 
 /**
  * Client's reference to a buffer. Each method keeps the reference reachable until it returns, so that a reference is
@@ -199,6 +202,26 @@ public final class BufferReference implements DmaBuf {
             } else if (!kept) {
                 cpuAccess.reclaim();
             }
+        }
+    }
+
+    @Override
+    public void awaitDevices(Access access, Duration timeout) {
+        Objects.requireNonNull(access, "invalid access = null: expected an Access");
+        Objects.requireNonNull(timeout, "invalid timeout = null: expected a duration");
+        if (timeout.isNegative()) {
+            throw new IllegalArgumentException("invalid timeout = " + timeout + ": expected zero or more");
+        }
+        requireGranted(access, "awaited for writing");
+        SharedBuffer buffer = tracker.buffer;
+        try (DeviceFence fence = buffer.newFence()) { // first: owning its descriptor must not fail
+            hold();
+            try {
+                buffer.open(fence, access);
+            } finally {
+                buffer.drop();
+            }
+            fence.await(TimeUnit.NANOSECONDS.convert(timeout));
         }
     }
 

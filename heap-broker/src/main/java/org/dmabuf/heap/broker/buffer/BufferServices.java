@@ -8,6 +8,7 @@ import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 
 /**
@@ -16,11 +17,16 @@ import org.dmabuf.heap.linux.holder.HolderTracker;
  * @param descriptors system calls that duplicate descriptors and read their inodes
  * @param holders the tracker that reports when the last other holder is gone; empty for memory that is charged
  *     elsewhere
+ * @param fences the waits for devices
  * @param events the receiver of the buffer's events
  * @param lost the queue in which {@link LeakDetector} finds handles that became unreachable before their end
  */
 public record BufferServices(
-        Descriptors descriptors, Optional<HolderTracker> holders, BrokerEvents events, ReferenceQueue<Object> lost) {
+        Descriptors descriptors,
+        Optional<HolderTracker> holders,
+        DeviceFences fences,
+        BrokerEvents events,
+        ReferenceQueue<Object> lost) {
     /** {@return the count of one heap's finished releases, for {@link #hasComeBack(HeapAccount, long)}} */
     public long moment(HeapAccount account) {
         return account.reaper().done() + holderReports();
@@ -82,6 +88,6 @@ public record BufferServices(
     }
 
     public BufferServices withoutHolders() {
-        return new BufferServices(descriptors, Optional.empty(), events, lost);
+        return new BufferServices(descriptors, Optional.empty(), fences, events, lost);
     }
 }

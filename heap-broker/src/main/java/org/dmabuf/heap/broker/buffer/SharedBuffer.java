@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -21,6 +22,7 @@ import org.dmabuf.heap.broker.heap.ThrownText;
 import org.dmabuf.heap.broker.release.LinkedDeferredWork;
 import org.dmabuf.heap.broker.release.Reaper;
 import org.dmabuf.heap.broker.release.RepeatableWork;
+import org.dmabuf.heap.linux.fence.DeviceFence;
 import org.dmabuf.heap.linux.holder.HolderWatch;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.linux.text.Printable;
@@ -309,6 +311,23 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         }
         services.descriptors().duplicate(heap.name(), descriptor, owner);
         exportedOf = descriptor;
+    }
+
+    /** {@return a fence for {@link #open(DeviceFence, Access)}, which the caller closes} */
+    DeviceFence newFence() {
+        return services.fences().fence(heap.name(), text());
+    }
+
+    /**
+     * Opens a fence of the devices that use the memory now. It stays without fences if a device cannot have the
+     * memory, because this process made it and no descriptor has left the broker.
+     *
+     * @param access the direction that is to follow
+     */
+    void open(DeviceFence fence, Access access) {
+        if (exportedOf != NOT_EXPORTED || heap.name().equals(HeapDescription.ADOPTED)) {
+            fence.open(descriptor(), access);
+        }
     }
 
     /** Adds to the count of CPU accesses: 1 for a begin, -1 for an end. */

@@ -250,7 +250,8 @@ class AdoptionTest {
         kernel.answer("dmaBufSync", 0);
         Adoption adoption = new Adoption(
                 broker.ledger,
-                new BufferServices(new Descriptors(kernel), Optional.empty(), broker.events, broker.leaks.lost()),
+                new BufferServices(
+                        new Descriptors(kernel), Optional.empty(), broker.fences, broker.events, broker.leaks.lost()),
                 kernel,
                 Headroom.machine());
         try (OwnedFd made = memfd(0);

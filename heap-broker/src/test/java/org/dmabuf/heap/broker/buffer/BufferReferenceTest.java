@@ -523,7 +523,7 @@ class BufferReferenceTest {
                 charge,
                 ExportMode.READ_WRITE,
                 Optional.of("frame"),
-                new BufferServices(null, Optional.empty(), new RecordedBrokerEvents(), new ReferenceQueue<>()));
+                new BufferServices(null, Optional.empty(), null, new RecordedBrokerEvents(), new ReferenceQueue<>()));
         assertEquals(Optional.empty(), charge.begin(buffer));
         return buffer;
     }

@@ -22,6 +22,8 @@ public final class KernelError {
      */
     private static final Set<String> UNPRIVILEGED = Set.of(
             "accept4",
+            "epoll_create1",
+            "epoll_ctl",
             "eventfd2",
             "fallocate",
             "flock",
