@@ -95,6 +95,7 @@ public final class LeakDetector {
 
     /** Reports or counts that a client lost its reference to a buffer. */
     void report(ClientAccount client, SharedBuffer buffer) {
+        client.leaked(buffer.account());
         sumUp(INTERVAL);
         boolean each;
         synchronized (losses) {

@@ -12,15 +12,17 @@ import org.osgi.framework.ServiceRegistration;
 public final class Monitors implements ServiceFactory<HeapMonitor> {
     private final Ledger ledger;
     private final HeapRegistry registry;
+    private final HeapListing listing;
 
-    public Monitors(Ledger ledger, HeapRegistry registry) {
+    public Monitors(Ledger ledger, HeapRegistry registry, HeapListing listing) {
         this.ledger = ledger;
         this.registry = registry;
+        this.listing = listing;
     }
 
     @Override
     public HeapMonitor getService(Bundle bundle, ServiceRegistration<HeapMonitor> registration) {
-        return new Monitor(ledger, registry);
+        return new Monitor(ledger, registry, listing);
     }
 
     @Override
