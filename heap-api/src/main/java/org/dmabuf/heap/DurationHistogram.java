@@ -46,6 +46,20 @@ public final class DurationHistogram {
         return new DurationHistogram(counts.clone(), Objects.requireNonNull(total));
     }
 
+    /**
+     * Adds the durations of another histogram.
+     *
+     * @param other whose durations are added
+     * @return a histogram with the durations of both
+     */
+    public DurationHistogram plus(DurationHistogram other) {
+        long[] sums = counts.clone();
+        for (int i = 0; i < sums.length; i++) {
+            sums[i] += other.counts[i];
+        }
+        return new DurationHistogram(sums, total.plus(other.total));
+    }
+
     /** {@return the upper bounds of the intervals, ascending; the last interval has none} */
     public static List<Duration> bounds() {
         return LongStream.of(BOUNDS).mapToObj(Duration::ofNanos).toList();

@@ -37,6 +37,17 @@ class DurationHistogramTest {
     }
 
     @Test
+    void a_sum_has_the_durations_of_both() {
+        long[] counts = new long[16];
+        counts[3] = 2;
+        DurationHistogram one = DurationHistogram.of(counts, Duration.ofMillis(1));
+        DurationHistogram both = one.plus(one);
+        assertEquals(4L, both.counts().get(3));
+        assertEquals(Duration.ofMillis(2), both.total());
+        assertEquals(2, one.count());
+    }
+
+    @Test
     void another_number_of_intervals_is_refused() {
         assertThrows(IllegalArgumentException.class, () -> DurationHistogram.of(new long[15], Duration.ZERO));
     }

@@ -133,6 +133,7 @@ final class AccountChecks {
         DurationHistogram times =
                 one(monitor.usageByHeap(), Optional.of(OWN), Optional.empty()).allocationTimes();
         Expect.yes(times.count() > 0 && times.total().isPositive());
+        Expect.same(times.count(), times.plus(DurationHistogram.empty()).count());
         Expect.same(DurationHistogram.bounds().size() + 1, times.counts().size());
     }
 
