@@ -117,6 +117,11 @@ public final class Metrics {
         }
     }
 
+    /** {@return the address of the metrics, of an open endpoint} */
+    String url() {
+        return endpoint.url();
+    }
+
     @Deactivate
     void deactivate() {
         if (endpoint != null) {
