@@ -221,7 +221,9 @@ public final class BrokerComponent {
             ledger.start();
             context.addBundleListener(clients);
             monitor = (ServiceRegistration<HeapMonitor>) context.registerService(
-                    HeapMonitor.class.getName(), new Monitors(ledger, registry, listing), FrameworkUtil.asDictionary(Map.of()));
+                    HeapMonitor.class.getName(),
+                    new Monitors(ledger, registry, listing),
+                    FrameworkUtil.asDictionary(Map.of()));
             registration = (ServiceRegistration<HeapBroker>)
                     context.registerService(HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {

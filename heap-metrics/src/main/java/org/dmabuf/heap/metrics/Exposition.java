@@ -60,7 +60,12 @@ final class Exposition {
         }
 
         private void sample(String suffix, Labels labels, String value) {
-            text.append(name).append(suffix).append(labels).append(' ').append(value).append('\n');
+            text.append(name)
+                    .append(suffix)
+                    .append(labels)
+                    .append(' ')
+                    .append(value)
+                    .append('\n');
         }
     }
 

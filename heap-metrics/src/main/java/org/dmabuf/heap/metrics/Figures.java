@@ -58,8 +58,8 @@ final class Figures {
     private static void states(Exposition out, List<HeapInfo> infos) {
         Exposition.Family heaps = out.gauge("dmaheap_heaps", "Heaps in each state.");
         Map<HeapState, Long> byState = infos.stream()
-                .collect(Collectors.groupingBy(HeapInfo::state, () -> new EnumMap<>(HeapState.class),
-                        Collectors.counting()));
+                .collect(Collectors.groupingBy(
+                        HeapInfo::state, () -> new EnumMap<>(HeapState.class), Collectors.counting()));
         for (HeapState state : HeapState.values()) {
             heaps.add(Labels.of("state", state.name().toLowerCase(Locale.ROOT)), byState.getOrDefault(state, 0L));
         }

@@ -54,7 +54,11 @@ final class RequestThreads implements Executor, AutoCloseable {
     }
 
     private static ThreadFactory named(String name) {
-        return Thread.ofPlatform().name(name).daemon().inheritInheritableThreadLocals(false).factory();
+        return Thread.ofPlatform()
+                .name(name)
+                .daemon()
+                .inheritInheritableThreadLocals(false)
+                .factory();
     }
 
     @Override

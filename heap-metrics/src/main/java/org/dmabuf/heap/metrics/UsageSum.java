@@ -17,7 +17,8 @@ final class UsageSum {
         return counts(one, other)
                 .live(one.liveBuffers() + other.liveBuffers(), one.liveBytes() + other.liveBytes())
                 .lingering(
-                        one.lingeringBuffers() + other.lingeringBuffers(), one.lingeringBytes() + other.lingeringBytes())
+                        one.lingeringBuffers() + other.lingeringBuffers(),
+                        one.lingeringBytes() + other.lingeringBytes())
                 .peak(one.peakBytes() + other.peakBytes())
                 .limit(OptionalLong.empty())
                 .build();

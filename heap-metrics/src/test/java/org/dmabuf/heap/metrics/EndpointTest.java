@@ -11,8 +11,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
-import java.nio.channels.Pipe;
 import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
@@ -26,7 +26,8 @@ class EndpointTest {
     private Endpoint open(int port) {
         try {
             return Endpoint.open(
-                    new MetricsSettings(InetAddress.ofLiteral("127.0.0.1"), port, "port in etc/metrics.cfg", 32), monitor);
+                    new MetricsSettings(InetAddress.ofLiteral("127.0.0.1"), port, "port in etc/metrics.cfg", 32),
+                    monitor);
         } catch (IOException e) {
             throw new AssertionError(e);
         }
@@ -51,7 +52,8 @@ class EndpointTest {
     }
 
     private String answer(String method, String path, String accept) throws IOException {
-        return answer(method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: " + accept + "\r\n\r\n");
+        return answer(
+                method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: " + accept + "\r\n\r\n");
     }
 
     @Test

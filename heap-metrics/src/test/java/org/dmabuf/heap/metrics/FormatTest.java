@@ -12,8 +12,10 @@ class FormatTest {
         // Prometheus 2.42
         assertEquals(
                 Format.OPEN_METRICS,
-                Format.accepted(List.of("application/openmetrics-text;version=1.0.0,"
-                        + "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1")));
+                Format.accepted(
+                        List.of(
+                                "application/openmetrics-text;version=1.0.0,"
+                                        + "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1")));
     }
 
     @Test
@@ -29,6 +31,7 @@ class FormatTest {
                 Format.PROMETHEUS, Format.accepted(List.of("application/openmetrics-text;q=0.4", "text/plain;q=0.5")));
         assertEquals(Format.PROMETHEUS, Format.accepted(List.of("application/openmetrics-text;q=0")));
         assertEquals(Format.PROMETHEUS, Format.accepted(List.of("application/openmetrics-text;q=none")));
-        assertEquals(Format.OPEN_METRICS, Format.accepted(List.of("Application/OpenMetrics-Text ; q=0.5, text/plain;q=.5")));
+        assertEquals(
+                Format.OPEN_METRICS, Format.accepted(List.of("Application/OpenMetrics-Text ; q=0.5, text/plain;q=.5")));
     }
 }

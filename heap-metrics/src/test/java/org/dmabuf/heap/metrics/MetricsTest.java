@@ -45,7 +45,8 @@ class MetricsTest {
                 Map.of("port", "-1"),
                 Map.of("clients", "1001"))) {
             String name = wrong.keySet().iterator().next();
-            String reason = assertThrows(HeapException.class, () -> settings(wrong)).reason();
+            String reason =
+                    assertThrows(HeapException.class, () -> settings(wrong)).reason();
             assertTrue(reason.startsWith("invalid " + name + " = ") && reason.contains(": expected "), reason);
         }
     }

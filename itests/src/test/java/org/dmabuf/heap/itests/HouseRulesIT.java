@@ -56,6 +56,7 @@ public class HouseRulesIT {
             Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
             Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text"))),
             Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
+            Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component")),
             Map.entry("heap-gateway.jar", andRooms("component", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),

@@ -140,7 +140,8 @@ class MonitorTest {
     void one_allocation_in_64_is_timed_while_a_monitor_wants_times() {
         broker.heap("system", new FakeHeap());
         own.allocate(PAGE).close();
-        assertEquals(0, of(monitor.usageByHeap(), "system", "").allocationTimes().count());
+        assertEquals(
+                0, of(monitor.usageByHeap(), "system", "").allocationTimes().count());
         monitor.timeAllocations();
         monitor.timeAllocations();
         for (int i = 0; i < 128; i++) {
@@ -150,7 +151,8 @@ class MonitorTest {
         for (int i = 0; i < 128; i++) {
             own.allocate(PAGE).close();
         }
-        assertEquals(2, of(monitor.usageByHeap(), "system", "").allocationTimes().count());
+        assertEquals(
+                2, of(monitor.usageByHeap(), "system", "").allocationTimes().count());
         assertEquals(
                 2,
                 of(monitor.usageByClient(), "", "org.example.display")

@@ -22,9 +22,7 @@ class PressureStallTest {
     @Test
     void the_lost_time_is_the_total_of_the_line_some(@TempDir Path folder) throws IOException {
         Path file = folder.resolve("memory.pressure");
-        Files.writeString(
-                file,
-                """
+        Files.writeString(file, """
                 some avg10=0.00 avg60=0.12 avg300=0.00 total=1500000
                 full avg10=0.00 avg60=0.00 avg300=0.00 total=7
                 """);
