@@ -12,10 +12,9 @@ class FormatTest {
         // Prometheus 2.42
         assertEquals(
                 Format.OPEN_METRICS,
-                Format.accepted(
-                        List.of(
-                                "application/openmetrics-text;version=1.0.0,"
-                                        + "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1")));
+                Format.accepted(List.of("application/openmetrics-text;version=1.0.0,"
+                        + "application/openmetrics-text;version=0.0.1;q=0.75,"
+                        + "text/plain;version=0.0.4;q=0.5,*/*;q=0.1")));
     }
 
     @Test
