@@ -107,6 +107,7 @@ final class DescriptorChecks {
             }
             receiver.receive(PATIENCE).close();
             Expect.same(sender.peer().groups(), receiver.peer().groups());
+            Expect.yes(!FdListener.isServed(folder.resolve("all")));
             FdListener.bindForAll(folder.resolve("all")).close();
             FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid())
                     .close();
