@@ -66,6 +66,14 @@ public interface HeapMonitor {
      */
     void timeAllocations();
 
+    /**
+     * Returns after the broker has done nothing, under its locks and on its background thread. It calls no heap's code,
+     * so a heap that is full or hangs does not delay it. A broker that does not return from this call is stuck.
+     *
+     * @throws InterruptedException when the thread was interrupted while it waited for the background thread
+     */
+    void ping() throws InterruptedException;
+
     /** Resets the peaks of this monitor to the memory that is charged now. Other monitors keep theirs. */
     void resetPeaks();
 }

@@ -137,7 +137,8 @@ final class AccountChecks {
         Expect.same(DurationHistogram.bounds().size() + 1, times.counts().size());
     }
 
-    private void theMonitorListsHeaps() {
+    private void theMonitorListsHeaps() throws Exception {
+        monitor.ping();
         Expect.yes(monitor.heaps().stream()
                 .anyMatch(heap -> heap.name().equals(OWN) && heap.state() == HeapState.SERVING));
         Expect.yes(monitor.memoryStall().stream().noneMatch(Duration::isNegative));

@@ -23,6 +23,7 @@ import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.NotifySocket;
 
 /** Checks of descriptors that are exported, adopted, owned or sent, and of a device. */
 final class DescriptorChecks {
@@ -108,6 +109,9 @@ final class DescriptorChecks {
             receiver.receive(PATIENCE).close();
             Expect.same(sender.peer().groups(), receiver.peer().groups());
             Expect.yes(!FdListener.isServed(folder.resolve("all")));
+            Expect.failure(
+                    FdSocketException.class,
+                    () -> NotifySocket.at(folder.resolve("all").toString()).send("READY=1"));
             FdListener.bindForAll(folder.resolve("all")).close();
             FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid())
                     .close();

@@ -222,7 +222,7 @@ public final class BrokerComponent {
             context.addBundleListener(clients);
             monitor = (ServiceRegistration<HeapMonitor>) context.registerService(
                     HeapMonitor.class.getName(),
-                    new Monitors(ledger, registry, listing),
+                    new Monitors(ledger, registry, listing, leaks),
                     FrameworkUtil.asDictionary(Map.of()));
             registration = (ServiceRegistration<HeapBroker>)
                     context.registerService(HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));

@@ -58,6 +58,11 @@ final class MadeUpMonitor implements HeapMonitor {
     }
 
     @Override
+    public void ping() {
+        throw new AssertionError("metrics do not ping");
+    }
+
+    @Override
     public void resetPeaks() {
         throw new AssertionError("metrics reset no peaks");
     }

@@ -90,6 +90,11 @@ final class Monitor implements HeapMonitor {
     }
 
     @Override
+    public void ping() {
+        inventory.infos(); // takes the only lock; there is no background thread
+    }
+
+    @Override
     public void resetPeaks() {
         synchronized (inventory) {
             inventory.current().resetPeaks();

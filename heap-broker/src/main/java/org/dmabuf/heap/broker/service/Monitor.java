@@ -19,6 +19,7 @@ import org.dmabuf.heap.broker.account.ClientHeapAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.Peaks;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.linux.headroom.Headroom;
 
@@ -27,13 +28,15 @@ public final class Monitor implements HeapMonitor {
     private final Ledger ledger;
     private final HeapRegistry registry;
     private final HeapListing listing;
+    private final LeakDetector leaks;
     private final Peaks.Book peaks;
     private final AtomicBoolean timing = new AtomicBoolean();
 
-    Monitor(Ledger ledger, HeapRegistry registry, HeapListing listing) {
+    Monitor(Ledger ledger, HeapRegistry registry, HeapListing listing, LeakDetector leaks) {
         this.ledger = ledger;
         this.registry = registry;
         this.listing = listing;
+        this.leaks = leaks;
         peaks = ledger.peaks().open();
     }
 
@@ -127,6 +130,12 @@ public final class Monitor implements HeapMonitor {
         if (!timing.getAndSet(true)) {
             ledger.beginTiming();
         }
+    }
+
+    @Override
+    public void ping() throws InterruptedException {
+        registry.prune(); // takes the locks of the registry and of the ledger
+        leaks.ping();
     }
 
     @Override

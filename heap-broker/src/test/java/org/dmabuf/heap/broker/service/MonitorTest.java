@@ -38,7 +38,7 @@ class MonitorTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
     private final BrokerParts broker = new BrokerParts();
-    private final Monitor monitor = new Monitor(broker.ledger, broker.registry, broker.listing);
+    private final Monitor monitor = new Monitor(broker.ledger, broker.registry, broker.listing, broker.leaks);
     private final FakeBundle display = new FakeBundle("org.example.display");
     private final HeapBroker own = broker.clients.getService(display.bundle(), null);
 
@@ -171,6 +171,21 @@ class MonitorTest {
                 List.of(Optional.empty(), Optional.empty()),
                 monitor.heaps().stream().map(HeapInfo::plainRefusal).toList());
         assertTrue(broker.heaps().stream().anyMatch(heap -> heap.plainRefusal().isPresent()));
+    }
+
+    @Test
+    void a_ping_returns_only_if_the_background_thread_does() throws Exception {
+        Thread pinging = Thread.ofPlatform().start(() -> {
+            try {
+                monitor.ping();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
+        Await.until("the ping waits", () -> pinging.getState() == Thread.State.WAITING);
+        broker.leaks.start();
+        pinging.join();
+        monitor.ping();
     }
 
     @Test

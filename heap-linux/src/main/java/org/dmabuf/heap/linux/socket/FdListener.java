@@ -67,7 +67,7 @@ public final class FdListener implements AutoCloseable {
     public static boolean isServed(Path path) {
         Syscalls syscalls = Syscalls.linux();
         SocketCalls sockets = SocketCalls.linux();
-        try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.probe(), ""), syscalls::close)) {
+        try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.datagramSocket(), ""), syscalls::close)) {
             int result = sockets.connect(probe.fd(), path.toString());
             if (result == -Errno.ECONNREFUSED.number() || result == -Errno.ENOENT.number()) {
                 return false;

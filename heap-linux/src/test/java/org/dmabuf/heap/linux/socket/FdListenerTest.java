@@ -141,7 +141,7 @@ class FdListenerTest {
             reach(listener);
         }
         Path datagrams = folder.resolve("datagrams");
-        try (OwnedFd receives = OwnedFd.of(sockets.probe(), syscalls::close)) {
+        try (OwnedFd receives = OwnedFd.of(sockets.datagramSocket(), syscalls::close)) {
             assertEquals(0, sockets.bind(receives.fd(), datagrams.toString()));
             untouched(datagrams);
         }
