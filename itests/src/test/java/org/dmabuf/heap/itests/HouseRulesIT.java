@@ -58,7 +58,7 @@ public class HouseRulesIT {
             Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
             Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket")),
             Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component")),
-            Map.entry("heap-gateway.jar", andRooms("component", "text")),
+            Map.entry("heap-gateway.jar", andRooms("component", "socket", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
             Map.entry("device-drm.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))));
