@@ -124,7 +124,9 @@ class ChecksTest {
 
     private static Marks marks(Map<String, String> configured) {
         HealthChecks.Config config = (HealthChecks.Config) Proxy.newProxyInstance(
-                HealthChecks.Config.class.getClassLoader(), new Class<?>[] {HealthChecks.Config.class}, (_, method, _) -> {
+                HealthChecks.Config.class.getClassLoader(),
+                new Class<?>[] {HealthChecks.Config.class},
+                (_, method, _) -> {
                     String value = configured.get(method.getName().replace('_', '.'));
                     if (value == null) {
                         return method.getDefaultValue();
