@@ -109,9 +109,11 @@ final class DescriptorChecks {
             receiver.receive(PATIENCE).close();
             Expect.same(sender.peer().groups(), receiver.peer().groups());
             Expect.yes(!FdListener.isServed(folder.resolve("all")));
-            Expect.failure(
-                    FdSocketException.class,
-                    () -> NotifySocket.at(folder.resolve("all").toString()).send("READY=1"));
+            NotifySocket absent = NotifySocket.at(folder.resolve("all").toString());
+            Expect.failure(FdSocketException.class, () -> {
+                absent.send("READY=1");
+                return absent;
+            });
             FdListener.bindForAll(folder.resolve("all")).close();
             FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid())
                     .close();
