@@ -32,6 +32,9 @@ public final class UsageRecord {
         private long waits;
         private Duration waited = Duration.ZERO;
         private Duration longestWait = Duration.ZERO;
+        private DurationHistogram waitTimes = DurationHistogram.empty();
+        private DurationHistogram allocationTimes = DurationHistogram.empty();
+        private long leakedBuffers;
 
         private Builder() {}
 
@@ -144,6 +147,39 @@ public final class UsageRecord {
             return this;
         }
 
+        /**
+         * Sets the distribution of the waits.
+         *
+         * @param times time of each wait
+         * @return this
+         */
+        public Builder waitTimes(DurationHistogram times) {
+            waitTimes = Objects.requireNonNull(times);
+            return this;
+        }
+
+        /**
+         * Sets the distribution of the allocation times.
+         *
+         * @param times time of each timed allocation
+         * @return this
+         */
+        public Builder allocationTimes(DurationHistogram times) {
+            allocationTimes = Objects.requireNonNull(times);
+            return this;
+        }
+
+        /**
+         * Sets the leaks.
+         *
+         * @param buffers number of buffers that became unreachable without a close
+         * @return this
+         */
+        public Builder leaked(long buffers) {
+            leakedBuffers = buffers;
+            return this;
+        }
+
         /** {@return a record with the figures set so far; the others are 0 or empty} */
         public UsageRecord build() {
             return new UsageRecord(this);
@@ -164,6 +200,9 @@ public final class UsageRecord {
     private final long waits;
     private final Duration waited;
     private final Duration longestWait;
+    private final DurationHistogram waitTimes;
+    private final DurationHistogram allocationTimes;
+    private final long leakedBuffers;
 
     private UsageRecord(Builder from) {
         heap = from.heap;
@@ -180,6 +219,9 @@ public final class UsageRecord {
         waits = from.waits;
         waited = from.waited;
         longestWait = from.longestWait;
+        waitTimes = from.waitTimes;
+        allocationTimes = from.allocationTimes;
+        leakedBuffers = from.leakedBuffers;
     }
 
     /** {@return a builder without figures} */
@@ -278,9 +320,33 @@ public final class UsageRecord {
         return longestWait;
     }
 
+    /** {@return the times of the waits; empty for a client on one heap} */
+    public DurationHistogram waitTimes() {
+        return waitTimes;
+    }
+
     /**
-     * Converts the record to a map that a JSON library can write. Keys are the names of the methods above; values are
-     * String, Long, or a map of these. Durations are in nanoseconds. An empty value has no key.
+     * Returns how long the heap's code took for a sample of the buffers that it returned.
+     *
+     * @return empty for a client on one heap, before {@link HeapMonitor#timeAllocations()}, and with the in-memory
+     *     broker
+     */
+    public DurationHistogram allocationTimes() {
+        return allocationTimes;
+    }
+
+    /**
+     * {@return references to buffers that a client lost without closing them; 0 for a client on one heap, and with the
+     * in-memory broker}
+     */
+    public long leakedBuffers() {
+        return leakedBuffers;
+    }
+
+    /**
+     * Converts the record to a map that a JSON library can write. Keys are the names of the methods above, except for
+     * the histograms; values are String, Long, or a map of these. Durations are in nanoseconds. An empty value has no
+     * key.
      *
      * @return a map in the order of the methods
      */
@@ -302,6 +368,7 @@ public final class UsageRecord {
         map.put("waits", waits);
         map.put("waited", waited.toNanos());
         map.put("longestWait", longestWait.toNanos());
+        map.put("leakedBuffers", leakedBuffers);
         return map;
     }
 

@@ -29,6 +29,7 @@ class UsageRecordTest {
                 .allocated(7, 8)
                 .failures(Map.of(Errno.EACCES, 9L, Errno.ENOMEM, 10L, Errno.EPERM, 11L))
                 .waits(12, Duration.ofNanos(13), Duration.ofNanos(14))
+                .leaked(15)
                 .build();
     }
 
@@ -83,7 +84,8 @@ class UsageRecordTest {
                         "failures", Map.of(),
                         "waits", 0L,
                         "waited", 0L,
-                        "longestWait", 0L),
+                        "longestWait", 0L,
+                        "leakedBuffers", 0L),
                 record.toMap());
     }
 
@@ -104,7 +106,8 @@ class UsageRecordTest {
                         "failures", Map.of("EPERM", 11L, "ENOMEM", 10L, "EACCES", 9L),
                         "waits", 12L,
                         "waited", 13L,
-                        "longestWait", 14L),
+                        "longestWait", 14L,
+                        "leakedBuffers", 15L),
                 full().toMap());
     }
 

@@ -5,6 +5,7 @@ import static org.example.client.Gateway.OWN;
 import static org.example.client.Gateway.POOLED;
 
 import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,10 +14,12 @@ import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.CpuAccess;
 import org.dmabuf.heap.DmaBuf;
+import org.dmabuf.heap.DurationHistogram;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.HeapShortageException;
+import org.dmabuf.heap.HeapState;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.UsageRecord;
 
@@ -39,6 +42,8 @@ final class AccountChecks {
         report.run("a client's use is recorded", this::aClientsUseIsRecorded);
         report.run("a heap's use is recorded", this::aHeapsUseIsRecorded);
         report.run("records are maps", this::recordsAreMaps);
+        report.run("allocations are timed", this::allocationsAreTimed);
+        report.run("the monitor lists heaps", this::theMonitorListsHeaps);
     }
 
     private BufferRecord named(String name) {
@@ -120,6 +125,25 @@ final class AccountChecks {
                         .orElseThrow());
     }
 
+    private void allocationsAreTimed() {
+        monitor.timeAllocations();
+        for (int i = 0; i < 64; i++) { // one in 64 is timed
+            gateway.page(OWN).close();
+        }
+        DurationHistogram times =
+                one(monitor.usageByHeap(), Optional.of(OWN), Optional.empty()).allocationTimes();
+        Expect.yes(times.count() > 0 && times.total().isPositive());
+        Expect.same(times.count(), times.plus(DurationHistogram.empty()).count());
+        Expect.same(DurationHistogram.bounds().size() + 1, times.counts().size());
+    }
+
+    private void theMonitorListsHeaps() throws Exception {
+        monitor.ping();
+        Expect.yes(monitor.heaps().stream()
+                .anyMatch(heap -> heap.name().equals(OWN) && heap.state() == HeapState.SERVING));
+        Expect.yes(monitor.memoryStall().stream().noneMatch(Duration::isNegative));
+    }
+
     private void recordsAreMaps() {
         try (DmaBuf _ = broker.allocate(AllocationRequest.of(1).withHeaps(OWN).withName("mapped"))) {
             Map<String, Object> buffer = named("mapped").toMap();
@@ -149,7 +173,8 @@ final class AccountChecks {
                     "allocatedBytes",
                     "waits",
                     "waited",
-                    "longestWait")) {
+                    "longestWait",
+                    "leakedBuffers")) {
                 Expect.yes(heap.get(figure) instanceof Long);
             }
             Expect.yes(heap.get("failures") instanceof Map);

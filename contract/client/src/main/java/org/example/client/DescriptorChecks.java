@@ -23,6 +23,7 @@ import org.dmabuf.heap.linux.socket.FdListener;
 import org.dmabuf.heap.linux.socket.FdMessage;
 import org.dmabuf.heap.linux.socket.FdSocket;
 import org.dmabuf.heap.linux.socket.FdSocketException;
+import org.dmabuf.heap.linux.socket.NotifySocket;
 
 /** Checks of descriptors that are exported, adopted, owned or sent, and of a device. */
 final class DescriptorChecks {
@@ -107,6 +108,12 @@ final class DescriptorChecks {
             }
             receiver.receive(PATIENCE).close();
             Expect.same(sender.peer().groups(), receiver.peer().groups());
+            Expect.yes(!FdListener.isServed(folder.resolve("all")));
+            NotifySocket absent = NotifySocket.at(folder.resolve("all").toString());
+            Expect.failure(FdSocketException.class, () -> {
+                absent.send("READY=1");
+                return absent;
+            });
             FdListener.bindForAll(folder.resolve("all")).close();
             FdListener.bindForGroup(folder.resolve("group"), receiver.peer().gid())
                     .close();

@@ -12,6 +12,8 @@ import org.osgi.framework.BundleContext;
 import org.osgi.framework.BundleException;
 import org.osgi.framework.Constants;
 import org.osgi.framework.FrameworkEvent;
+import org.osgi.framework.FrameworkUtil;
+import org.osgi.service.condition.Condition;
 
 /**
  * The framework and its bundles, from start to end.
@@ -76,6 +78,15 @@ final class Gateway implements AutoCloseable {
     private void openDeploy() {
         deploy = new DeployFolder(dropped, cache.folder().resolve("deploy"), reports);
         deploy.open(context());
+    }
+
+    /** Registers the sign that all bundles were started. heap-gateway then reports to the service manager. */
+    void announce() {
+        context()
+                .registerService(
+                        Condition.class,
+                        Condition.INSTANCE,
+                        FrameworkUtil.asDictionary(Map.of(Condition.CONDITION_ID, "org.dmabuf.heap.gateway.up")));
     }
 
     BundleContext context() {

@@ -129,6 +129,7 @@ public final class Main {
                 case DAEMON -> {
                     commands = new Commands(gateway::stop);
                     gateway.start(commands, log::warn);
+                    gateway.announce();
                     log.info(
                             "the gateway is up, process {}",
                             ProcessHandle.current().pid());

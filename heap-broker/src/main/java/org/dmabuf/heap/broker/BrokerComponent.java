@@ -161,6 +161,7 @@ public final class BrokerComponent {
     private final DeviceFences fences = new DeviceFences(Syscalls.linux());
     private final HeapConditions conditions;
     private final Adoption adoption;
+    private final HeapListing listing;
     private final Clients clients;
     private volatile long drainNanos = TimeUnit.MILLISECONDS.toNanos(USUAL_DRAIN_MILLIS);
     /** Whether quotas and permissions were read at least once. */
@@ -189,12 +190,13 @@ public final class BrokerComponent {
         BufferServices services = new BufferServices(descriptors, Optional.of(holders), fences, fanOut, leaks.lost());
         adoption = new Adoption(ledger, services, Syscalls.linux(), Headroom.machine());
         Allocator allocator = new Allocator(registry, ledger, services, absent);
+        listing = new HeapListing(registry, absent);
         clients = new Clients(new BrokerServices(
                 ledger,
                 allocator,
                 new Planner(registry, absent, allocator, demandSources),
                 adoption,
-                new HeapListing(registry, absent),
+                listing,
                 leaks,
                 descriptors));
         modified(config, properties);
@@ -221,7 +223,9 @@ public final class BrokerComponent {
             ledger.start();
             context.addBundleListener(clients);
             monitor = (ServiceRegistration<HeapMonitor>) context.registerService(
-                    HeapMonitor.class.getName(), new Monitors(ledger, registry), FrameworkUtil.asDictionary(Map.of()));
+                    HeapMonitor.class.getName(),
+                    new Monitors(ledger, registry, listing, leaks),
+                    FrameworkUtil.asDictionary(Map.of()));
             registration = (ServiceRegistration<HeapBroker>)
                     context.registerService(HeapBroker.class.getName(), clients, FrameworkUtil.asDictionary(Map.of()));
         } finally {

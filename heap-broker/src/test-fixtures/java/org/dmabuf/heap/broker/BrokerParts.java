@@ -145,7 +145,7 @@ public final class BrokerParts implements AutoCloseable {
 
     /** {@return another monitor, with its own peaks} */
     public HeapMonitor monitor() {
-        return new Monitors(ledger, registry).getService(null, null);
+        return new Monitors(ledger, registry, listing, leaks).getService(null, null);
     }
 
     /** {@return the listing for the only client} */

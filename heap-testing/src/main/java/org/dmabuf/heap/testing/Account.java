@@ -6,6 +6,7 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.Optional;
 import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.DurationHistogram;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 
@@ -37,6 +38,7 @@ final class Account {
     private long waits;
     private Duration waited = Duration.ZERO;
     private Duration longestWait = Duration.ZERO;
+    private final long[] waitTimes = new long[DurationHistogram.bounds().size() + 1];
 
     void charge(long bytes) {
         charged += bytes;
@@ -55,6 +57,7 @@ final class Account {
 
     void waited(Duration time) {
         waits++;
+        waitTimes[DurationHistogram.interval(time.toNanos())]++;
         waited = waited.plus(time);
         longestWait = longestWait.compareTo(time) < 0 ? time : longestWait;
     }
@@ -71,6 +74,7 @@ final class Account {
         return record.peak(peak)
                 .allocated(allocations, allocatedBytes)
                 .failures(failures)
-                .waits(waits, waited, longestWait);
+                .waits(waits, waited, longestWait)
+                .waitTimes(DurationHistogram.of(waitTimes, waited));
     }
 }

@@ -32,6 +32,7 @@ import org.dmabuf.heap.constraint.Demand;
  *   <li>No device uses the memory, so {@link org.dmabuf.heap.DmaBuf#awaitDevices} returns at once.
  *   <li>There is no configuration: {@code heap.restricted} has no effect, and any client may open views.
  *   <li>Demands of devices are those of {@link #addDemands}. Heaps of equal priority are not ordered by scarcity.
+ *   <li>The monitor times no allocation, counts no leak and reports no memory stall.
  *   <li>A reference that a client loses without closing stays open, so that {@link #requireNothingOpen} reports it.
  *   <li>Mappings are those of a temporary file. Without native access Java does not report the end of an arena, so the
  *       broker notices it only at a later call.

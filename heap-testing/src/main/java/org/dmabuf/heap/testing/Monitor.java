@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.testing;
 
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeSet;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.testing.Account.Key;
@@ -69,6 +72,26 @@ final class Monitor implements HeapMonitor {
         synchronized (inventory) {
             return inventory.current().buffers();
         }
+    }
+
+    @Override
+    public List<HeapInfo> heaps() {
+        return inventory.infos();
+    }
+
+    @Override
+    public Optional<Duration> memoryStall() {
+        return Optional.empty(); // the figure of a real machine would make tests depend on it
+    }
+
+    @Override
+    public void timeAllocations() {
+        // Allocations of this broker are not timed: their times would not be those of a heap.
+    }
+
+    @Override
+    public void ping() {
+        inventory.infos(); // takes the only lock; there is no background thread
     }
 
     @Override

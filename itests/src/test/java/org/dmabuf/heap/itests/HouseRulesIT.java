@@ -58,7 +58,9 @@ public class HouseRulesIT {
             Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
             Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text"))),
             Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
-            Map.entry("heap-gateway.jar", andRooms("component", "text")),
+            Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket")),
+            Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component")),
+            Map.entry("heap-gateway.jar", andRooms("component", "socket", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
             Map.entry("device-drm.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))));
@@ -183,10 +185,9 @@ public class HouseRulesIT {
     private static Set<Path> ourBundles() throws IOException {
         try (Stream<Path> bundles = Files.list(BUNDLES);
                 Stream<Path> optional = Files.list(OPTIONAL)) {
-            Set<Path> ours = new TreeSet<>(optional.toList());
-            bundles.filter(file -> file.getFileName().toString().startsWith("heap-"))
-                    .forEach(ours::add);
-            return ours;
+            return Stream.concat(bundles, optional)
+                    .filter(file -> file.getFileName().toString().matches("(heap|device)-.*"))
+                    .collect(Collectors.toCollection(TreeSet::new));
         }
     }
 

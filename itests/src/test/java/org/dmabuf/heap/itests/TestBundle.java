@@ -18,6 +18,7 @@ import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.events.EventPrinter;
 import org.dmabuf.heap.itests.failing.FailingHeap;
+import org.dmabuf.heap.itests.leaky.LeakyClient;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
 
@@ -44,6 +45,11 @@ final class TestBundle {
     /** {@return a client that runs an action of the test while it stops} */
     static TestBundle client(String symbolicName) throws IOException {
         return of(symbolicName, LastWords.class, List.of("LastWords"));
+    }
+
+    /** {@return a client that loses a buffer every second without closing it} */
+    static TestBundle leaky(String symbolicName) throws IOException {
+        return of(symbolicName, LeakyClient.class, List.of("LeakyClient"));
     }
 
     /** {@return a bundle whose start blocks until a file exists} */

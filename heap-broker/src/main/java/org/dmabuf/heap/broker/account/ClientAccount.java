@@ -8,12 +8,15 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
 import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.UsageRecord;
 
 /** Account of one client, over all heaps. It outlives the client as long as anything is charged to it. */
 public final class ClientAccount {
     private final ClientId id;
     private final FailureCounts failures = new FailureCounts();
     private final WaitTimes waits = new WaitTimes();
+    private final DurationCounts allocationTimes = new DurationCounts();
+    private final AtomicLong leaked = new AtomicLong();
     private final Map<HeapAccount, ClientHeapAccount> shares = new ConcurrentHashMap<>();
     /** Bytes charged and reserved. */
     private final AtomicLong used = new AtomicLong();
@@ -46,6 +49,28 @@ public final class ClientAccount {
 
     public FailureCounts failures() {
         return failures;
+    }
+
+    DurationCounts allocationTimes() {
+        return allocationTimes;
+    }
+
+    /**
+     * Counts a reference that this client lost.
+     *
+     * @param heap the account of the buffer's heap
+     */
+    public void leaked(HeapAccount heap) {
+        leaked.incrementAndGet();
+        heap.leaked();
+    }
+
+    /** Writes the counts of past events into a record. */
+    public UsageRecord.Builder counts(UsageRecord.Builder record) {
+        return waits.to(record)
+                .failures(failures.byCause())
+                .allocationTimes(allocationTimes.histogram())
+                .leaked(leaked.get());
     }
 
     boolean limited() {

@@ -29,6 +29,21 @@ public final class ClientHeapAccount {
         return counters.limited() || account.limited() || client.limited();
     }
 
+    /**
+     * {@return whether the next allocation belongs to the sample that is timed}
+     *
+     * <p>It reads the counter without the lock: a stale value times another allocation than the 64th.
+     */
+    boolean isSampled() {
+        return counters.isSampled();
+    }
+
+    /** Counts the time of an allocation. */
+    public void timed(long nanos) {
+        account.allocationTimes().add(nanos);
+        client.allocationTimes().add(nanos);
+    }
+
     public UsageSnapshot snapshot() {
         return account.snapshot(this);
     }

@@ -4,8 +4,10 @@ package org.dmabuf.heap.broker.account;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.release.Reaper;
 
 /**
@@ -25,6 +27,8 @@ public final class HeapAccount {
     private final Supplier<Reaper> reapers;
     private final FailureCounts failures = new FailureCounts();
     private final WaitTimes waits = new WaitTimes();
+    private final DurationCounts allocationTimes = new DurationCounts();
+    private final AtomicLong leaked = new AtomicLong();
     /** Guarded by this. */
     private long announced = Rules.UNLIMITED;
     /** Whether the limit is the one that the heap announced; guarded by this. */
@@ -78,6 +82,23 @@ public final class HeapAccount {
 
     public WaitTimes waits() {
         return waits;
+    }
+
+    DurationCounts allocationTimes() {
+        return allocationTimes;
+    }
+
+    /** Counts a reference to a buffer of this heap that a client lost. */
+    void leaked() {
+        leaked.incrementAndGet();
+    }
+
+    /** Writes the counts of past events into a record. */
+    public UsageRecord.Builder counts(UsageRecord.Builder record) {
+        return waits.to(record)
+                .failures(failures.byCause())
+                .allocationTimes(allocationTimes.histogram())
+                .leaked(leaked.get());
     }
 
     /**

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.broker.release.Reaper;
@@ -27,6 +28,8 @@ public final class Ledger {
     private final ReturnSignal returns = new ReturnSignal();
     private final Peaks peaks = new Peaks();
     private volatile boolean sites;
+    /** Monitors that want allocations timed. */
+    private final AtomicInteger timers = new AtomicInteger();
 
     public Ledger() {
         this(Reaper::new);
@@ -81,6 +84,20 @@ public final class Ledger {
                         .limit(SITE_DEPTH)
                         .map(StackWalker.StackFrame::toStackTraceElement)
                         .toList());
+    }
+
+    /** Times a sample of the allocations until {@link #endTiming} was called as often. */
+    public void beginTiming() {
+        timers.incrementAndGet();
+    }
+
+    public void endTiming() {
+        timers.decrementAndGet();
+    }
+
+    /** {@return whether to time the allocation of a charge} */
+    public boolean isTimed(Charge charge) {
+        return timers.get() > 0 && charge.share().isSampled();
     }
 
     /** {@return the signal that charged memory was returned} */

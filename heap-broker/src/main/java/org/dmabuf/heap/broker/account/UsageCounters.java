@@ -7,6 +7,9 @@ package org.dmabuf.heap.broker.account;
  * Long#MAX_VALUE}.
  */
 final class UsageCounters {
+    /** One allocation in this number is timed. */
+    private static final int SAMPLED = 64;
+
     /**
      * The most bytes that may be charged and reserved together. Read without the lock to check whether a limit applies.
      */
@@ -61,6 +64,10 @@ final class UsageCounters {
             lingeringBuffers--;
             lingeringBytes -= size;
         }
+    }
+
+    boolean isSampled() {
+        return allocations % SAMPLED == 0;
     }
 
     /** {@return the peak so far; the next peak begins with the bytes that are charged now} */

@@ -10,16 +10,19 @@ public final class WaitTimes {
     private long count;
     private long nanos;
     private long longest;
+    private final DurationCounts times = new DurationCounts();
 
     /** Adds the wait of one request. */
     public synchronized void add(long waited) {
         count++;
         nanos += waited;
         longest = Math.max(longest, waited);
+        times.add(waited);
     }
 
     /** Writes the times into a record. */
     public synchronized UsageRecord.Builder to(UsageRecord.Builder record) {
-        return record.waits(count, Duration.ofNanos(nanos), Duration.ofNanos(longest));
+        return record.waits(count, Duration.ofNanos(nanos), Duration.ofNanos(longest))
+                .waitTimes(times.histogram());
     }
 }

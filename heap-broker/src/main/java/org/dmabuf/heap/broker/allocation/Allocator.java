@@ -46,6 +46,9 @@ public final class Allocator {
 
     private static final SharedBuffer[] NONE = {};
 
+    /** The time of an allocation that is not in the sample. */
+    private static final long UNTIMED = -1;
+
     private final HeapTrims trims = new HeapTrims();
     private final HeapRegistry registry;
     private final Ledger ledger;
@@ -503,10 +506,16 @@ public final class Allocator {
             if (heap.gate().closed()) { // the drain may have timed out, and the heap's bundle may be gone
                 throw HeapException.of(Errno.ENODEV, heap.name(), RoutingTable.LEAVING);
             }
-            return accepted(heap.exporter().allocate(wanted), charge);
+            if (!ledger.isTimed(charge)) {
+                return accepted(heap.exporter().allocate(wanted), charge, UNTIMED);
+            }
+            long began = System.nanoTime();
+            HeapBuffer memory = heap.exporter().allocate(wanted);
+            return accepted(memory, charge, System.nanoTime() - began);
         }
 
-        private SharedBuffer accepted(HeapBuffer memory, Charge charge) {
+        /** @param nanos the time that the heap took, or {@link #UNTIMED} */
+        private SharedBuffer accepted(HeapBuffer memory, Charge charge, long nanos) {
             if (memory == null) {
                 throw broken("returned no buffer");
             }
@@ -526,6 +535,9 @@ public final class Allocator {
                         wanted.name(),
                         services);
                 Interruption.check(); // the heap's code may have ignored the interrupt
+                if (nanos != UNTIMED) {
+                    charge.share().timed(nanos);
+                }
                 require(charge.begin(buffer), charge, size); // it may be larger than what was reserved
                 accepted = true;
                 return buffer;

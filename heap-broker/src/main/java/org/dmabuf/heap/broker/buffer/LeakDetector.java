@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
@@ -88,6 +89,27 @@ public final class LeakDetector {
         sumUp(0);
     }
 
+    /** Waits until the thread has handled everything that was in its queue. */
+    public void ping() throws InterruptedException {
+        Ping ping = new Ping(lost);
+        ping.enqueue();
+        ping.handled.await();
+    }
+
+    /** An entry of the queue that stands for no lost reference. */
+    private static final class Ping extends EndsOnce {
+        private final CountDownLatch handled = new CountDownLatch(1);
+
+        Ping(ReferenceQueue<Object> queue) {
+            super(null, queue);
+        }
+
+        @Override
+        public void lost() {
+            handled.countDown();
+        }
+    }
+
     /** {@return the queue for handles that become unreachable} */
     public ReferenceQueue<Object> lost() {
         return lost;
@@ -95,6 +117,7 @@ public final class LeakDetector {
 
     /** Reports or counts that a client lost its reference to a buffer. */
     void report(ClientAccount client, SharedBuffer buffer) {
+        client.leaked(buffer.account());
         sumUp(INTERVAL);
         boolean each;
         synchronized (losses) {

@@ -16,6 +16,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.Charged;
+import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.ThrownText;
@@ -113,7 +114,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         this.export = export;
         this.name = name;
         this.services = services;
-        reaper = charge.share().account().reaper();
+        reaper = account().reaper();
     }
 
     @Override
@@ -124,6 +125,11 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
     /** {@return the alignment in bytes, as requested} */
     long alignment() {
         return alignment;
+    }
+
+    /** {@return the account of its heap} */
+    HeapAccount account() {
+        return charge.share().account();
     }
 
     /** {@return the reaper that unmaps and releases it when a client must not wait} */

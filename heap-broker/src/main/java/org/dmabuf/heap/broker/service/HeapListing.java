@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapProperties;
@@ -59,7 +60,15 @@ public final class HeapListing {
      * @return every known heap
      */
     public List<HeapInfo> heaps(Rules rules, ClientId client) {
-        PlainRefusal plain = new PlainRefusal(rules, client);
+        return heaps(new PlainRefusal(rules, client)::of);
+    }
+
+    /** {@return every known heap, without the reason why a client's plain request is refused} */
+    List<HeapInfo> heaps() {
+        return heaps(heap -> Optional.empty());
+    }
+
+    private List<HeapInfo> heaps(Function<HeapDescription, Optional<String>> plainRefusal) {
         List<HeapInfo> infos = new ArrayList<>();
         RoutingTable routes;
         List<HeapRegistry.Departed> departed;
@@ -87,7 +96,10 @@ public final class HeapListing {
                             reason(listed.reason(), hanging),
                             answers.getOrDefault(heap.gate(), NO_ANSWER),
                             counted.add(heap.account()) ? Optional.of(heap.account()) : Optional.empty())
-                    .plainRefusal(listed.state() == HeapState.SERVING ? plain.of(heap.description()) : Optional.empty())
+                    .plainRefusal(
+                            listed.state() == HeapState.SERVING
+                                    ? plainRefusal.apply(heap.description())
+                                    : Optional.empty())
                     .build());
         }
         for (HeapRegistry.Departed left : departed) {
@@ -121,9 +133,7 @@ public final class HeapListing {
             LastUsage.Answer usage,
             Optional<HeapAccount> charged) {
         UsageRecord.Builder record = UsageRecord.builder().heap(heap.name());
-        charged.ifPresent(account -> account.waits()
-                .to(account.snapshot().to(record))
-                .failures(account.failures().byCause()));
+        charged.ifPresent(account -> account.counts(account.snapshot().to(record)));
         return HeapInfo.of(heap.name(), state)
                 .reason(reason.isEmpty() ? Optional.empty() : Optional.of(reason))
                 .properties(heap.properties())

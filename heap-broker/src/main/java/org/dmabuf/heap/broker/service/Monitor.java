@@ -5,8 +5,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
+import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.account.Charge;
@@ -16,22 +19,32 @@ import org.dmabuf.heap.broker.account.ClientHeapAccount;
 import org.dmabuf.heap.broker.account.HeapAccount;
 import org.dmabuf.heap.broker.account.Ledger;
 import org.dmabuf.heap.broker.account.Peaks;
+import org.dmabuf.heap.broker.buffer.LeakDetector;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
+import org.dmabuf.heap.linux.headroom.Headroom;
 
 /** Monitor service of one bundle. It builds each result from the ledger at the time of the call. */
 public final class Monitor implements HeapMonitor {
     private final Ledger ledger;
     private final HeapRegistry registry;
+    private final HeapListing listing;
+    private final LeakDetector leaks;
     private final Peaks.Book peaks;
+    private final AtomicBoolean timing = new AtomicBoolean();
 
-    Monitor(Ledger ledger, HeapRegistry registry) {
+    Monitor(Ledger ledger, HeapRegistry registry, HeapListing listing, LeakDetector leaks) {
         this.ledger = ledger;
         this.registry = registry;
+        this.listing = listing;
+        this.leaks = leaks;
         peaks = ledger.peaks().open();
     }
 
     /** Ends the monitor and discards its peaks. */
     void close() {
+        if (timing.getAndSet(false)) {
+            ledger.endTiming();
+        }
         ledger.peaks().close(peaks);
     }
 
@@ -45,10 +58,8 @@ public final class Monitor implements HeapMonitor {
     }
 
     private UsageRecord record(HeapAccount account) {
-        UsageRecord.Builder record = UsageRecord.builder()
-                .heap(account.heap())
-                .failures(account.failures().byCause());
-        return account.waits().to(peaks.of(account).to(record)).build();
+        UsageRecord.Builder record = UsageRecord.builder().heap(account.heap());
+        return account.counts(peaks.of(account).to(record)).build();
     }
 
     @Override
@@ -57,10 +68,8 @@ public final class Monitor implements HeapMonitor {
     }
 
     private UsageRecord record(ClientAccount client) {
-        UsageRecord.Builder record = UsageRecord.builder()
-                .client(client.id())
-                .failures(client.failures().byCause());
-        return client.waits().to(peaks.of(client).to(record)).build();
+        UsageRecord.Builder record = UsageRecord.builder().client(client.id());
+        return client.counts(peaks.of(client).to(record)).build();
     }
 
     @Override
@@ -104,6 +113,29 @@ public final class Monitor implements HeapMonitor {
                 .age(Duration.ofNanos(Math.max(0, now - entry.since())))
                 .site(entry.site())
                 .build();
+    }
+
+    @Override
+    public List<HeapInfo> heaps() {
+        return listing.heaps();
+    }
+
+    @Override
+    public Optional<Duration> memoryStall() {
+        return Headroom.memoryStall();
+    }
+
+    @Override
+    public void timeAllocations() {
+        if (!timing.getAndSet(true)) {
+            ledger.beginTiming();
+        }
+    }
+
+    @Override
+    public void ping() throws InterruptedException {
+        registry.prune(); // takes the locks of the registry and of the ledger
+        leaks.ping();
     }
 
     @Override

@@ -17,6 +17,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.ExportMode;
+import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.Await;
 import org.dmabuf.heap.broker.BrokerParts;
 import org.dmabuf.heap.broker.FakeMemory;
@@ -125,6 +126,13 @@ class LeakDetectorTest {
         }
     }
 
+    private long leaked(String name) {
+        return broker.monitor().usageByHeap().stream()
+                .filter(record -> record.heap().orElseThrow().equals(name))
+                .mapToLong(UsageRecord::leakedBuffers)
+                .sum();
+    }
+
     /** Creates a buffer that was never charged, and so need not be released. */
     private SharedBuffer buffer(ClientAccount account) {
         return new SharedBuffer(
@@ -144,6 +152,7 @@ class LeakDetectorTest {
     void losses_in_a_loop_are_logged_as_a_few_lines_and_a_sum() {
         report("org.example.leaky", 6_600);
         report("org.example.other", 1);
+        assertEquals(6_601, leaked(heap.name()));
         assertEquals(6, RecordedLog.lines().size());
         assertEquals(6, broker.events.leaks.size());
         now.addAndGet(TimeUnit.SECONDS.toNanos(60));

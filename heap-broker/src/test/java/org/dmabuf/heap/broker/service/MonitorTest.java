@@ -20,6 +20,8 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.HeapInfo;
+import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.broker.Await;
@@ -36,7 +38,7 @@ class MonitorTest {
     private static final AllocationRequest PAGE = AllocationRequest.of(4096);
 
     private final BrokerParts broker = new BrokerParts();
-    private final Monitor monitor = new Monitor(broker.ledger, broker.registry);
+    private final Monitor monitor = new Monitor(broker.ledger, broker.registry, broker.listing, broker.leaks);
     private final FakeBundle display = new FakeBundle("org.example.display");
     private final HeapBroker own = broker.clients.getService(display.bundle(), null);
 
@@ -132,6 +134,58 @@ class MonitorTest {
                 of(monitor.usageByClientAndHeap(), "system", "org.example.display"))) {
             assertEquals(0, charges.peakBytes());
         }
+    }
+
+    @Test
+    void one_allocation_in_64_is_timed_while_a_monitor_wants_times() {
+        broker.heap("system", new FakeHeap());
+        own.allocate(PAGE).close();
+        assertEquals(
+                0, of(monitor.usageByHeap(), "system", "").allocationTimes().count());
+        monitor.timeAllocations();
+        monitor.timeAllocations();
+        for (int i = 0; i < 128; i++) {
+            own.allocate(PAGE).close();
+        }
+        monitor.close();
+        for (int i = 0; i < 128; i++) {
+            own.allocate(PAGE).close();
+        }
+        assertEquals(
+                2, of(monitor.usageByHeap(), "system", "").allocationTimes().count());
+        assertEquals(
+                2,
+                of(monitor.usageByClient(), "", "org.example.display")
+                        .allocationTimes()
+                        .count());
+    }
+
+    @Test
+    void it_lists_the_heaps_without_the_refusals_of_a_client() {
+        broker.heap("system", new FakeHeap());
+        broker.heap("closed", new FakeHeap(), Map.of(HeapProperties.RESTRICTED, true));
+        assertEquals(
+                List.of("SERVING", "SERVING"),
+                monitor.heaps().stream().map(heap -> heap.state().name()).toList());
+        assertEquals(
+                List.of(Optional.empty(), Optional.empty()),
+                monitor.heaps().stream().map(HeapInfo::plainRefusal).toList());
+        assertTrue(broker.heaps().stream().anyMatch(heap -> heap.plainRefusal().isPresent()));
+    }
+
+    @Test
+    void a_ping_returns_only_if_the_background_thread_does() throws Exception {
+        Thread pinging = Thread.ofPlatform().start(() -> {
+            try {
+                monitor.ping();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
+        Await.until("the ping waits", () -> pinging.getState() == Thread.State.WAITING);
+        broker.leaks.start();
+        pinging.join();
+        monitor.ping();
     }
 
     @Test

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.headroom;
 
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
@@ -10,6 +12,7 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.daemon.QuietLog;
 import org.dmabuf.heap.linux.machine.MachineMemory;
+import org.dmabuf.heap.linux.machine.PressureStall;
 import org.dmabuf.heap.linux.text.Bytes;
 
 /**
@@ -202,6 +205,16 @@ public final class Headroom {
             total = all;
         }
         return all;
+    }
+
+    /**
+     * Returns how long tasks of this process's cgroup, or otherwise of the machine, have waited for memory.
+     *
+     * @return a time that only grows; empty if the kernel has no pressure stall information
+     * @throws HeapException {@link Errno#EMFILE} or {@link Errno#ENFILE} when no descriptor is left for the reading
+     */
+    public static Optional<Duration> memoryStall() {
+        return PressureStall.total();
     }
 
     /** {@return a view for memory that the kernel does not charge to a cgroup: only the machine limits it} */

@@ -3,9 +3,13 @@ package org.dmabuf.heap.linux.machine;
 
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.kernel.EventFd;
@@ -22,6 +26,8 @@ import org.dmabuf.heap.linux.syscall.Syscalls;
 public final class PressureStall implements PressureWatch {
     /** 150 ms of lost time within 2 s, for any task. An unprivileged process may only use multiples of 2 s. */
     private static final String TRIGGER = "some 150000 2000000";
+
+    private static final Pattern SOME_TOTAL = Pattern.compile("(?m)^some .*\\btotal=(\\d{1,18})$");
 
     private static final int NONE = -1;
 
@@ -59,6 +65,20 @@ public final class PressureStall implements PressureWatch {
             }
         }
         return new PressureStall(syscalls, wake, NONE);
+    }
+
+    /** {@return the time that any task of this process's cgroup or machine lost; empty without PSI} */
+    public static Optional<Duration> total() {
+        return total(files());
+    }
+
+    /** {@return the time of the first file that has one} */
+    static Optional<Duration> total(List<String> files) {
+        return files.stream()
+                .flatMap(file -> ProcFile.read(Path.of(file)).stream())
+                .flatMap(text -> SOME_TOTAL.matcher(text).results())
+                .map(found -> Duration.of(Long.parseLong(found.group(1)), ChronoUnit.MICROS))
+                .findFirst();
     }
 
     private static List<String> files() {

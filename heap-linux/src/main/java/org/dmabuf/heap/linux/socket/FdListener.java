@@ -58,6 +58,28 @@ public final class FdListener implements AutoCloseable {
     }
 
     /**
+     * Returns whether a process has a Unix socket of any type at a path. The process does not notice.
+     *
+     * @param path at most {@value SocketFile#PATH_BYTES} bytes
+     * @return false if there is no file, if it is not a socket, or if its process has ended
+     * @throws FdSocketException {@link Errno#EACCES} when this user may not connect, or any other error of the kernel
+     */
+    public static boolean isServed(Path path) {
+        Syscalls syscalls = Syscalls.linux();
+        SocketCalls sockets = SocketCalls.linux();
+        try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.datagramSocket(), ""), syscalls::close)) {
+            int result = sockets.connect(probe.fd(), path.toString());
+            if (result == -Errno.ECONNREFUSED.number() || result == -Errno.ENOENT.number()) {
+                return false;
+            }
+            if (result < 0 && result != -Errno.EPROTOTYPE.number()) { // that error means a socket of another type
+                throw FdSocket.refused("connect to " + Printable.of(path.toString()), result);
+            }
+            return true;
+        }
+    }
+
+    /**
      * Listens as {@link #bind} does, but also for processes of a group. The socket's file gets this group and mode 0660
      * before any process can connect.
      *

@@ -80,7 +80,7 @@ final class LinuxSocketCalls implements SocketCalls {
     }
 
     @Override
-    public int probe() {
+    public int datagramSocket() {
         return socket(SOCK_DGRAM);
     }
 
@@ -257,8 +257,10 @@ final class LinuxSocketCalls implements SocketCalls {
         MemorySegment address = block.asSlice(Libc.STRUCT, SOCKADDR_UN).fill((byte) 0);
         address.set(JAVA_SHORT, 0, (short) AF_UNIX);
         MemorySegment.copy(MemorySegment.ofArray(bytes), 0, address, SUN_PATH, bytes.length);
+        // The kernel counts every byte of an abstract address, and a path ends at its NUL.
+        int length = bytes[0] == 0 ? SUN_PATH + bytes.length : SOCKADDR_UN;
         try {
-            return Libc.result(block, (int) call.invokeExact(block, fd, address.address(), SOCKADDR_UN));
+            return Libc.result(block, (int) call.invokeExact(block, fd, address.address(), length));
         } catch (Throwable e) {
             throw Libc.unexpected(e);
         }

@@ -24,15 +24,16 @@ interface SocketCalls {
      * Makes a socket of another type than {@link #socket}. Connecting it to an address shows whether a process listens
      * there (EPROTOTYPE) or not (ECONNREFUSED), and the listening process does not notice.
      *
-     * @return a close-on-exec socket, or a negative error number
+     * @return a close-on-exec socket of type SOCK_DGRAM, or a negative error number
      */
-    int probe();
+    int datagramSocket();
 
     /** Sets the mode of the file that a later {@link #bind} makes. */
     int fchmod(int fd, int mode);
 
     int bind(int fd, String path);
 
+    /** Connects to a path, or to the abstract address after a first character 0. */
     int connect(int fd, String path);
 
     /** Locks an open folder by flock(2) against other callers, or returns EAGAIN. Closing the folder unlocks it. */

@@ -233,7 +233,7 @@ final class SocketFile implements AutoCloseable {
 
     /** Connects to the opened file itself, because the name could now refer to another file. */
     private boolean isAbandoned(OwnedFd file) {
-        try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.probe(), ""), syscalls::close)) {
+        try (OwnedFd probe = OwnedFd.of(FdSocket.require("socket", sockets.datagramSocket(), ""), syscalls::close)) {
             return sockets.connect(probe.fd(), "/proc/self/fd/" + file.fd()) == -Errno.ECONNREFUSED.number();
         }
     }

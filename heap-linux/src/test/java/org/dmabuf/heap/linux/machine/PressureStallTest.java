@@ -6,15 +6,32 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.dmabuf.heap.linux.syscall.CountedSyscalls;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class PressureStallTest {
+    @Test
+    void the_lost_time_is_the_total_of_the_line_some(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("memory.pressure");
+        Files.writeString(file, """
+                some avg10=0.00 avg60=0.12 avg300=0.00 total=1500000
+                full avg10=0.00 avg60=0.00 avg300=0.00 total=7
+                """);
+        assertEquals(
+                Optional.of(Duration.ofMillis(1500)),
+                PressureStall.total(List.of(folder.resolve("absent").toString(), file.toString())));
+        assertEquals(Optional.empty(), PressureStall.total(List.of("/proc/self/stat")));
+    }
+
     private static final String MACHINE = "/proc/pressure/memory";
 
     @Test

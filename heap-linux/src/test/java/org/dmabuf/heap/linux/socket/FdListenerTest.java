@@ -38,6 +38,23 @@ class FdListenerTest {
     private static final Duration LONG = Duration.ofSeconds(20);
 
     private final Syscalls syscalls = Syscalls.linux();
+
+    @Test
+    void a_path_is_served_while_a_process_has_a_socket_there(@TempDir Path folder) throws Exception {
+        Path path = folder.resolve("socket");
+        assertFalse(FdListener.isServed(path));
+        for (boolean stream : new boolean[] {false, true}) {
+            try (FdListener listener = stream ? FdListener.bindStream(path) : FdListener.bind(path)) {
+                assertTrue(FdListener.isServed(path), listener::toString);
+            }
+            assertFalse(FdListener.isServed(path));
+        }
+        Files.createFile(path);
+        assertFalse(FdListener.isServed(path));
+        FdSocketException failed =
+                assertThrows(FdSocketException.class, () -> FdListener.isServed(path.resolve("below")));
+        assertEquals(Errno.ENOTDIR, failed.errno());
+    }
     private final SocketCalls sockets = SocketCalls.linux();
 
     @TempDir
@@ -124,7 +141,7 @@ class FdListenerTest {
             reach(listener);
         }
         Path datagrams = folder.resolve("datagrams");
-        try (OwnedFd receives = OwnedFd.of(sockets.probe(), syscalls::close)) {
+        try (OwnedFd receives = OwnedFd.of(sockets.datagramSocket(), syscalls::close)) {
             assertEquals(0, sockets.bind(receives.fd(), datagrams.toString()));
             untouched(datagrams);
         }

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Felix Health Checks of the gateway: their configuration and the checks. */
+package org.dmabuf.heap.health;

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.metrics;
+
+/**
+ * Labels of a sample as text. The values may come from vendors, so they are escaped. Immutable.
+ *
+ * @param pairs the labels without their braces
+ */
+record Labels(String pairs) {
+    static final Labels NONE = new Labels("");
+
+    static Labels of(String name, String value) {
+        return NONE.and(name, value);
+    }
+
+    Labels and(String name, String value) {
+        return new Labels((pairs.isEmpty() ? "" : pairs + ",") + name + "=\"" + escaped(value) + '"');
+    }
+
+    private static String escaped(String value) {
+        return value.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
+    }
+
+    @Override
+    public String toString() {
+        return pairs.isEmpty() ? "" : "{" + pairs + "}";
+    }
+}

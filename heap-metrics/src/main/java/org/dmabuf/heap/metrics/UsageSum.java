@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.metrics;
+
+import java.time.Duration;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.UsageRecord;
+
+/** Sums of records of several clients. */
+final class UsageSum {
+    private UsageSum() {}
+
+    /** {@return the sum of two records, without a quota, because their quotas are separate} */
+    static UsageRecord of(UsageRecord one, UsageRecord other) {
+        return counts(one, other)
+                .live(one.liveBuffers() + other.liveBuffers(), one.liveBytes() + other.liveBytes())
+                .lingering(
+                        one.lingeringBuffers() + other.lingeringBuffers(),
+                        one.lingeringBytes() + other.lingeringBytes())
+                .peak(one.peakBytes() + other.peakBytes())
+                .limit(OptionalLong.empty())
+                .build();
+    }
+
+    /** {@return the first record with the counts of past events of both} */
+    static UsageRecord ofCounts(UsageRecord one, UsageRecord gone) {
+        return counts(one, gone)
+                .live(one.liveBuffers(), one.liveBytes())
+                .lingering(one.lingeringBuffers(), one.lingeringBytes())
+                .peak(one.peakBytes())
+                .limit(one.limit())
+                .build();
+    }
+
+    private static UsageRecord.Builder counts(UsageRecord one, UsageRecord other) {
+        Map<Errno, Long> failures = new EnumMap<>(Errno.class);
+        failures.putAll(one.failures());
+        other.failures().forEach((cause, count) -> failures.merge(cause, count, Long::sum));
+        Duration longest =
+                one.longestWait().compareTo(other.longestWait()) > 0 ? one.longestWait() : other.longestWait();
+        return UsageRecord.builder()
+                .allocated(one.allocations() + other.allocations(), one.allocatedBytes() + other.allocatedBytes())
+                .failures(failures)
+                .waits(one.waits() + other.waits(), one.waited().plus(other.waited()), longest)
+                .waitTimes(one.waitTimes().plus(other.waitTimes()))
+                .allocationTimes(one.allocationTimes().plus(other.allocationTimes()))
+                .leaked(one.leakedBuffers() + other.leakedBuffers());
+    }
+}
