@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.stream.Stream;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
@@ -103,9 +104,14 @@ class FenceIT {
 
     /** Starts a thread that waits, and records how its wait ends: null if the device has finished. */
     private Thread waiting(DmaBuf buffer) {
+        return waiting(buffer, new CountDownLatch(0));
+    }
+
+    private Thread waiting(DmaBuf buffer, CountDownLatch begun) {
         return Thread.ofVirtual().start(() -> {
             Throwable end = null;
             try {
+                begun.await();
                 buffer.awaitDevices(Access.READ, LONG);
             } catch (Throwable e) {
                 end = e;
@@ -133,14 +139,20 @@ class FenceIT {
             int handle = device.attach(buffer);
             int first = device.beginWriting(handle);
             assertEquals(Errno.ETIMEDOUT, refusal(buffer, Access.READ, SHORT)); // loads the classes
-            assertEquals(0, device.end(first));
+            device.end(first);
             String holders = count(fd);
-            int work = device.beginWriting(handle);
-            long began = System.nanoTime();
+            CountDownLatch begun = new CountDownLatch(1);
             List<Thread> threads = new ArrayList<>();
             for (int i = 0; i < WAITERS; i++) {
-                threads.add(waiting(buffer));
+                buffer.awaitDevices(Access.READ, LONG); // compiled before vgem's 10 seconds begin
+                threads.add(waiting(buffer, begun));
             }
+            Await.until(
+                    "not all threads have started",
+                    () -> threads.stream().allMatch(thread -> thread.getState() == Thread.State.WAITING));
+            int work = device.beginWriting(handle);
+            long began = System.nanoTime();
+            begun.countDown();
             untilParked(threads);
             long started = System.nanoTime();
             long watcher = watcher().getFirst().threadId();
