@@ -5,7 +5,7 @@
  * minor version.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 package org.dmabuf.heap;
 
 import org.osgi.annotation.bundle.Export;
