@@ -142,6 +142,10 @@ final class Container extends NodeProgram {
         return output(new ProcessBuilder(command(bundle, words)));
     }
 
+    String id() {
+        return id;
+    }
+
     /** {@return the process of its program} */
     long pid() throws Exception {
         Matcher pid = PID.matcher(runc("state", id));

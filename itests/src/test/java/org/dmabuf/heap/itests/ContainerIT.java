@@ -115,6 +115,8 @@ public class ContainerIT {
         gateway.dropInVendorsHeap();
         assertEquals("ok", camera.run("alloc " + ACME + " 1048576"));
         gateway.gateway().await("dmaheap:dump", "acme .*camera-app .*");
+        String dump = run("dmaheap:dump --json");
+        assertTrue(dump, dump.contains("\"origin\":\"process " + camera.pid() + " of " + camera.id() + "\""));
         assertEquals(0, camera.await());
         gateway.awaitNoCharge("container:");
     }

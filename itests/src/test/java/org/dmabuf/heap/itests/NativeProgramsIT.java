@@ -118,8 +118,11 @@ public class NativeProgramsIT {
             assertEquals("ok", client.program().run("alloc " + ACME + " 1048576"));
         }
         String charges = gateway.gateway().run("dmaheap:clients --json");
+        String buffers = gateway.gateway().run("dmaheap:dump --json");
         for (Client client : clients) {
             assertTrue(charges, charges.contains("\"uid:" + client.user() + "\""));
+            String process = "process " + client.program().process().pid();
+            assertTrue(buffers, buffers.contains("\"origin\":\"" + process + " of "));
             assertEquals("EACCES", client.program().run("alloc " + SYSTEM + " 4096"));
             assertEquals("EINVAL", client.program().run("alloc " + ACME + " 0"));
             assertEquals("ok", client.program().run("alloc " + ACME + " 1048576"));
