@@ -134,9 +134,9 @@ final class NodeGateway implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() {
         if (agent != null) {
-            agent.destroyForcibly().waitFor();
+            agent.destroyForcibly().onExit().join();
         }
         gateway.close();
     }
