@@ -3,7 +3,9 @@
 // Times of a program that allocates from a node of the agent, beside the same memory made by the program itself, and
 // beside the gateway's socket. bench/native starts it:
 //   native SOCKET NODE SAMPLES TITLE   prints a table; the program must run under dmaheap-run
+//   native p99 SOCKET NODE SAMPLES     prints lines of a name, the p99, and 1 for an operation of gateway or agent
 //   native load NODE                   allocates until a signal ends it
+//   native wait NODE                   allocates once, from a heap that does not answer
 //   native kernel NODE SAMPLES TITLE   prints the table of a node of the kernel
 // An operation is one sample. The operations take turns of some samples, so that the work which one of them leaves
 // to other processes is over before the next one begins.
@@ -169,15 +171,24 @@ static int ascending(const void *left, const void *right) {
     return (difference > 0) - (difference < 0);
 }
 
+static double quantile(const struct operation *operation, int samples, double part) {
+    return operation->micros[(int) (samples * part)];
+}
+
+static void print_p99(const struct operation *operations, int samples) {
+    for (const struct operation *next = operations; next->name; next++) {
+        printf("%s\t%.1f\t%d\n", next->name, quantile(next, samples, 0.99), next->beside >= 0);
+    }
+}
+
 static void print(const char *title, const struct operation *operations, int samples) {
     printf("## %s\n\n", title);
     printf("| operation | median | p99 | p99.9 | over direct | at most |\n|---|---:|---:|---:|---:|---:|\n");
     for (const struct operation *next = operations; next->name; next++) {
-        qsort(next->micros, (size_t) samples, sizeof(double), ascending);
-        double median = next->micros[samples / 2];
-        printf("| %s | %.1f µs | %.1f µs | %.1f µs |", next->name, median, next->micros[(int) (samples * 0.99)],
-               next->micros[(int) (samples * 0.999)]);
-        double over = next->beside < 0 ? 0 : median - operations[next->beside].micros[samples / 2];
+        double median = quantile(next, samples, 0.5);
+        printf("| %s | %.1f µs | %.1f µs | %.1f µs |", next->name, median, quantile(next, samples, 0.99),
+               quantile(next, samples, 0.999));
+        double over = next->beside < 0 ? 0 : median - quantile(&operations[next->beside], samples, 0.5);
         next->beside < 0 ? printf(" | |\n") : next->most == 0 ? printf(" %+.1f µs | |\n", over)
             : printf(" %+.1f µs | %d µs, %s |\n", over, next->most, over <= next->most ? "met" : "**missed**");
     }
@@ -196,13 +207,22 @@ static int number(const char *text) {
 
 int main(int count, char **arguments) {
     bool load = count == 3 && strcmp(arguments[1], "load") == 0;
-    if (!load && count != 5) {
-        fprintf(stderr, "expected SOCKET NODE SAMPLES TITLE, or load NODE, or kernel NODE SAMPLES TITLE\n");
+    bool wait = count == 3 && strcmp(arguments[1], "wait") == 0;
+    bool p99 = count == 5 && strcmp(arguments[1], "p99") == 0;
+    if (!load && !wait && count != 5) {
+        fprintf(stderr, "expected [p99] SOCKET NODE SAMPLES, TITLE without p99; or load NODE, or wait NODE,"
+                        " or kernel NODE SAMPLES TITLE\n");
         return 2;
     }
+    arguments += p99;
     require(node = open(arguments[2], O_RDWR | O_CLOEXEC), arguments[2]);
-    while (load) {
-        release(from_node());
+    do {
+        if (load || wait) {
+            release(from_node());
+        }
+    } while (load);
+    if (wait) {
+        return 0;
     }
     int samples = number(arguments[3]);
     struct operation *operations = kernel;
@@ -221,7 +241,10 @@ int main(int count, char **arguments) {
     }
     measure(operations, samples); // both Java processes compile what is used
     measure(operations, samples);
-    print(arguments[4], operations, samples);
+    for (struct operation *next = operations; next->name; next++) {
+        qsort(next->micros, (size_t) samples, sizeof(double), ascending);
+    }
+    p99 ? print_p99(operations, samples) : print(arguments[4], operations, samples);
     for (struct operation *next = operations; next->name; next++) {
         free(next->micros);
     }

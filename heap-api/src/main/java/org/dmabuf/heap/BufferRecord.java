@@ -16,6 +16,7 @@ public final class BufferRecord {
         private final String heap;
         private final ClientId client;
         private final long size;
+        private String origin = "";
         private Optional<String> name = Optional.empty();
         private OptionalLong inode = OptionalLong.empty();
         private int references;
@@ -30,6 +31,17 @@ public final class BufferRecord {
             this.heap = Objects.requireNonNull(heap);
             this.client = Objects.requireNonNull(client);
             this.size = size;
+        }
+
+        /**
+         * Sets the origin of the client.
+         *
+         * @param text as the view of the client was opened, empty if it is unknown
+         * @return this
+         */
+        public Builder origin(String text) {
+            origin = Objects.requireNonNull(text);
+            return this;
         }
 
         /**
@@ -121,6 +133,7 @@ public final class BufferRecord {
 
     private final String heap;
     private final ClientId client;
+    private final String origin;
     private final Optional<String> name;
     private final long size;
     private final OptionalLong inode;
@@ -135,6 +148,7 @@ public final class BufferRecord {
     private BufferRecord(Builder from) {
         heap = from.heap;
         client = from.client;
+        origin = from.origin;
         name = from.name;
         size = from.size;
         inode = from.inode;
@@ -167,6 +181,14 @@ public final class BufferRecord {
     /** {@return the client that allocated or adopted it} */
     public ClientId client() {
         return client;
+    }
+
+    /**
+     * {@return the process of a client outside the framework and where it runs, as {@link
+     * HeapBroker#openView(ClientId, String)} got it; empty if it is unknown}
+     */
+    public Optional<String> origin() {
+        return origin.isEmpty() ? Optional.empty() : Optional.of(origin);
     }
 
     /** {@return its name} */
@@ -231,6 +253,7 @@ public final class BufferRecord {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("heap", heap);
         map.put("client", client.toString());
+        origin().ifPresent(text -> map.put("origin", text));
         name.ifPresent(text -> map.put("name", text));
         map.put("size", size);
         inode.ifPresent(number -> map.put("inode", number));

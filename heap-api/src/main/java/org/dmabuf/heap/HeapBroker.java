@@ -152,7 +152,21 @@ public interface HeapBroker {
      * @throws IllegalArgumentException for the identity of a bundle
      * @throws HeapRefusedException {@link Errno#EACCES} for a client that the setting does not name
      */
-    ClientView openView(ClientId client);
+    default ClientView openView(ClientId client) {
+        return openView(client, "");
+    }
+
+    /**
+     * As {@link #openView(ClientId)}, with the origin of the client, which listings show for each buffer.
+     *
+     * @param client an identity of any kind but {@link ClientId#BUNDLE}
+     * @param origin value of {@link BufferRecord#origin}, such as a process and its container; any text, empty if it is
+     *     unknown
+     * @return a view, whose close also closes everything that was opened through it
+     * @throws IllegalArgumentException for the identity of a bundle
+     * @throws HeapRefusedException {@link Errno#EACCES} for a client that the setting {@code views.allow} does not name
+     */
+    ClientView openView(ClientId client, String origin);
 
     /** Largest number of buffers that one call allocates. */
     int MOST_AT_ONCE = 1024;

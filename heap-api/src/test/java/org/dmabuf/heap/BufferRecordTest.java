@@ -21,6 +21,7 @@ class BufferRecordTest {
 
     private static BufferRecord full() {
         return BufferRecord.of("camera", CAMERA, 4096)
+                .origin("process 7 of camera-app")
                 .name(Optional.of("frame"))
                 .inode(OptionalLong.of(42))
                 .open(1, 2, 3)
@@ -50,6 +51,7 @@ class BufferRecordTest {
         assertEquals("camera", record.heap());
         assertEquals(CAMERA, record.client());
         assertEquals(4096, record.size());
+        assertEquals(Optional.of("process 7 of camera-app"), record.origin());
         assertEquals(Optional.of("frame"), record.name());
         assertEquals(OptionalLong.of(42), record.inode());
         assertEquals(1, record.references());
@@ -69,6 +71,8 @@ class BufferRecordTest {
                         "camera",
                         "client",
                         "org.example.camera",
+                        "origin",
+                        "process 7 of camera-app",
                         "name",
                         "frame",
                         "size",

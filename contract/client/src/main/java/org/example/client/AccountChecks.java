@@ -71,6 +71,7 @@ final class AccountChecks {
                     && charged.inode().isEmpty());
             Expect.yes(!charged.age().isNegative());
             Expect.yes(charged.site() != null);
+            Expect.same(Optional.empty(), charged.origin());
         }
     }
 

@@ -51,6 +51,9 @@ final class RefusalChecks {
                 Expect.failure(HeapRefusedException.class, this::view).errno());
         Expect.failure(
                 IllegalArgumentException.class, () -> broker.openView(ClientId.ofBundle("org.example", "file:a")));
+        Expect.failure(
+                IllegalArgumentException.class,
+                () -> broker.openView(ClientId.ofBundle("org.example", "file:a"), "process 7"));
     }
 
     private ClientId view() {

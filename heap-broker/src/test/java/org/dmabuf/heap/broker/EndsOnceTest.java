@@ -371,7 +371,7 @@ class EndsOnceTest {
     @Test
     void a_charge_that_ends_or_lingers_twice_is_counted_once() {
         HeapAccount account = new HeapAccount("camera");
-        Charge charge = new Charge(UsageSums.share(account), 0, List.of(), new ReturnSignal());
+        Charge charge = new Charge(UsageSums.share(account), "", 0, List.of(), new ReturnSignal());
         FakeMemory memory = new FakeMemory(SIZE);
         SharedBuffer buffer = new SharedBuffer(
                 memory,

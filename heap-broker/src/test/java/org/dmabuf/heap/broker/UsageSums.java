@@ -31,7 +31,7 @@ public final class UsageSums {
     }
 
     public static void charge(HeapAccount account, long size) {
-        Charge charge = new Charge(share(account), 0, List.of(), new ReturnSignal());
+        Charge charge = new Charge(share(account), "", 0, List.of(), new ReturnSignal());
         account.charge(charge, size, 0);
         CHARGED.computeIfAbsent(account, first -> new ArrayDeque<>()).add(charge);
     }

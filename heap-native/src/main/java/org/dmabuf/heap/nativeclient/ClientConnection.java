@@ -27,6 +27,9 @@ import org.slf4j.LoggerFactory;
 final class ClientConnection implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(ClientConnection.class);
 
+    /** Longer than a container's id, and than most control groups. Listings keep the text for each buffer. */
+    private static final int LONGEST_PLACE = 256;
+
     private final PacketSocket socket;
     private final PeerCredentials peer;
     private final NativeClient.Services services;
@@ -184,19 +187,22 @@ final class ClientConnection implements Runnable {
         ClientId id = identity(hello);
         slot.move(id);
         int pid = hello.agent() ? hello.pid() : peer.pid();
-        Views.Entered entered = services.views().enter(id);
-        client = new NativeClient(id, hello.agent(), pid, entered.view(), services);
+        String origin = origin(pid, hello.origin());
+        Views.Entered entered = services.views().enter(id, origin);
+        client = new NativeClient(id, origin, hello.agent(), pid, entered.view(), services);
         if (hello.agent() && entered.first()) { // not for each of many connections
-            LOG.info(
-                    "client {}, process {} of {}, is served through {}",
-                    id,
-                    Integer.toUnsignedString(pid),
-                    hello.origin().isEmpty() ? "an unknown origin" : Printable.of(hello.origin()),
-                    peer);
+            LOG.info("client {}, {}, is served through {}", id, origin, peer);
         } else {
             LOG.debug("client {} connected: {}", id, peer);
         }
         return new Reply.Welcome(PacketHeader.VERSION, id.toString());
+    }
+
+    /** {@return the process and the place where it runs, as listings and the log show them} */
+    private static String origin(int pid, String place) {
+        String process = "process " + (pid == 0 ? "unknown" : Integer.toUnsignedString(pid));
+        String shown = Printable.of(place.substring(0, Math.min(place.length(), LONGEST_PLACE)));
+        return shown.isEmpty() ? process : process + " of " + shown;
     }
 
     private ClientId identity(Request.Hello hello) {

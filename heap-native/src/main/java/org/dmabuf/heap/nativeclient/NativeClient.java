@@ -33,6 +33,7 @@ final class NativeClient {
     private static final int LONGEST_FILTER = 1024;
 
     private final ClientId id;
+    private final String origin;
     private final boolean agent;
     /** Process of the client, 0 if it is unknown. */
     private final int pid;
@@ -40,8 +41,9 @@ final class NativeClient {
     private final ClientView view;
     private final Services services;
 
-    NativeClient(ClientId id, boolean agent, int pid, ClientView view, Services services) {
+    NativeClient(ClientId id, String origin, boolean agent, int pid, ClientView view, Services services) {
         this.id = id;
+        this.origin = origin;
         this.agent = agent;
         this.pid = pid;
         this.view = view;
@@ -224,7 +226,7 @@ final class NativeClient {
 
     /** Ends the client. Its buffers stay with their holders. */
     void leave() {
-        services.views().leave(id);
+        services.views().leave(id, origin);
     }
 
     @Override

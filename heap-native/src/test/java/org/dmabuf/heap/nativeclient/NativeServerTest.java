@@ -21,6 +21,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.BufferRecord;
@@ -60,6 +61,7 @@ class NativeServerTest extends ServedTest {
             BufferRecord record = broker.monitor().buffers().getFirst();
             assertEquals(self, record.client());
             assertEquals(Optional.of("pid " + PID), record.name());
+            assertEquals(Optional.of("process " + PID), record.origin());
             assertEquals(new Reply.Charged(3 * PAGE, 1, Reply.NO_QUOTA), program.ask(new Request.Usage()));
             program.closeDescriptors();
             Await.until(
@@ -201,10 +203,29 @@ class NativeServerTest extends ServedTest {
             BufferRecord record = broker.monitor().buffers().getFirst();
             assertEquals("container:camera-app", record.client().toString());
             assertEquals(Optional.of("pid 4711"), record.name());
+            assertEquals(Optional.of("process 4711 of 0123456789ab"), record.origin());
             agent.buffer(new Request.Allocate(
                     PAGE, 0, 0, false, 0, 4712, "frame", List.of(), "", List.of(), List.of(), List.of()));
             assertTrue(broker.monitor().buffers().stream()
                     .anyMatch(buffer -> buffer.name().equals(Optional.of("frame@4712"))));
+        }
+    }
+
+    @Test
+    void two_containers_with_one_name_have_one_account_and_their_own_origins() throws Exception {
+        apply(Map.of("allow", "system=container:*"));
+        try (Program first = new Program(path);
+                Program second = new Program(path)) {
+            first.ask(new Request.Hello(1, 1, true, 1, "container", "camera-app", "a\u001b"));
+            second.ask(new Request.Hello(1, 1, true, 0, "container", "camera-app", "b".repeat(1000)));
+            first.buffer(Program.allocate(PAGE, "system"));
+            second.buffer(Program.allocate(PAGE, "system"));
+            assertEquals(
+                    Set.of("process 1 of a\\u001b", "process unknown of " + "b".repeat(256)),
+                    broker.monitor().buffers().stream()
+                            .map(record -> record.origin().orElseThrow())
+                            .collect(Collectors.toSet()));
+            assertEquals(new Reply.Charged(2 * PAGE, 2, Reply.NO_QUOTA), first.ask(new Request.Usage()));
         }
     }
 

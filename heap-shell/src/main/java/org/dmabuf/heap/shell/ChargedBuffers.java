@@ -43,11 +43,12 @@ final class ChargedBuffers {
                 .within(Table.WIDTH);
     }
 
-    /** {@return each name in full, with the innermost call of the allocation site if recorded} */
+    /** {@return each name in full, with the origin of the client, and the innermost call of the allocation site if recorded} */
     String wide() {
         return table(List.of(
                         new Column("HEAP", BufferRecord::heap),
                         new Column("CLIENT", this::client),
+                        new Column("ORIGIN", buffer -> buffer.origin().orElse(UNKNOWN)),
                         new Column("NAME", ChargedBuffers::name),
                         SIZE,
                         INODE,

@@ -64,6 +64,7 @@ class JsonTest {
             .charged(USAGE)
             .build();
     private static final BufferRecord BUFFER = BufferRecord.of("system", CAMERA, 12_582_912)
+            .origin("process 7 of camera-app")
             .name(Optional.of("frame"))
             .inode(OptionalLong.of(77))
             .age(Duration.ofSeconds(59))

@@ -38,6 +38,7 @@ class UsageTableTest {
     private static final UsageRecord FOREIGN =
             UsageRecord.builder().client(ClientId.of("uid", "1000")).build();
     private static final BufferRecord LIVE = BufferRecord.of("system", CAMERA, 12_582_912)
+            .origin("process 7 of camera-app")
             .name(Optional.of("frame"))
             .inode(OptionalLong.of(77))
             .open(2, 1, 1)
@@ -173,11 +174,11 @@ class UsageTableTest {
     void a_wide_dump_lists_the_references_and_the_allocation_site_of_each_buffer() {
         String table = new ChargedBuffers(List.of(LIVE, LINGERING)).wide();
         assertEquals("""
-                HEAP    CLIENT              NAME     SIZE  INODE  REFERENCES  MAPPINGS  CPU ACCESSES  STATE       AGE  \
-                ALLOCATED AT
-                system  org.example.camera  frame  12 MiB     77           2         1             1  exported   59 s  \
-                org.example.Camera.grab(Camera.java:7)
-                system  org.example.camera  -       4 KiB      -           0         0             0  lingering   1 d  \
-                -""", table);
+                HEAP    CLIENT              ORIGIN                   NAME     SIZE  INODE  REFERENCES  MAPPINGS  \
+                CPU ACCESSES  STATE       AGE  ALLOCATED AT
+                system  org.example.camera  process 7 of camera-app  frame  12 MiB     77           2         1  \
+                           1  exported   59 s  org.example.Camera.grab(Camera.java:7)
+                system  org.example.camera  -                        -       4 KiB      -           0         0  \
+                           0  lingering   1 d  -""", table);
     }
 }

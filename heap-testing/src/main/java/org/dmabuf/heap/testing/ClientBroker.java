@@ -20,12 +20,14 @@ import org.dmabuf.heap.constraint.Demand;
 abstract class ClientBroker implements HeapBroker {
     private final Inventory inventory;
     private final ClientId client;
+    private final String origin;
     /** Reason why the client has stopped; null before. */
     private volatile String stopped;
 
-    ClientBroker(Inventory inventory, ClientId client) {
+    ClientBroker(Inventory inventory, ClientId client, String origin) {
         this.inventory = inventory;
         this.client = client;
+        this.origin = Objects.requireNonNull(origin);
     }
 
     Inventory inventory() {
@@ -35,6 +37,10 @@ abstract class ClientBroker implements HeapBroker {
     /** {@return the client to which buffers are charged} */
     public ClientId client() {
         return client;
+    }
+
+    String origin() {
+        return origin;
     }
 
     void requireActive() {
@@ -109,13 +115,13 @@ abstract class ClientBroker implements HeapBroker {
     }
 
     @Override
-    public ClientView openView(ClientId id) {
+    public ClientView openView(ClientId id, String from) {
         requireActive();
         if (id.isBundle()) {
             throw new IllegalArgumentException(
                     "invalid client = " + id + ": expected a client of another kind than bundle");
         }
-        return inventory.open(new View(inventory, id, this));
+        return inventory.open(new View(inventory, id, from, this));
     }
 
     /** Closes every resource that is open through this broker and through the views that it opened. */

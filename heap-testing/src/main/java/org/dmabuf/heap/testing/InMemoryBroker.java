@@ -46,7 +46,7 @@ public final class InMemoryBroker extends ClientBroker implements AutoCloseable 
     private final HeapMonitor monitor = new Monitor(inventory(), CLIENT);
 
     private InMemoryBroker(Inventory inventory) {
-        super(inventory, CLIENT);
+        super(inventory, CLIENT, "");
     }
 
     /**

@@ -155,7 +155,7 @@ final class Inventory {
         InMemoryHeap heap = new Walk(request, heaps).serving(asked -> shortage(asked, size, count));
         List<DmaBuf> all = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            Memory memory = Memory.of(heap, client.client(), size, request.name(), request.export());
+            Memory memory = Memory.of(heap, client, size, request.name(), request.export());
             all.add(begin(memory, new Reference(memory, client, Access.READ_WRITE)));
         }
         return List.copyOf(all);
@@ -265,7 +265,7 @@ final class Inventory {
         try {
             Memory memory = exportedAs(descriptor.fd());
             int number = descriptor.detach(); // the buffer owns it from now on
-            Memory adopted = memory.adopted(client.client(), name, () -> closeDescriptor(number));
+            Memory adopted = memory.adopted(client, name, () -> closeDescriptor(number));
             Access granted = memory.export() == ExportMode.READ_WRITE ? Access.READ_WRITE : Access.READ;
             return begin(adopted, new Reference(adopted, client, granted));
         } catch (HeapException e) {

@@ -89,6 +89,7 @@ final class Ledger {
 
     private static BufferRecord record(Memory memory, long now) {
         BufferRecord.Builder record = BufferRecord.of(memory.heap().name(), memory.client(), memory.size())
+                .origin(memory.origin())
                 .name(memory.name())
                 .open(
                         memory.count(Reference.class) + memory.count(Published.class),

@@ -15,6 +15,7 @@ final class Memory {
 
     private final InMemoryHeap heap;
     private final ClientId client;
+    private final String origin;
     private final long size;
     private final Optional<String> name;
     private final ExportMode export;
@@ -28,7 +29,7 @@ final class Memory {
 
     private Memory(
             InMemoryHeap heap,
-            ClientId client,
+            ClientBroker client,
             long size,
             Optional<String> name,
             ExportMode export,
@@ -36,7 +37,8 @@ final class Memory {
             long inode,
             Runnable whenGone) {
         this.heap = heap;
-        this.client = client;
+        this.client = client.client();
+        origin = client.origin();
         this.size = size;
         this.name = name;
         this.export = export;
@@ -46,13 +48,13 @@ final class Memory {
     }
 
     /** Makes zeroed memory. */
-    static Memory of(InMemoryHeap heap, ClientId client, long size, Optional<String> name, ExportMode export) {
+    static Memory of(InMemoryHeap heap, ClientBroker client, long size, Optional<String> name, ExportMode export) {
         Contents contents = new Contents(size);
         return new Memory(heap, client, size, name, export, contents, INODES.incrementAndGet(), contents::close);
     }
 
     /** Adopts the same bytes, which are then charged a second time. */
-    Memory adopted(ClientId by, Optional<String> as, Runnable gone) {
+    Memory adopted(ClientBroker by, Optional<String> as, Runnable gone) {
         return new Memory(InMemoryHeap.ADOPTED, by, size, as, export, contents, inode, gone);
     }
 
@@ -62,6 +64,10 @@ final class Memory {
 
     ClientId client() {
         return client;
+    }
+
+    String origin() {
+        return origin;
     }
 
     long size() {

@@ -9,8 +9,8 @@ final class View extends ClientBroker implements ClientView {
     private final ClientBroker opener;
     private final Site site = Site.here();
 
-    View(Inventory inventory, ClientId client, ClientBroker opener) {
-        super(inventory, client);
+    View(Inventory inventory, ClientId client, String origin, ClientBroker opener) {
+        super(inventory, client, origin);
         this.opener = opener;
     }
 

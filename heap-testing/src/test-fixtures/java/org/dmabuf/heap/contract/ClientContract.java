@@ -739,13 +739,16 @@ public abstract class ClientContract {
     void a_view_is_charged_by_itself_and_takes_everything_back() throws InterruptedException {
         HeapBroker broker = oneHeap();
         ClientId user = ClientId.of("uid", "1000");
-        ClientView view = broker.openView(user);
+        ClientView view = broker.openView(user, "process 7 of camera-app");
         DmaBuf buffer = view.allocate(REQUEST);
         OwnedFd descriptor = buffer.exportFd();
         CpuAccess access = buffer.beginCpuAccess(Access.READ);
         view.publish(buffer, "preview");
         assertEquals(user, view.client());
         assertEquals(user, monitor().buffers().getFirst().client());
+        assertEquals(
+                Optional.of("process 7 of camera-app"),
+                monitor().buffers().getFirst().origin());
         view.close();
         view.close();
         eventually(() -> monitor().buffers().isEmpty());

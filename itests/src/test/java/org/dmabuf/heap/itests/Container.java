@@ -6,19 +6,16 @@ import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeTrue;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Container of runc with one static program, {@code container-client.c}, which allocates on command. */
-final class Container {
-    private static final long SECONDS = 60;
+/** Container of runc whose only program is a {@link NodeProgram}. */
+final class Container extends NodeProgram {
     private static final Pattern PID = Pattern.compile("\"pid\": ?([0-9]+)");
 
     /** In form a config.json of {@code runc spec}, with another profile. */
@@ -94,14 +91,11 @@ final class Container {
 
     private final String id;
     private final Path bundle;
-    private final Process runc;
-    private final BufferedReader out;
 
-    private Container(String id, Path bundle, Process runc) {
+    private Container(String id, Path bundle) throws IOException {
+        super(command(bundle, "run", "--bundle", bundle.toString(), id), bundle.resolve("errors"));
         this.id = id;
         this.bundle = bundle;
-        this.runc = runc;
-        this.out = runc.inputReader(StandardCharsets.UTF_8);
     }
 
     /** Skips the tests if containers cannot be started here, or fails if {@code CI=true}. */
@@ -116,31 +110,13 @@ final class Container {
         }
     }
 
-    private static boolean installed(String program) throws Exception {
-        try {
-            return output(new ProcessBuilder(program, "--version")) != null;
-        } catch (IOException e) {
-            return false;
-        }
-    }
-
     /** Makes the image: a root file system with one program. */
     static Path image(Path folder) throws Exception {
         Path root = folder.resolve("rootfs");
         for (String name : List.of("bin", "proc", "dev")) {
             Files.createDirectories(root.resolve(name));
         }
-        String printed = output(new ProcessBuilder(
-                "cc",
-                "-static",
-                "-O1",
-                "-Wall",
-                "-Werror",
-                "-D_GNU_SOURCE",
-                "-o",
-                root.resolve("bin/client").toString(),
-                "src/test/c/container-client.c"));
-        assertEquals("", printed);
+        NodeProgram.compile(root.resolve("bin/client"));
         return root;
     }
 
@@ -151,78 +127,43 @@ final class Container {
 
     /** Starts a container, and returns before its program runs. */
     static Container start(Path bundle) throws IOException {
-        String id = "dmaheap-" + bundle.getFileName() + "-"
-                + ProcessHandle.current().pid();
-        Process runc = new ProcessBuilder(
-                        "runc", "--root", bundle.resolve("state").toString(), "run", "--bundle", bundle.toString(), id)
-                .redirectError(bundle.resolve("errors").toFile())
-                .start();
-        return new Container(id, bundle, runc);
+        return new Container(
+                "dmaheap-" + bundle.getFileName() + "-" + ProcessHandle.current().pid(), bundle);
     }
 
-    /** Waits until its program runs. */
-    Container awaitReady() throws IOException {
-        assertEquals(errors(), "ready", out.readLine());
-        return this;
+    private static List<String> command(Path bundle, String... words) {
+        List<String> command =
+                new ArrayList<>(List.of("runc", "--root", bundle.resolve("state").toString()));
+        command.addAll(List.of(words));
+        return command;
     }
 
-    /** {@return the reply to a command} */
-    String run(String command) throws IOException {
-        send(command);
-        return reply();
+    private String runc(String... words) throws Exception {
+        return output(new ProcessBuilder(command(bundle, words)));
     }
 
-    void send(String command) throws IOException {
-        runc.outputWriter(StandardCharsets.UTF_8).append(command).append('\n').flush();
-    }
-
-    String reply() throws IOException {
-        String line = out.readLine();
-        return line == null ? "end: " + errors() : line;
+    String id() {
+        return id;
     }
 
     /** {@return the process of its program} */
     long pid() throws Exception {
-        Matcher pid = PID.matcher(output(runc("state", id)));
+        Matcher pid = PID.matcher(runc("state", id));
         assertTrue(pid.find());
         return Long.parseLong(pid.group(1));
     }
 
     void kill() throws Exception {
-        assertEquals("", output(runc("kill", id, "KILL")));
-        assertTrue(runc.waitFor(SECONDS, TimeUnit.SECONDS));
-    }
-
-    /** {@return exit status of a container that ends by itself} */
-    int await() throws Exception {
-        runc.outputWriter(StandardCharsets.UTF_8).close();
-        assertTrue(runc.waitFor(SECONDS, TimeUnit.SECONDS));
-        return runc.exitValue();
-    }
-
-    String errors() throws IOException {
-        return Files.readString(bundle.resolve("errors"));
-    }
-
-    private ProcessBuilder runc(String... words) {
-        ProcessBuilder builder =
-                new ProcessBuilder("runc", "--root", bundle.resolve("state").toString());
-        builder.command().addAll(List.of(words));
-        return builder;
-    }
-
-    private static String output(ProcessBuilder builder) throws Exception {
-        Process process = builder.redirectErrorStream(true).start();
-        String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertTrue(process.waitFor(SECONDS, TimeUnit.SECONDS));
-        return text;
+        assertEquals("", runc("kill", id, "KILL"));
+        awaitEnd();
     }
 
     /** Removes the container if it has not ended. */
+    @Override
     void remove() throws Exception {
-        if (runc.isAlive()) {
-            output(runc("delete", "--force", id));
-            assertTrue(runc.waitFor(SECONDS, TimeUnit.SECONDS));
+        if (process().isAlive()) {
+            runc("delete", "--force", id);
+            awaitEnd();
         }
     }
 }

@@ -215,6 +215,11 @@ final class UnpackedGateway implements AutoCloseable {
         return process.exitValue();
     }
 
+    /** Ends the gateway by SIGKILL. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
+    }
+
     @Override
     public void close() {
         if (process != null) {

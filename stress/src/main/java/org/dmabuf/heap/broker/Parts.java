@@ -111,7 +111,7 @@ public final class Parts {
 
     /** {@return a charge of 0 bytes} */
     public Charge charge() {
-        return ledger.charge(client.account(), account);
+        return ledger.charge(client.account(), "", account);
     }
 
     /** {@return an uncharged buffer of {@link #memory} with one hold} */

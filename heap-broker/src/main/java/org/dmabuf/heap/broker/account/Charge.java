@@ -15,6 +15,7 @@ public final class Charge {
      * One charged buffer in a dump.
      *
      * @param client the client that is charged
+     * @param origin the client's process and where it runs; empty if unknown
      * @param name for listings
      * @param size bytes
      * @param since when it was charged, in nanoseconds of {@link CoarseClock}
@@ -24,6 +25,7 @@ public final class Charge {
      */
     public record Entry(
             ClientId client,
+            String origin,
             Optional<String> name,
             long size,
             long since,
@@ -32,6 +34,7 @@ public final class Charge {
             boolean lingering) {}
 
     private final ClientHeapAccount share;
+    private final String origin;
     private final ReturnSignal returned;
     private final long since;
     private final List<StackTraceElement> site;
@@ -56,12 +59,15 @@ public final class Charge {
      * Creates a charge of 0 bytes.
      *
      * @param share the client's part of the heap's account
+     * @param origin the client's process and where it runs; empty if unknown
      * @param since now, in nanoseconds of {@link CoarseClock}
      * @param site where the buffer is allocated; empty when sites are not recorded
      * @param returned is signalled when the charge ends
      */
-    public Charge(ClientHeapAccount share, long since, List<StackTraceElement> site, ReturnSignal returned) {
+    public Charge(
+            ClientHeapAccount share, String origin, long since, List<StackTraceElement> site, ReturnSignal returned) {
         this.share = share;
+        this.origin = origin;
         this.returned = returned;
         this.since = since;
         this.site = site;
@@ -205,6 +211,7 @@ public final class Charge {
     Entry entry() {
         return new Entry(
                 share.client().id(),
+                origin,
                 buffer == null ? name : buffer.name(),
                 size,
                 since,

@@ -72,9 +72,13 @@ public final class Ledger {
         sites = kept;
     }
 
-    /** {@return a charge of 0 bytes, with the site of the calling thread if sites are recorded} */
-    public Charge charge(ClientAccount client, HeapAccount account) {
-        return new Charge(client.in(account), clock.now(), sites ? site() : List.of(), returns);
+    /**
+     * Makes a charge of 0 bytes, with the site of the calling thread if sites are recorded.
+     *
+     * @param origin the client's process and where it runs; empty if unknown
+     */
+    public Charge charge(ClientAccount client, String origin, HeapAccount account) {
+        return new Charge(client.in(account), origin, clock.now(), sites ? site() : List.of(), returns);
     }
 
     /** Returns the calls on this thread's stack, from the innermost one outside the broker. */

@@ -61,7 +61,7 @@ abstract class Acquisition {
 
     /** Acquires a buffer in one attempt. When it throws, no hold is taken and nothing is charged. */
     private SharedBuffer acquireOnce(HeapAccount account) {
-        Charge charge = ledger.charge(client.account(), account);
+        Charge charge = ledger.charge(client.account(), client.origin(), account);
         SharedBuffer buffer = null;
         try {
             buffer = charged(charge);

@@ -14,6 +14,7 @@ import org.dmabuf.heap.linux.text.Printable;
 /** Client of the broker, with all resources that it has open. */
 public final class Client {
     private final ClientAccount account;
+    private final String origin;
     private final LeakDetector leaks;
     private final Optional<ClientId> requested;
     private final OpenResources resources = new OpenResources();
@@ -27,13 +28,30 @@ public final class Client {
      * @param leaks the detector of references that it loses
      */
     public Client(ClientAccount account, LeakDetector leaks) {
+        this(account, "", leaks);
+    }
+
+    /**
+     * Creates a client outside the framework.
+     *
+     * @param account the client's account
+     * @param origin its process and where it runs; empty if unknown
+     * @param leaks the detector of references that it loses
+     */
+    public Client(ClientAccount account, String origin, LeakDetector leaks) {
         this.account = account;
+        this.origin = origin;
         requested = Optional.of(account.id());
         this.leaks = leaks;
     }
 
     public ClientId id() {
         return account.id();
+    }
+
+    /** {@return the client's process and where it runs; empty if unknown} */
+    public String origin() {
+        return origin;
     }
 
     /** {@return the identity of the client as a request to a heap carries it} */

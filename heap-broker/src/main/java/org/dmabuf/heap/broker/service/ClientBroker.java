@@ -137,8 +137,9 @@ public class ClientBroker implements HeapBroker {
     }
 
     @Override
-    public ClientView openView(ClientId id) {
+    public ClientView openView(ClientId id, String origin) {
         client.requireActive();
+        Objects.requireNonNull(origin);
         if (id.isBundle()) {
             throw new IllegalArgumentException(
                     "invalid client = " + id + ": expected a client of another kind than bundle");
@@ -148,7 +149,7 @@ public class ClientBroker implements HeapBroker {
         ForeignView view = null;
         boolean open = false;
         try {
-            view = new ForeignView(this, new Client(account, services.leaks()), services);
+            view = new ForeignView(this, new Client(account, origin, services.leaks()), services);
             views.add(view);
             client.requireActive(); // a stop before views.add has not seen this view
             open = true;

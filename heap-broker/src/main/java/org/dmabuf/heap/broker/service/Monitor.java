@@ -105,6 +105,7 @@ public final class Monitor implements HeapMonitor {
     private static BufferRecord record(String heap, Charge.Entry entry, long now) {
         Charged.Uses uses = entry.buffer().map(Charged::uses).orElse(Charged.Uses.NONE);
         return BufferRecord.of(heap, entry.client(), entry.size())
+                .origin(entry.origin())
                 .name(entry.name())
                 .inode(uses.inode())
                 .open(uses.references(), uses.mappings(), uses.cpuAccesses())

@@ -24,7 +24,7 @@ class ChargeTest {
     }
 
     private Charge charge(long size) {
-        Charge charge = ledger.charge(client, heap);
+        Charge charge = ledger.charge(client, "", heap);
         assertEquals(Optional.empty(), charge.begin(new Sized(size)));
         return charge;
     }

@@ -25,7 +25,7 @@ class ClientAccountTest {
     }
 
     private static void charge(ClientHeapAccount share, long size) {
-        share.account().charge(new Charge(share, 0, List.of(), new ReturnSignal()), size, 0);
+        share.account().charge(new Charge(share, "", 0, List.of(), new ReturnSignal()), size, 0);
     }
 
     @Test
@@ -87,7 +87,7 @@ class ClientAccountTest {
 
     @Test
     void allocations_from_a_forgotten_heap_stay_counted() {
-        Charge charge = new Charge(client.in(system), 0, List.of(), new ReturnSignal());
+        Charge charge = new Charge(client.in(system), "", 0, List.of(), new ReturnSignal());
         system.charge(charge, 10, 0);
         system.uncharge(charge, 10, false);
         client.forget(system);

@@ -96,12 +96,12 @@ class LedgerTest {
     void allocation_sites_are_kept_while_enabled_and_begin_outside_the_broker() {
         HeapAccount account = ledger.open("system");
         Client camera = new Client(ledger.enter(CAMERA), new LeakDetector());
-        assertEquals(List.of(), ledger.charge(camera.account(), account).site());
+        assertEquals(List.of(), ledger.charge(camera.account(), "", account).site());
         ledger.keepSites(true);
-        List<StackTraceElement> site = ledger.charge(camera.account(), account).site();
+        List<StackTraceElement> site = ledger.charge(camera.account(), "", account).site();
         assertFalse(site.isEmpty());
         assertFalse(site.getFirst().getClassName().startsWith("org.dmabuf.heap.broker."), site::toString);
         ledger.keepSites(false);
-        assertEquals(List.of(), ledger.charge(camera.account(), account).site());
+        assertEquals(List.of(), ledger.charge(camera.account(), "", account).site());
     }
 }

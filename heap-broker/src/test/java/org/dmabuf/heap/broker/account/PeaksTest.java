@@ -26,7 +26,7 @@ class PeaksTest {
     }
 
     private void charge(long size) {
-        Charge charge = ledger.charge(client, heap);
+        Charge charge = ledger.charge(client, "", heap);
         assertEquals(Optional.empty(), charge.begin(new Sized(size)));
         charges.push(charge);
     }

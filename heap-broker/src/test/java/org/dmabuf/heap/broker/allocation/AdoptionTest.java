@@ -449,7 +449,7 @@ class AdoptionTest {
     /** The quota takes effect between the check of the descriptor and the creation of the buffer. */
     @Test
     void reserved_bytes_are_charged_whatever_quota_takes_effect_meanwhile() throws Exception {
-        Charge charge = broker.ledger.charge(broker.client.account(), broker.adoption.account());
+        Charge charge = broker.ledger.charge(broker.client.account(), "", broker.adoption.account());
         assertTrue(charge.setAside(SIZE).isEmpty());
         broker.ledger.apply(BrokerParts.rules(
                 new String[] {"adopted=4K"}, new String[] {"*=4K"}, new String[] {"*/adopted=4K"}, new String[0]));

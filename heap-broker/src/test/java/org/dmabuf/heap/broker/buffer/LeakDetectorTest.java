@@ -140,7 +140,7 @@ class LeakDetectorTest {
                 SIZE,
                 1,
                 heap.description(),
-                broker.ledger.charge(account, heap.account()),
+                broker.ledger.charge(account, "", heap.account()),
                 ExportMode.NONE,
                 Optional.of("frame"),
                 broker.services);

@@ -32,9 +32,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.linux.syscall.Syscalls;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests with both ends in one process, over the real kernel. A misbehaving peer builds its messages by hand. */
@@ -44,26 +43,16 @@ class FdSocketTest {
 
     private final Syscalls syscalls = Syscalls.linux();
 
+    @RegisterExtension
+    final Descriptors descriptors = new Descriptors();
+
     @TempDir
     Path folder;
-
-    private List<String> descriptorsBefore;
-
-    @BeforeEach
-    void count() throws IOException {
-        FdSocket.require("warm", 0, ""); // classes are initialized before descriptors are counted
-        descriptorsBefore = descriptors();
-    }
-
-    @AfterEach
-    void no_descriptor_is_left() throws IOException {
-        assertEquals(descriptorsBefore, descriptors());
-    }
 
     @Test
     void a_received_descriptor_has_its_own_number_and_refers_to_the_same_file() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             pair.server.send(sent, "4096 frame");
             try (FdMessage message = pair.client.receive()) {
                 assertEquals("4096 frame", message.text());
@@ -79,7 +68,7 @@ class FdSocketTest {
     @Test
     void descriptors_can_be_sent_both_ways_any_number_of_times() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             for (int i = 0; i < 1000; i++) {
                 pair.client.send(sent, "there " + i);
                 try (FdMessage there = pair.server.receive()) {
@@ -111,7 +100,7 @@ class FdSocketTest {
                     asked.add(peer);
                     return asked.size() == 2;
                 });
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             accepted.send(sent, "x");
             assertEquals(
                     Errno.ENOTCONN,
@@ -244,7 +233,7 @@ class FdSocketTest {
     @Test
     void a_wait_for_a_message_has_its_own_timeout() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             assertEquals(
                     Errno.ETIMEDOUT,
                     assertThrows(FdSocketException.class, () -> pair.server.receive(SHORT))
@@ -346,7 +335,7 @@ class FdSocketTest {
             assertEquals(
                     Errno.ETIMEDOUT,
                     assertThrows(FdSocketException.class, server::receive).errno());
-            try (OwnedFd sent = memfd()) {
+            try (OwnedFd sent = Descriptors.memfd()) {
                 FdSocketException full = assertThrows(FdSocketException.class, () -> {
                     for (int i = 0; i < 100_000; i++) {
                         server.send(sent, "x".repeat(FdSocket.TEXT_BYTES)); // until the peer's queue is full
@@ -407,7 +396,7 @@ class FdSocketTest {
     @Test
     void a_closed_connection_is_reported_and_raises_no_signal() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             pair.client.close();
             assertEquals(
                     Errno.ENOTCONN,
@@ -422,8 +411,8 @@ class FdSocketTest {
     @Test
     void an_invalid_message_is_a_protocol_error_and_each_of_its_descriptors_is_closed() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd a = memfd();
-                OwnedFd b = memfd()) {
+                OwnedFd a = Descriptors.memfd();
+                OwnedFd b = Descriptors.memfd()) {
             for (int count : new int[] {0, 2, 3, 4, 5, 64, 253}) {
                 int[] descriptors = new int[count];
                 for (int i = 0; i < count; i++) {
@@ -448,7 +437,7 @@ class FdSocketTest {
     void a_descriptor_is_sent_to_a_user_that_its_heap_lists() throws Exception {
         int self = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             for (Object users : List.of(self, List.of(self), List.of(4711, self))) {
                 pair.server.send(lent(sent, users), "named");
                 pair.client.receive().close();
@@ -461,7 +450,7 @@ class FdSocketTest {
     @Test
     void a_descriptor_is_not_sent_to_a_user_that_its_heap_does_not_list() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             FdSocket sender = new FdSocket(syscalls, connectedTo(4711), secondClient(pair));
             for (Object users : List.of(List.of(), List.of(4710, 4712), 4712, "4711", List.of("4711", 4711L))) {
                 OwnedFd secret = lent(sent, users);
@@ -481,7 +470,7 @@ class FdSocketTest {
     @Test
     void an_unidentified_peer_gets_no_descriptor_of_a_heap_with_a_peer_rule() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             FdSocket sender = new FdSocket(syscalls, failing("peer", Errno.EIO), secondClient(pair));
             OwnedFd secret = lent(sent, List.of(0));
             assertThrows(FdSocketException.class, () -> sender.send(secret, "x"));
@@ -520,7 +509,7 @@ class FdSocketTest {
     @Test
     void a_text_that_does_not_fit_is_refused_before_it_is_sent() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             for (String text : new String[] {"", "x".repeat(257), "\u20ac".repeat(86)}) {
                 assertEquals(
                         Errno.EINVAL,
@@ -533,7 +522,7 @@ class FdSocketTest {
     @Test
     void an_interrupted_call_is_repeated() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             FdSocket interrupted = new FdSocket(syscalls, onceInterrupted(), secondClient(pair));
             interrupted.send(sent, "twice");
             try (FdMessage message = pair.server.receive()) {
@@ -548,7 +537,7 @@ class FdSocketTest {
     @Test
     void a_received_descriptor_is_not_lost_when_another_thread_closes_the_socket() throws Exception {
         try (Pair pair = new Pair();
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             FdSocket[] receiver = new FdSocket[1];
             int[] calls = {0};
             SocketCalls closed = (SocketCalls) Proxy.newProxyInstance(
@@ -587,7 +576,7 @@ class FdSocketTest {
                 });
         try (Pair pair = new Pair();
                 OwnedFd file = OwnedFd.of(syscalls.open("/dev/null", 0), syscalls::close);
-                OwnedFd memory = memfd()) {
+                OwnedFd memory = Descriptors.memfd()) {
             ForeignFdCloser closer = ForeignFdCloser.of(pair.server.peer().uid());
             FdSocket receiver = new FdSocket(hanging, SocketCalls.linux(), secondClient(pair));
             for (int i = 0; i < ForeignFdCloser.MOST; i++) {
@@ -739,29 +728,9 @@ class FdSocketTest {
                 });
     }
 
-    private OwnedFd memfd() {
-        return OwnedFd.of(syscalls.memfdCreate("sent", 1), syscalls::close);
-    }
-
     private static boolean isCloseOnExec(int fd) throws IOException {
         return Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd)).stream()
                 .filter(line -> line.startsWith("flags:"))
                 .anyMatch(line -> (Integer.parseInt(line.substring(6).strip(), 8) & 02000000) != 0);
-    }
-
-    /** Sockets and memfds of this process, without files that the JVM opens at any time. */
-    private static List<String> descriptors() throws IOException {
-        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
-            return all.map(fd -> {
-                        try {
-                            return Files.readSymbolicLink(fd).toString();
-                        } catch (IOException e) {
-                            return ""; // the descriptor of the listing itself
-                        }
-                    })
-                    .filter(target -> target.startsWith("socket:") || target.startsWith("/memfd:sent"))
-                    .sorted()
-                    .toList();
-        }
     }
 }

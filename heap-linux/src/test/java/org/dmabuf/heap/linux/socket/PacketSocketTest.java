@@ -10,10 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -25,9 +23,8 @@ import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.linux.syscall.Syscalls;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tests with both ends in one process, over the real kernel. */
@@ -38,21 +35,11 @@ class PacketSocketTest {
     private final Syscalls syscalls = Syscalls.linux();
     private final MemorySegment space = Arena.ofAuto().allocate(64);
 
+    @RegisterExtension
+    final Descriptors descriptors = new Descriptors();
+
     @TempDir
     Path folder;
-
-    private List<String> descriptorsBefore;
-
-    @BeforeEach
-    void count() throws IOException {
-        FdSocket.require("warm", 0, ""); // classes are initialized before descriptors are counted
-        descriptorsBefore = descriptors();
-    }
-
-    @AfterEach
-    void no_descriptor_is_left() throws IOException {
-        assertEquals(descriptorsBefore, descriptors());
-    }
 
     @Test
     void a_packet_arrives_as_it_was_sent() {
@@ -69,7 +56,7 @@ class PacketSocketTest {
     @Test
     void a_descriptor_comes_with_its_packet() {
         try (Pair pair = new Pair(LONG);
-                OwnedFd sent = memfd()) {
+                OwnedFd sent = Descriptors.memfd()) {
             pair.server.send(packet(7), sent);
             try (ReceivedPacket received = pair.client.receiveWithDescriptor(space)) {
                 assertEquals(List.of(7), bytes(received));
@@ -87,13 +74,13 @@ class PacketSocketTest {
     @Test
     void the_kernel_drops_descriptors_that_are_not_accepted() throws Exception {
         try (Pair pair = new Pair(LONG);
-                OwnedFd sent = memfd()) {
-            List<String> before = descriptors();
+                OwnedFd sent = Descriptors.memfd()) {
+            List<String> before = Descriptors.open();
             pair.client.send(packet(1), sent);
             try (ReceivedPacket received = pair.server.receive(space)) {
                 assertTrue(received.hadUnwantedDescriptors());
                 assertEquals(List.of(1), bytes(received));
-                assertEquals(before, descriptors());
+                assertEquals(before, Descriptors.open());
             }
         }
     }
@@ -238,26 +225,6 @@ class PacketSocketTest {
                 .limit(received.size())
                 .map(at -> (int) space.get(JAVA_BYTE, at))
                 .toList();
-    }
-
-    private OwnedFd memfd() {
-        return OwnedFd.of(syscalls.memfdCreate("sent", 1), syscalls::close);
-    }
-
-    /** Sockets and memfds of this process, without files that the JVM opens at any time. */
-    private static List<String> descriptors() throws IOException {
-        try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
-            return all.map(fd -> {
-                        try {
-                            return Files.readSymbolicLink(fd).toString();
-                        } catch (IOException e) {
-                            return ""; // the descriptor of the listing itself
-                        }
-                    })
-                    .filter(target -> target.startsWith("socket:") || target.startsWith("/memfd:sent"))
-                    .sorted()
-                    .toList();
-        }
     }
 
     private final class Pair implements AutoCloseable {

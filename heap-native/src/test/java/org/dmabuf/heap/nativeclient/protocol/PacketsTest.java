@@ -23,7 +23,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class PacketsTest {
-    private static final long SEED = 20_260_101;
+    private static final int PACKETS = Integer.getInteger("native.fuzz", 30_000);
+    private static final long SEED = Long.getLong("native.seed", 20_260_101);
     private static final long SERIAL = 0x1122_3344_5566_7788L;
 
     private final MemorySegment space = Arena.ofAuto().allocate(PacketHeader.LONGEST_PACKET);
@@ -192,7 +193,7 @@ class PacketsTest {
     @Test
     void random_packets_cause_no_other_exception() {
         Random random = new Random(SEED);
-        for (int i = 0; i < 30_000; i++) {
+        for (int i = 0; i < PACKETS; i++) {
             byte[] bytes = new byte[random.nextInt(200)];
             random.nextBytes(bytes);
             decodeInto(bytes, random);
@@ -209,7 +210,7 @@ class PacketsTest {
                         .toArray(JAVA_BYTE)));
         Random random = new Random(SEED);
         int decoded = 0;
-        for (int i = 0; i < 60_000; i++) {
+        for (int i = 0; i < PACKETS; i++) {
             byte[] bytes = valid.get(random.nextInt(valid.size())).clone();
             for (int change = random.nextInt(1, 4); change > 0; change--) {
                 bytes[random.nextInt(bytes.length)] = (byte) random.nextInt();
@@ -217,7 +218,7 @@ class PacketsTest {
             byte[] cut = random.nextInt(4) == 0 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes;
             decoded += decodeInto(cut, random);
         }
-        assertTrue(decoded > 5_000, decoded + " mutated packets reached a field after the header");
+        assertTrue(decoded > PACKETS / 12, decoded + " mutated packets reached a field after the header");
     }
 
     /**

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Program of a container, which knows only the kernel's dma-heap ABI. It reads commands and prints one line for each:
+// Program that knows only the dma-heap ABI of the kernel. It reads commands and prints one line for each:
 //   alloc NODE BYTES   allocates, writes to all bytes and reads them back; prints ok, or the name of the error
+//   check              reads the bytes of all buffers; prints ok, or the failure
 //   free               closes all buffers
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define MOST_BUFFERS 64
+#define BYTE 0x5a
 
 struct dma_heap_allocation_data {
     uint64_t len;
@@ -20,10 +22,31 @@ struct dma_heap_allocation_data {
     uint64_t heap_flags;
 };
 
+static const char *check(int buffer) {
+    off_t bytes = lseek(buffer, 0, SEEK_END);
+    unsigned char *memory;
+    const char *result = "ok";
+
+    if (bytes <= 0) {
+        return "no size";
+    }
+    memory = mmap(NULL, (size_t) bytes, PROT_READ, MAP_SHARED, buffer, 0);
+    if (memory == MAP_FAILED) {
+        return "no mapping";
+    }
+    for (off_t i = 0; i < bytes; i++) {
+        if (memory[i] != BYTE) {
+            result = "other bytes";
+        }
+    }
+    munmap(memory, (size_t) bytes);
+    return result;
+}
+
 static const char *allocate(const char *node, size_t bytes, int *buffer) {
     struct dma_heap_allocation_data data = {.len = bytes, .fd_flags = O_RDWR | O_CLOEXEC};
     int heap = open(node, O_RDONLY | O_CLOEXEC);
-    unsigned char *memory;
+    void *memory;
     int result;
 
     if (heap < 0) {
@@ -41,14 +64,9 @@ static const char *allocate(const char *node, size_t bytes, int *buffer) {
     if (memory == MAP_FAILED) {
         return "no mapping";
     }
-    memset(memory, 0x5a, bytes);
-    for (size_t i = 0; i < bytes; i++) {
-        if (memory[i] != 0x5a) {
-            return "other bytes";
-        }
-    }
+    memset(memory, BYTE, bytes);
     munmap(memory, bytes);
-    return "ok";
+    return check(*buffer);
 }
 
 int main(void) {
@@ -65,6 +83,12 @@ int main(void) {
             const char *result = allocate(node, bytes, &buffer);
             if (buffer >= 0) {
                 buffers[count++] = buffer;
+            }
+            puts(result);
+        } else if (!strcmp(command, "check")) {
+            const char *result = "ok";
+            for (int i = 0; i < count && !strcmp(result, "ok"); i++) {
+                result = check(buffers[i]);
             }
             puts(result);
         } else if (!strcmp(command, "free")) {
