@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.dmabuf.heap.Errno;
@@ -47,8 +48,8 @@ public final class VerifyCommand implements CommandSet {
             policyOption = ReferencePolicyOption.GREEDY)
     volatile HeapVerifier verifier;
 
-    /** Guards the checks, of which one thread at a time may run some. */
-    private final Object checking = new Object();
+    /** One thread at a time may run checks. */
+    private final AtomicBoolean checking = new AtomicBoolean();
 
     /**
      * Creates the command.
@@ -89,16 +90,19 @@ public final class VerifyCommand implements CommandSet {
             HeapInfo heap = named(line.argument(0));
             HeapVerifier kit = verifier;
             if (kit == null) {
-                throw HeapException.of(
+                throw refusal(
                         Errno.ENOTSUP,
-                        "the verification of " + heap.name() + " failed: the test kit is not installed; copy"
-                                + " optional/heap-tck.jar to the folder deploy");
+                        heap,
+                        "the test kit is not installed; copy optional/heap-tck.jar to the folder deploy");
+            }
+            if (checking.getAndSet(true)) {
+                throw refusal(Errno.EBUSY, heap, "another session verifies a heap; repeat the command later");
             }
             Verification verification;
             try (CtrlC _ = CtrlC.interrupting(session)) {
-                synchronized (checking) {
-                    verification = run(kit, heap, line, out);
-                }
+                verification = run(kit, heap, line, out);
+            } finally {
+                checking.set(false);
             }
             if (line.has(Option.JSON)) {
                 out.json(verification.toMap());
@@ -107,6 +111,10 @@ public final class VerifyCommand implements CommandSet {
             }
             verification.requireNoFailure();
         });
+    }
+
+    private static HeapException refusal(Errno errno, HeapInfo heap, String cause) {
+        return HeapException.of(errno, "the verification of heap '" + heap.name() + "' failed: " + cause);
     }
 
     private HeapInfo named(String name) {

@@ -18,6 +18,7 @@ import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.events.EventPrinter;
 import org.dmabuf.heap.itests.failing.FailingHeap;
+import org.dmabuf.heap.itests.lying.LyingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
 
@@ -34,6 +35,11 @@ final class TestBundle {
     private TestBundle(String symbolicName, byte[] jar) {
         this.symbolicName = symbolicName;
         this.jar = jar;
+    }
+
+    /** {@return a vendor's heap with a false announcement} */
+    static TestBundle lyingHeap() throws IOException {
+        return of("org.example.lying", LyingHeap.class, List.of("LyingHeap"));
     }
 
     /** {@return an empty bundle, whose context a test uses to get services} */
