@@ -22,7 +22,8 @@ import org.ops4j.pax.exam.spi.reactors.PerClass;
 import org.osgi.framework.Bundle;
 import org.osgi.framework.BundleContext;
 
-/** Example of a test that runs the heap contract in a framework: on each heap of the gateway, and on a vendor's. */
+/** Example of a test that runs the heap contract in a framework: on each heap of the gateway, and on two
+ * of a vendor. */
 @RunWith(PaxExam.class)
 @ExamReactorStrategy(PerClass.class)
 public class ContractIT {
@@ -44,11 +45,14 @@ public class ContractIT {
         Framework framework = new Framework(context);
         framework.openWhatIsOpenedOnce();
         Bundle vendor = framework.install(Gateway.dropIn("vendor-heap"));
+        Bundle policy = framework.install(Gateway.dropIn("policy-heap"));
         vendor.start();
-        for (String heap : List.of("system", "cma", "carveout", "secure", "acme")) {
+        policy.start();
+        for (String heap : List.of("system", "cma", "carveout", "secure", "acme", "small")) {
             keepsTheContract(heap);
         }
         assertEquals(List.of(), running());
+        policy.uninstall();
         vendor.uninstall();
     }
 
