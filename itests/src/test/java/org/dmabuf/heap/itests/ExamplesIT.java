@@ -89,7 +89,8 @@ public class ExamplesIT {
             gateway.await("felix:lb -s", ".*Active.*org\\.example\\.waiting.*");
             assertEquals("[]", gateway.run("dmaheap:dump --json").strip());
             Files.copy(gateway.home().resolve("examples/hello-client.jar"), gateway.dropped("hello-client.jar"));
-            gateway.await("dmaheap:dump --json", ".*\"name\":\"hello\".*\"references\":2.*");
+            // of the publisher, of the publication, and of the client that has waited
+            gateway.await("dmaheap:dump --json", ".*\"name\":\"hello\".*\"references\":3.*");
             Files.delete(gateway.dropped("hello-client.jar"));
             gateway.await("dmaheap:dump --json", "\\[\\]");
             gateway.endScript();
