@@ -7,7 +7,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.spi.HeapBuffer;
 
 /**
- * Buffer of another heap whose refusals name this heap. It works after this bundle has gone: its class and those that it
+ * Buffer of another heap whose refusals name this heap. It works after this bundle has gone: its class and those it
  * names are loaded when the buffer is made, and it has no lambda and no inner class.
  */
 final class RenamedBuffer implements HeapBuffer {

@@ -52,10 +52,9 @@ class PolicyHeapTest {
     void a_buffer_above_the_limit_is_refused_so_that_the_broker_asks_the_next_heap() {
         HeapRequest request = HeapRequest.of(PolicyHeap.LARGEST);
         announced.awaited().exporter().allocate(request).release();
-        HeapException refusal = assertThrows(HeapException.class, () -> announced
-                .awaited()
-                .exporter()
-                .allocate(request.withSize(PolicyHeap.LARGEST + 1)));
+        HeapException refusal = assertThrows(
+                HeapException.class,
+                () -> announced.awaited().exporter().allocate(request.withSize(PolicyHeap.LARGEST + 1)));
         assertEquals(Errno.ENOMEM, refusal.errno());
         assertTrue(refusal.getMessage().contains("a buffer has at most 1048576"), refusal.getMessage());
     }

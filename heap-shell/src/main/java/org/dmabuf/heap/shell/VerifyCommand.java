@@ -27,8 +27,7 @@ import org.osgi.service.component.annotations.ReferencePolicyOption;
 public final class VerifyCommand implements CommandSet {
     private static final String HEAP = "HEAP";
 
-    private static final Option DYNAMICS =
-            Option.flag("dynamics", "also stop, start and update the heap's bundle");
+    private static final Option DYNAMICS = Option.flag("dynamics", "also stop, start and update the heap's bundle");
     private static final Option QUIET = Option.flag('q', "quiet", "list only failures, and the counts");
 
     private static final Syntax VERIFY = Syntax.of("verify", "Verifies that a heap keeps the contract of heaps")

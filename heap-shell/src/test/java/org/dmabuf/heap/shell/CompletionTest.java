@@ -131,12 +131,11 @@ class CompletionTest {
 
     @Test
     void gogos_own_help_of_a_command_refers_to_its_options() throws Exception {
-        for (CommandSet set :
-                List.of(
-                        new ListingCommands(broker, null),
-                        new MapCommand(null),
-                        new DeviceCommands(broker),
-                        new VerifyCommand(broker))) {
+        for (CommandSet set : List.of(
+                new ListingCommands(broker, null),
+                new MapCommand(null),
+                new DeviceCommands(broker),
+                new VerifyCommand(broker))) {
             for (Syntax syntax : set.syntaxes()) {
                 String name = syntax.command().substring("dmaheap:".length());
                 String message = set.getClass()

@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Test;
 class VerifyCommandTest {
     private static final List<HeapVerifier.Check> GOOD = List.of(
             FakeCheck.passing("a_new_buffer_is_all_zero"),
-            FakeCheck.skipped("a_buffer_maps", "heap.mappable=false: the CPU cannot read the memory, which a device has"));
+            FakeCheck.skipped(
+                    "a_buffer_maps", "heap.mappable=false: the CPU cannot read the memory, which a device has"));
     private static final List<HeapVerifier.Check> BAD = List.of(
             FakeCheck.failing("a_new_buffer_is_all_zero", "byte 7\n  is 0x01\u001b"),
             FakeCheck.passing("two_buffers_share_no_byte"));
@@ -49,11 +50,13 @@ class VerifyCommandTest {
     void each_case_is_a_sentence_and_a_skip_has_its_reason() throws Exception {
         assertEquals(
                 "verifying heap 'system' of bundle " + bundle() + """
-                , 2 cases
-                passed   a new buffer is all zero
-                skipped  a buffer maps: heap.mappable=false: the CPU cannot read the memory,
-                         which a device has
-                1 passed, 0 failed, 1 skipped""", with(GOOD).run("dmaheap:verify system"));
+                    , 2 cases
+                    passed   a new buffer is all zero
+                    skipped  a buffer maps: heap.mappable=false: the CPU cannot read the memory,
+                             which a device has
+                    1 passed, 0 failed, 1 skipped\
+                    """,
+                with(GOOD).run("dmaheap:verify system"));
         assertEquals(List.of("system false"), asked);
     }
 

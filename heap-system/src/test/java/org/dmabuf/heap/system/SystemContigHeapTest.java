@@ -124,7 +124,8 @@ class SystemContigHeapTest {
     @TestFactory
     Stream<DynamicTest> large_folios_keep_the_contract() {
         HeapExporter exporter = start("large-folio");
-        Map<String, Object> asMemfds = new HashMap<>(announced.heaps().getFirst().properties());
+        Map<String, Object> asMemfds =
+                new HashMap<>(announced.heaps().getFirst().properties());
         asMemfds.put("heap.dmabuf", false); // a memfd of the running kernel stands for a dma-buf
         return HeapContract.of(exporter, asMemfds).cases().stream()
                 .map(c -> DynamicTest.dynamicTest(c.name(), () -> {

@@ -43,14 +43,12 @@ final class DynamicsCases {
      * @param notWanted why all of these cases are skipped; empty if they run
      * @param patience longest time of a stop, of a start and of a call
      */
-    static List<ContractCase> of(
-            HeapUnderTest heap, HeapBundle bundle, Optional<String> notWanted, Duration patience) {
+    static List<ContractCase> of(HeapUnderTest heap, HeapBundle bundle, Optional<String> notWanted, Duration patience) {
         DynamicsCases cases = new DynamicsCases(heap, bundle, patience);
         Optional<String> skip = notWanted.or(bundle::unlessRestartable);
         Optional<String> unmappable = skip.or(heap::unlessMappable);
         return List.of(
-                cases.expect(
-                        "the_heap_goes_with_its_bundle_and_comes_back_as_it_was", cases::comesBackAsItWas, skip),
+                cases.expect("the_heap_goes_with_its_bundle_and_comes_back_as_it_was", cases::comesBackAsItWas, skip),
                 cases.expect("a_buffer_is_usable_after_its_bundle_has_stopped", cases::buffersOutliveAStop, unmappable),
                 cases.expect(
                         "a_descriptor_can_be_made_after_the_bundle_has_stopped", cases::descriptorsOutliveAStop, skip),

@@ -51,7 +51,8 @@ final class PhysicalPages {
     static Optional<String> unlessVisible(HeapUnderTest heap) {
         return heap.unlessMappable().or(() -> {
             try (HeldBuffer buffer = heap.allocate(HeapRequest.of(1))) {
-                return Arrays.stream(of(buffer.map(Access.READ_WRITE)).addresses).allMatch(address -> address != 0)
+                return Arrays.stream(of(buffer.map(Access.READ_WRITE)).addresses)
+                                .allMatch(address -> address != 0)
                         ? Optional.empty()
                         : hidden("the process lacks CAP_SYS_ADMIN, or the memory is that of a device");
             } catch (IOException | RuntimeException | LinkageError | AssertionError e) {

@@ -135,8 +135,8 @@ public final class ProcessState {
 
     private Map<String, Long> counts() {
         return Stream.concat(descriptors.stream(), sharedMappings.stream())
-                .map(line -> line.substring(0, line.indexOf(' ')) + line.substring(line.indexOf(" of "))
-                        .replaceFirst(", inode [0-9]+$", ""))
+                .map(line -> line.substring(0, line.indexOf(' '))
+                        + line.substring(line.indexOf(" of ")).replaceFirst(", inode [0-9]+$", ""))
                 .collect(Collectors.groupingBy(file -> file, TreeMap::new, Collectors.counting()));
     }
 

@@ -97,7 +97,8 @@ final class RunningHeap implements HeapBundle, HeapExporter {
 
     @Override
     public Optional<String> unlessRestartable() {
-        boolean carriesTheKit = bundle.getBundleId() == Constants.SYSTEM_BUNDLE_ID || bundle.equals(context.getBundle());
+        boolean carriesTheKit =
+                bundle.getBundleId() == Constants.SYSTEM_BUNDLE_ID || bundle.equals(context.getBundle());
         return carriesTheKit
                 ? Optional.of("the bundle of the heap, " + bundle.getSymbolicName() + ", runs the cases as well")
                 : Optional.empty();
@@ -130,7 +131,8 @@ final class RunningHeap implements HeapBundle, HeapExporter {
     @Override
     public void update() throws Exception {
         bundle.update();
-        FrameworkWiring wiring = context.getBundle(Constants.SYSTEM_BUNDLE_LOCATION).adapt(FrameworkWiring.class);
+        FrameworkWiring wiring =
+                context.getBundle(Constants.SYSTEM_BUNDLE_LOCATION).adapt(FrameworkWiring.class);
         if (wiring.getDependencyClosure(List.of(bundle)).equals(Set.of(bundle))) {
             CountDownLatch refreshed = new CountDownLatch(1);
             wiring.refreshBundles(List.of(bundle), event -> refreshed.countDown());
@@ -163,7 +165,9 @@ final class RunningHeap implements HeapBundle, HeapExporter {
     private ServiceReference<HeapExporter> awaited() {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
         Optional<ServiceReference<HeapExporter>> reference = reference();
-        while (reference.isEmpty() && System.nanoTime() < end && !Thread.currentThread().isInterrupted()) {
+        while (reference.isEmpty()
+                && System.nanoTime() < end
+                && !Thread.currentThread().isInterrupted()) {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5));
             reference = reference();
         }
@@ -174,6 +178,7 @@ final class RunningHeap implements HeapBundle, HeapExporter {
     /** The kit stays a client of the broker until its own bundle stops. */
     @Override
     public Optional<HeapBroker> broker() {
-        return Optional.ofNullable(context.getServiceReference(HeapBroker.class)).map(context::getService);
+        return Optional.ofNullable(context.getServiceReference(HeapBroker.class))
+                .map(context::getService);
     }
 }

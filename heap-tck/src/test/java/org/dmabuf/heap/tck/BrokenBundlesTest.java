@@ -34,8 +34,7 @@ class BrokenBundlesTest {
     private static final String LEAK = "restarts_of_the_bundle_leave_nothing_behind";
 
     private static List<ContractCase> cases(FakeBundle bundle, Optional<String> notWanted) {
-        HeapUnderTest heap =
-                new HeapUnderTest(bundle, bundle.properties(), Duration.ofMillis(10), Company.CLIENTS);
+        HeapUnderTest heap = new HeapUnderTest(bundle, bundle.properties(), Duration.ofMillis(10), Company.CLIENTS);
         return DynamicsCases.of(heap, bundle, notWanted, Duration.ofSeconds(5));
     }
 

@@ -146,7 +146,9 @@ class HeapContractTest {
             };
             ContractCase name = find(besideClients(leaking), "a_name_of_31_bytes_is_taken");
             calls.set(0);
-            assertEquals(last != 2, name.failure().filter(how -> how.contains("/memfd:left")).isPresent());
+            assertEquals(
+                    last != 2,
+                    name.failure().filter(how -> how.contains("/memfd:left")).isPresent());
         }
         opened.forEach(Syscalls.linux()::close);
     }

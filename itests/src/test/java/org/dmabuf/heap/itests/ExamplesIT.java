@@ -18,7 +18,8 @@ import org.junit.rules.TemporaryFolder;
 
 /** Tests of the examples as a stranger uses them: copied, compiled against released files, and run. */
 public class ExamplesIT {
-    private static final Path ROOT = Path.of(System.getProperty("contract")).getParent().toAbsolutePath();
+    private static final Path ROOT =
+            Path.of(System.getProperty("contract")).getParent().toAbsolutePath();
     private static final Path LOCAL_REPOSITORY = Path.of(System.getProperty("local.repository"));
     private static final String VERSION = "0.1.0-SNAPSHOT";
     private static final long SECONDS = 180;
@@ -39,7 +40,12 @@ public class ExamplesIT {
         }
         Path repository = repository("heap-api", "heap-linux");
         Process maven = new ProcessBuilder(
-                        System.getProperty("maven.program"), "-B", "-o", "-q", "-Dmaven.repo.local=" + repository, "package")
+                        System.getProperty("maven.program"),
+                        "-B",
+                        "-o",
+                        "-q",
+                        "-Dmaven.repo.local=" + repository,
+                        "package")
                 .directory(copy.toFile())
                 .redirectErrorStream(true)
                 .start();
@@ -56,7 +62,11 @@ public class ExamplesIT {
         publish(ROOT.resolve("pom.xml"), repository, "heap-parent", "pom");
         for (String artifact : artifacts) {
             publish(ROOT.resolve(artifact + "/pom.xml"), repository, artifact, "pom");
-            publish(ROOT.resolve(artifact + "/target/" + artifact + "-" + VERSION + ".jar"), repository, artifact, "jar");
+            publish(
+                    ROOT.resolve(artifact + "/target/" + artifact + "-" + VERSION + ".jar"),
+                    repository,
+                    artifact,
+                    "jar");
         }
         return repository;
     }
@@ -109,9 +119,10 @@ public class ExamplesIT {
             gateway.awaitLog("native clients are served at " + socket);
             String expected = "hello from 1048576 bytes of heap system, charged to " + self + "\n";
             Path examples = ROOT.resolve("examples/native-client");
-            ProcessBuilder python =
-                    new ProcessBuilder("python3", "-B", examples.resolve("frame.py").toString(), socket.toString());
-            python.environment().put("PYTHONPATH", ROOT.resolve("clients/python").toString());
+            ProcessBuilder python = new ProcessBuilder(
+                    "python3", "-B", examples.resolve("frame.py").toString(), socket.toString());
+            python.environment()
+                    .put("PYTHONPATH", ROOT.resolve("clients/python").toString());
             assertEquals(expected, output(python.redirectErrorStream(true).start()));
             Path program = folder.getRoot().toPath().resolve("frame");
             String compiled = output(new ProcessBuilder(

@@ -97,12 +97,12 @@ final class TestBundle {
         manifest.getMainAttributes().putValue("Service-Component", COMPONENT);
         String name = FailingHeap.class.getName().replace('.', '/') + ".class";
         return new TestBundle("org.example.failing", write(manifest, List.of(name), Map.of(COMPONENT, """
-                <scr:component xmlns:scr="http://www.osgi.org/xmlns/scr/v1.3.0" name="slot" immediate="true">
-                  <implementation class="%s"/>
-                  <property name="heap.name" value="slot"/>
-                  <service><provide interface="org.dmabuf.heap.spi.HeapExporter"/></service>
-                </scr:component>
-                """.formatted(
+            <scr:component xmlns:scr="http://www.osgi.org/xmlns/scr/v1.3.0" name="slot" immediate="true">
+              <implementation class="%s"/>
+              <property name="heap.name" value="slot"/>
+              <service><provide interface="org.dmabuf.heap.spi.HeapExporter"/></service>
+            </scr:component>
+            """.formatted(
                         FailingHeap.class.getName()))));
     }
 
