@@ -76,8 +76,8 @@ public interface DmaBuf extends AutoCloseable {
     CpuAccess beginCpuAccess(Access access);
 
     /**
-     * Waits as {@link #awaitDevices} does, and then begins a CPU access. The timeout limits only the first step, so it is
-     * best effort: if a device begins between the two steps, {@link #beginCpuAccess(Access)} waits for it without
+     * Waits as {@link #awaitDevices} does, and then begins a CPU access. The timeout limits only the first step, so it
+     * is best effort: if a device begins between the two steps, {@link #beginCpuAccess(Access)} waits for it without
      * limit. That cannot happen if only this client starts the devices.
      *
      * @param access the direction of the accesses that follow

@@ -7,6 +7,7 @@ import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.HeapMonitor;
+import org.dmabuf.heap.spi.HeapVerifier;
 import org.osgi.framework.BundleContext;
 
 /**
@@ -38,6 +39,11 @@ record Gateway(BundleContext context, HeapBroker broker, HeapMonitor monitor) {
     /** {@return a page of a heap} */
     DmaBuf page(String heap) {
         return broker.allocate(AllocationRequest.of(1).withHeaps(heap));
+    }
+
+    /** {@return the verifier of the test kit} */
+    HeapVerifier verifier() {
+        return context.getService(context.getServiceReference(HeapVerifier.class));
     }
 
     /** {@return number of charged buffers of this client, live or lingering} */

@@ -40,6 +40,7 @@ public final class SelfCheck implements Callable<Map<String, String>> {
         new DescriptorChecks(gateway).run(report);
         new PublicationChecks(gateway).run(report);
         new AccountChecks(gateway).run(report);
+        new VerifierChecks(gateway).run(report);
         report.run("nothing is left", this::nothingIsLeft);
         return report.results();
     }

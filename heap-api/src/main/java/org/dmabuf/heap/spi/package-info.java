@@ -8,7 +8,7 @@
  * {@link org.dmabuf.heap.spi.DeviceProbe} if it can ask them.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 package org.dmabuf.heap.spi;
 
 import org.osgi.annotation.bundle.Export;

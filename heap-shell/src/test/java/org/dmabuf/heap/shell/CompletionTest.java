@@ -61,7 +61,13 @@ class CompletionTest {
                         HeapInfo.of("camera", HeapState.FAILED).build());
             });
     private final Completion completion = new Completion(
-            broker, List.of(BUFFERS, new ListingCommands(broker, null), new DeviceCommands(broker), new OciCommand()));
+            broker,
+            List.of(
+                    BUFFERS,
+                    new ListingCommands(broker, null),
+                    new DeviceCommands(broker),
+                    new OciCommand(),
+                    new VerifyCommand(broker)));
 
     /** {@return the candidates for the last word} */
     private List<String> offered(String... line) throws Exception {
@@ -100,6 +106,8 @@ class CompletionTest {
         assertEquals(List.of("system", "cma", "camera"), offered("dmaheap:info", ""));
         assertEquals(List.of("system", "cma", "camera"), offered("info", "--json", "system", ""));
         assertFalse(offered("info", "a").contains("adopted"));
+        assertEquals(List.of("system", "cma", "camera"), offered("verify", "--dynamics", ""));
+        assertEquals(List.of(), offered("verify", "cma", ""));
     }
 
     @Test
@@ -123,8 +131,11 @@ class CompletionTest {
 
     @Test
     void gogos_own_help_of_a_command_refers_to_its_options() throws Exception {
-        for (CommandSet set :
-                List.of(new ListingCommands(broker, null), new MapCommand(null), new DeviceCommands(broker))) {
+        for (CommandSet set : List.of(
+                new ListingCommands(broker, null),
+                new MapCommand(null),
+                new DeviceCommands(broker),
+                new VerifyCommand(broker))) {
             for (Syntax syntax : set.syntaxes()) {
                 String name = syntax.command().substring("dmaheap:".length());
                 String message = set.getClass()
@@ -142,7 +153,8 @@ class CompletionTest {
                 new ListingCommands(broker, null),
                 new MapCommand(null),
                 new DeviceCommands(broker),
-                new OciCommand())) {
+                new OciCommand(),
+                new VerifyCommand(broker))) {
             for (Syntax syntax : set.syntaxes()) {
                 syntax.help().lines().forEach(line -> assertTrue(line.length() <= 80, line));
             }

@@ -16,6 +16,7 @@ import org.apache.felix.gogo.runtime.CommandProcessorImpl;
 import org.apache.felix.service.command.CommandSession;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.spi.DeviceProbe;
+import org.dmabuf.heap.spi.HeapVerifier;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.impl.DumbTerminal;
 
@@ -26,6 +27,7 @@ final class Gogo implements AutoCloseable {
     private final ByteArrayOutputStream err = new ByteArrayOutputStream();
     private final CommandSession session;
     private final DeviceCommands devices;
+    private final VerifyCommand verify;
 
     Gogo(HeapBroker broker) {
         this(broker, new NamedBuffers(broker));
@@ -45,6 +47,8 @@ final class Gogo implements AutoCloseable {
             processor.addCommand("dmaheap", devices, name);
         }
         processor.addCommand("dmaheap", new OciCommand(), "oci-profile");
+        verify = new VerifyCommand(broker);
+        processor.addCommand("dmaheap", verify, "verify");
         session = processor.createSession(
                 new ByteArrayInputStream(new byte[0]), new PrintStream(out, true), new PrintStream(err, true));
     }
@@ -52,6 +56,12 @@ final class Gogo implements AutoCloseable {
     /** Installs bundles that probe devices. */
     Gogo with(DeviceProbe... probes) {
         devices.probes = List.of(probes);
+        return this;
+    }
+
+    /** Installs the test kit. */
+    Gogo with(HeapVerifier kit) {
+        verify.verifier = kit;
         return this;
     }
 
@@ -91,6 +101,20 @@ final class Gogo implements AutoCloseable {
     String refusal(String line) {
         return assertThrows(CommandFailure.class, () -> session.execute(line), line)
                 .toString();
+    }
+
+    /** {@return the message with which a line of another session is refused} */
+    String refusalElsewhere(String line) {
+        try (CommandSession other = processor.createSession(
+                new ByteArrayInputStream(new byte[0]), new PrintStream(out, true), new PrintStream(err, true))) {
+            return assertThrows(CommandFailure.class, () -> other.execute(line), line)
+                    .toString();
+        }
+    }
+
+    /** {@return the output since the last line that {@link #run} ran} */
+    String printed() {
+        return out.toString(StandardCharsets.UTF_8);
     }
 
     /** {@return the standard error of the commands} */

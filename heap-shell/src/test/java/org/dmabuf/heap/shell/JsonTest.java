@@ -138,6 +138,13 @@ class JsonTest {
     }
 
     @Test
+    void the_names_of_a_verification_are_those_of_the_readme() throws IOException {
+        Verification verification = new Verification(HEAP);
+        verification.run(FakeCheck.failing("one", "it leaks"));
+        assertEquals(documented("verify"), names(verification.toMap()));
+    }
+
+    @Test
     void each_state_of_a_heap_is_in_the_readme() throws IOException {
         String section = section("list, info");
         for (HeapState state : HeapState.values()) {

@@ -77,7 +77,7 @@ final class AnnouncementCases {
                 }));
     }
 
-    private static List<String> emulations(Object value) {
+    static List<String> emulations(Object value) {
         return switch (value) {
             case String one -> List.of(one);
             case String[] several -> List.of(several);

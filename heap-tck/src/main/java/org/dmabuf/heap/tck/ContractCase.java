@@ -2,11 +2,12 @@
 package org.dmabuf.heap.tck;
 
 import java.util.Optional;
+import org.dmabuf.heap.spi.HeapVerifier;
 
 /**
  * Case of the contract: one requirement for every heap, or the reason why it does not apply to this heap. Immutable.
  */
-public final class ContractCase {
+public final class ContractCase implements HeapVerifier.Check {
     /** Body of a case; any exception is a failure of the heap. */
     @FunctionalInterface
     interface Body {
@@ -26,6 +27,7 @@ public final class ContractCase {
     }
 
     /** {@return a sentence with underscores instead of blanks; the same for every heap, and unique among the cases} */
+    @Override
     public String name() {
         return name;
     }
@@ -33,38 +35,50 @@ public final class ContractCase {
     /**
      * {@return why the case does not run on this heap: an announced property, or a skip; empty for a case that runs}
      */
+    @Override
     public Optional<String> skipReason() {
         return skipReason;
     }
 
     /**
      * Runs the case, then trims the heap's pools, and checks that the process holds no additional descriptor or shared
-     * mapping. No other test may run in the process at the same time.
+     * mapping. No other test may run in the process at the same time, unless the cases are those of a
+     * {@link HeapVerifier}.
      *
      * @throws AssertionError when the heap breaks the contract; its message begins with the names of the heap and of
      *     the case
      * @throws IllegalStateException for a case that is skipped
      */
     public void run() {
+        Throwable cause = fault();
+        if (cause != null) {
+            // The message names the case, because a report may show only its number.
+            throw new AssertionError("heap '" + heap.name() + "', " + name + ": " + sentence(cause), cause);
+        }
+    }
+
+    @Override
+    public Optional<String> failure() {
+        return Optional.ofNullable(fault()).map(ContractCase::sentence);
+    }
+
+    private Throwable fault() {
         if (skipReason.isPresent()) {
             throw new IllegalStateException(name + " is skipped: " + skipReason.get());
         }
         try {
-            heap.trim();
-            ProcessState before = ProcessState.now();
             body.run();
-            heap.trim();
-            before.assertNothingLeft(heap.patience(), heap::trim);
-        } catch (AssertionError e) {
-            throw failed(e.getMessage(), e);
-        } catch (Exception | LinkageError e) {
-            throw failed(e.toString(), e);
+            return null;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return e;
+        } catch (Exception | AssertionError | LinkageError e) {
+            return e;
         }
     }
 
-    /** The message names the case, because a report may show only its number. */
-    private AssertionError failed(String how, Throwable cause) {
-        return new AssertionError("heap '" + heap.name() + "', " + name + ": " + how, cause);
+    private static String sentence(Throwable cause) {
+        return cause instanceof AssertionError ? cause.getMessage() : cause.toString();
     }
 
     ContractCase skippedBecause(String reason) {

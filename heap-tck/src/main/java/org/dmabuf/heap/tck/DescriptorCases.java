@@ -5,9 +5,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.dmabuf.heap.Access;
@@ -60,12 +58,7 @@ final class DescriptorCases {
     private static void closedOnExec(HeapUnderTest heap) throws IOException {
         for (HeapRequest request : heap.exportableKinds(SIZE)) {
             try (HeldBuffer buffer = heap.allocate(request)) {
-                Path info = Path.of("/proc/self/fdinfo/" + buffer.descriptor());
-                String flags = Files.readAllLines(info, StandardCharsets.ISO_8859_1).stream()
-                        .filter(line -> line.startsWith("flags:"))
-                        .map(line -> line.substring("flags:".length()).strip())
-                        .findFirst()
-                        .orElseThrow();
+                String flags = buffer.descriptorInfo("flags").orElseThrow();
                 if ((Integer.parseInt(flags, 8) & O_CLOEXEC) == 0) {
                     throw new AssertionError(buffer + " has a descriptor with flags 0" + flags + ", no O_CLOEXEC");
                 }

@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dmabuf.heap.spi.HeapExporter;
+import org.dmabuf.heap.tck.HeapUnderTest.Company;
 
 /**
  * Contract that every heap must keep, as a list of cases for one heap.
@@ -38,7 +39,7 @@ public final class HeapContract {
      * @return a contract in which every case applies unless the properties exclude it
      */
     public static HeapContract of(HeapExporter exporter, Map<String, ?> serviceProperties) {
-        return of(new HeapUnderTest(exporter, serviceProperties, ProcessState.PATIENCE));
+        return of(new HeapUnderTest(exporter, serviceProperties, ProcessState.PATIENCE, Company.ALONE));
     }
 
     static HeapContract of(HeapUnderTest heap) {
@@ -50,7 +51,8 @@ public final class HeapContract {
                         DescriptorCases.of(heap),
                         ReadOnlyExportCases.of(heap),
                         RefusalCases.of(heap),
-                        LifeCases.of(heap))
+                        LifeCases.of(heap),
+                        TruthCases.of(heap))
                 .flatMap(List::stream)
                 .toList());
     }

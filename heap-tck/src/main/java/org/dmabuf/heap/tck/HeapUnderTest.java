@@ -7,11 +7,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
@@ -25,24 +25,41 @@ final class HeapUnderTest {
     /** Number of reads of the usage, which other users of the machine may change meanwhile. */
     private static final int LOOKS = 3;
 
+    /** Beside clients, the cases take at most this share of the free memory: a quarter. */
+    private static final int SHARE = 4;
+
+    private static final long MOST_BESIDE_CLIENTS = 32L << 20;
+
+    /**
+     * Number of runs of a case beside clients that must all leave something behind. Clients open descriptors as well,
+     * but a leak of the heap shows in each run.
+     */
+    private static final int RUNS_BESIDE_CLIENTS = 3;
+
     private final HeapExporter exporter;
     private final Map<String, ?> properties;
     private final Duration patience;
+    private final Company company;
     private long step;
 
+    /** Other users of the heap and of the process during the cases. */
+    enum Company {
+        /** The cases have the process for themselves, so each new descriptor is theirs. */
+        ALONE,
+        /** Clients use the heap, and open descriptors at any time. */
+        CLIENTS
+    }
+
     /** @param patience how long the resources of a case may take to disappear after its end */
-    HeapUnderTest(HeapExporter exporter, Map<String, ?> properties, Duration patience) {
+    HeapUnderTest(HeapExporter exporter, Map<String, ?> properties, Duration patience, Company company) {
         this.exporter = exporter;
         this.patience = patience;
+        this.company = company;
         this.properties = Map.copyOf(properties);
     }
 
     HeapExporter exporter() {
         return exporter;
-    }
-
-    Duration patience() {
-        return patience;
     }
 
     Map<String, ?> properties() {
@@ -58,9 +75,13 @@ final class HeapUnderTest {
         return properties.get(property) instanceof Boolean value ? value : byDefault;
     }
 
+    long announced(String property, long byDefault) {
+        return properties.get(property) instanceof Long value ? value : byDefault;
+    }
+
     /** Returns the largest alignment that a request may have. */
     long alignment() {
-        return properties.get(HeapProperties.ALIGNMENT) instanceof Long bytes ? bytes : 4096;
+        return announced(HeapProperties.ALIGNMENT, 4096);
     }
 
     // Reasons why a case does not apply; empty for a case that applies.
@@ -89,6 +110,12 @@ final class HeapUnderTest {
                 : Optional.empty();
     }
 
+    Optional<String> ifClientsWouldSuffer() {
+        return company == Company.CLIENTS
+                ? Optional.of("clients use the heap: if it does not check sizes, the machine could run out of memory")
+                : Optional.empty();
+    }
+
     /**
      * Checks whether the heap makes buffers of this size and has enough capacity. Buffers may take more of it than
      * their size.
@@ -100,12 +127,17 @@ final class HeapUnderTest {
         if (properties.get(HeapProperties.SIZE_MAX) instanceof Long largest && size > largest) {
             return Optional.of("heap.size.max=" + largest + ": a buffer of " + Bytes.text(size) + " is too large");
         }
-        OptionalLong capacity = exporter.usage().capacity();
-        long needed = capacity.isPresent() ? needed(count, size) : 0;
-        return needed <= capacity.orElse(Long.MAX_VALUE)
-                ? Optional.empty()
-                : Optional.of(
-                        "needs " + Bytes.text(needed) + " at once; the heap holds " + Bytes.text(capacity.getAsLong()));
+        HeapUsage usage = exporter.usage();
+        long needed = usage.capacity().isPresent() ? needed(count, size) : count * size;
+        if (needed > usage.capacity().orElse(Long.MAX_VALUE)) {
+            return Optional.of("needs " + Bytes.text(needed) + " at once; the heap holds "
+                    + Bytes.text(usage.capacity().getAsLong()));
+        }
+        long share = Math.min(usage.free().orElse(Long.MAX_VALUE) / SHARE, MOST_BESIDE_CLIENTS);
+        return company == Company.CLIENTS && needed > share
+                ? Optional.of("clients use the heap: needs " + Bytes.text(needed) + " at once, more than "
+                        + Bytes.text(share))
+                : Optional.empty();
     }
 
     private long needed(int count, long size) {
@@ -171,7 +203,41 @@ final class HeapUnderTest {
 
     /** @param skipReason one of the above, or several with {@link Optional#or} */
     ContractCase expect(String name, ContractCase.Body body, Optional<String> skipReason) {
+        return new ContractCase(this, name, skipReason, () -> runAndCheckLeaks(body));
+    }
+
+    /** Returns a case during which the heap itself may open and close files, because its bundle restarts. */
+    ContractCase expectOfRestarts(String name, ContractCase.Body body, Optional<String> skipReason) {
         return new ContractCase(this, name, skipReason, body);
+    }
+
+    private void runAndCheckLeaks(ContractCase.Body body) throws Exception {
+        List<String> left = leaks(body);
+        for (int run = 1; company == Company.CLIENTS && !left.isEmpty() && run < RUNS_BESIDE_CLIENTS; run++) {
+            left = leaks(body);
+        }
+        ProcessState.report(left);
+    }
+
+    private List<String> leaks(ContractCase.Body body) throws Exception {
+        trim();
+        ProcessState before = ProcessState.now();
+        body.run();
+        trim();
+        return before.awaitNothingLeft(patience, this::trim);
+    }
+
+    /** Waits until the growth since a snapshot is gone, as pools and other threads release memory later. */
+    List<String> awaitNoGrowth(ProcessState before, long least) throws InterruptedException {
+        long end = System.nanoTime() + patience.toNanos();
+        trim();
+        List<String> grown = before.grownIn(ProcessState.now(), least);
+        while (!grown.isEmpty() && System.nanoTime() < end) {
+            Thread.sleep(5);
+            trim();
+            grown = before.grownIn(ProcessState.now(), least);
+        }
+        return grown;
     }
 
     // Operations of the cases on the heap

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.tck;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.dmabuf.heap.Access;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.fd.Descriptors;
@@ -40,6 +44,15 @@ final class HeldBuffer implements AutoCloseable {
     /** Returns a path to the descriptor's file. Another process of this user could open it too. */
     Path descriptorPath() {
         return Path.of("/proc/self/fd/" + descriptor());
+    }
+
+    /** Returns a line of the kernel's information on the descriptor, without its name. */
+    Optional<String> descriptorInfo(String name) throws IOException {
+        Path info = Path.of("/proc/self/fdinfo/" + descriptor());
+        return Files.readAllLines(info, StandardCharsets.ISO_8859_1).stream()
+                .filter(line -> line.startsWith(name + ":"))
+                .map(line -> line.substring(name.length() + 1).strip())
+                .findFirst();
     }
 
     /** Returns a duplicate of the descriptor, as a peer would receive it. */

@@ -11,8 +11,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Snapshot of the descriptors and shared mappings of this process. The difference of two snapshots shows the leaks
@@ -79,11 +83,16 @@ public final class ProcessState {
     }
 
     void assertNothingLeft(Duration patience) {
-        assertNothingLeft(patience, () -> {});
+        report(awaitNothingLeft(patience, () -> {}));
     }
 
-    /** @param trim releases pooled memory, which is not a leak */
-    void assertNothingLeft(Duration patience, Runnable trim) {
+    /**
+     * Waits until the descriptors and mappings that are open now and were not open at this snapshot are closed.
+     *
+     * @param trim releases pooled memory, which is not a leak
+     * @return one line for each that stays open
+     */
+    List<String> awaitNothingLeft(Duration patience, Runnable trim) {
         long start = System.nanoTime();
         List<String> left = leftIn(now());
         while (!left.isEmpty() && System.nanoTime() - start < patience.toNanos()) {
@@ -94,11 +103,41 @@ public final class ProcessState {
                 break;
             }
             trim.run();
-            left = leftIn(now());
+            left.retainAll(leftIn(now())); // other clients may open others meanwhile
         }
+        return left;
+    }
+
+    static void report(List<String> left) {
         if (!left.isEmpty()) {
             throw new AssertionError(left.size() + " left behind:\n  " + String.join("\n  ", left));
         }
+    }
+
+    /**
+     * Lists the files of which a later snapshot has more descriptors or mappings. Their numbers and addresses do not
+     * matter: memory that a heap opens anew at each start is no growth.
+     *
+     * @param least smallest growth that counts
+     * @return one line for each file
+     */
+    List<String> grownIn(ProcessState later, long least) {
+        Map<String, Long> before = counts();
+        List<String> grown = new ArrayList<>();
+        later.counts().forEach((file, count) -> {
+            long more = count - before.getOrDefault(file, 0L);
+            if (more >= least) {
+                grown.add(more + " more of " + file);
+            }
+        });
+        return grown;
+    }
+
+    private Map<String, Long> counts() {
+        return Stream.concat(descriptors.stream(), sharedMappings.stream())
+                .map(line -> line.substring(0, line.indexOf(' '))
+                        + line.substring(line.indexOf(" of ")).replaceFirst(", inode [0-9]+$", ""))
+                .collect(Collectors.groupingBy(file -> file, TreeMap::new, Collectors.counting()));
     }
 
     private static Set<String> readDescriptors() throws IOException {

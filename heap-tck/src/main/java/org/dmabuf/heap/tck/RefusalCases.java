@@ -25,12 +25,15 @@ final class RefusalCases {
     static List<ContractCase> of(HeapUnderTest heap) {
         return List.of(
                 heap.expect("a_request_that_is_null_is_refused", () -> heap.assertRefused(null, Errno.EINVAL)),
-                heap.expect("an_absurd_size_is_refused_before_it_is_tried", () -> {
-                    assertLooksAtRequests(heap);
-                    for (HeapRequest request : heap.kinds(ABSURD)) {
-                        heap.assertRefused(request, Errno.ENOMEM);
-                    }
-                }),
+                heap.expect(
+                        "an_absurd_size_is_refused_before_it_is_tried",
+                        () -> {
+                            assertLooksAtRequests(heap);
+                            for (HeapRequest request : heap.kinds(ABSURD)) {
+                                heap.assertRefused(request, Errno.ENOMEM);
+                            }
+                        },
+                        heap.ifClientsWouldSuffer()),
                 heap.expect("an_alignment_above_the_announced_one_is_refused", () -> refusesAlignment(heap)),
                 heap.expect("every_alignment_up_to_the_announced_one_is_granted", () -> {
                     for (long alignment = 1; alignment <= heap.alignment(); alignment *= 2) {

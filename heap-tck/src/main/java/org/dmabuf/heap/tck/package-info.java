@@ -18,7 +18,7 @@
  * {@link org.dmabuf.heap.tck.FaultySyscalls} are helpers for a heap's own tests.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 package org.dmabuf.heap.tck;
 
 import org.osgi.annotation.bundle.Export;

@@ -3,8 +3,10 @@ package org.dmabuf.heap.tck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Map;
@@ -27,6 +29,8 @@ import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.tck.HeapUnderTest.Company;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -245,6 +249,7 @@ class BrokenHeapsTest {
                 broken,
                 "the_descriptor_is_the_same_on_every_call",
                 "the_descriptor_is_closed_on_exec",
+                "a_descriptor_is_a_dma_buf_if_and_only_if_the_heap_announces_it", // it leaves a descriptor
                 "the_descriptor_is_one_buffers_and_no_others",
                 "those_who_have_the_descriptor_cannot_change_its_size",
                 "a_write_shows_in_a_mapping_of_the_descriptor",
@@ -594,10 +599,10 @@ class BrokenHeapsTest {
                                 64,
                                 HeapProperties.PRIORITY,
                                 3L,
-                                HeapProperties.CONTIGUOUS,
+                                HeapProperties.PROTECTED,
                                 true,
                                 HeapProperties.EMULATES,
-                                new String[] {"contiguous"})),
+                                new String[] {"protected"})),
                 "each_announced_property_has_its_type_and_range",
                 "what_is_announced_as_real_is_not_announced_as_emulated");
     }
@@ -625,6 +630,69 @@ class BrokenHeapsTest {
                 good,
                 Heaps.announced(good, Map.of(HeapProperties.MAPPABLE, false)),
                 "memory_that_cannot_be_mapped_says_so");
+    }
+
+    @Test
+    void memfds_that_are_announced_as_dma_bufs_are_noticed() {
+        assertFailing(
+                good,
+                Heaps.announced(good, Map.of(HeapProperties.DMABUF, true)),
+                "a_descriptor_is_a_dma_buf_if_and_only_if_the_heap_announces_it");
+    }
+
+    @Test
+    void addresses_outside_of_the_announced_range_are_noticed() {
+        assumeAddressesAreVisible();
+        assertFailing(
+                good,
+                Heaps.announced(good, Map.of(HeapProperties.ADDRESS_MIN, 0L, HeapProperties.ADDRESS_MAX, 4095L)),
+                "physical_addresses_are_within_the_announced_range");
+        assertFailing(
+                good,
+                Heaps.announced(good, Map.of(HeapProperties.DMA_BITS, 12)),
+                "physical_addresses_are_within_the_announced_range");
+    }
+
+    @Test
+    void memory_of_single_pages_that_is_announced_as_contiguous_is_noticed() {
+        assumeAddressesAreVisible();
+        try (Arena arena = Arena.ofShared()) {
+            assertFailing(
+                    request -> request.size() != 1 << 20
+                            ? good.allocate(request)
+                            : new ForwardingBuffer(good.allocate(request)) {
+                                private final MemorySegment scattered = scattered(arena, size());
+
+                                @Override
+                                public MemorySegment map(Access access) {
+                                    return scattered;
+                                }
+
+                                @Override
+                                public void unmap(MemorySegment mapping) {}
+                            },
+                    Heaps.announced(good, Map.of(HeapProperties.CONTIGUOUS_MAX, 1L << 20)),
+                    "memory_has_the_announced_physical_runs");
+        }
+    }
+
+    /** Makes memory whose pages come from the machine in turn with those of other memory. */
+    private static MemorySegment scattered(Arena arena, long size) {
+        MemorySegment one = arena.allocate(size, Bytes.PAGE);
+        MemorySegment other = arena.allocate(size, Bytes.PAGE);
+        for (long offset = 0; offset < size; offset += Bytes.PAGE) {
+            one.set(ValueLayout.JAVA_BYTE, offset, (byte) 0);
+            other.set(ValueLayout.JAVA_BYTE, offset, (byte) 0);
+        }
+        return one;
+    }
+
+    private void assumeAddressesAreVisible() {
+        PhysicalPages.unlessVisible(new HeapUnderTest(good, Heaps.announced(good), Duration.ZERO, Company.ALONE))
+                .ifPresent(reason -> {
+                    System.out.println("skipped: " + reason);
+                    Assumptions.abort(reason);
+                });
     }
 
     /** An exporter to override methods of. */

@@ -7,19 +7,25 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.source.MemfdSource;
+import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
+import org.dmabuf.heap.tck.HeapUnderTest.Company;
 import org.junit.jupiter.api.Test;
 
 class HeapContractTest {
@@ -78,19 +84,73 @@ class HeapContractTest {
         Map<String, String> usual = skipped(contract(Map.of(HeapProperties.EXPORT_READONLY, true)));
         Map<String, String> unmappable =
                 skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));
+        Map<String, String> physical = Map.of(
+                "memory_has_the_announced_physical_runs", "heap.contiguous=false: a run may be as short as a page");
 
-        assertEquals(
-                "heap.mappable=true: there is nothing to refuse", usual.get("memory_that_cannot_be_mapped_says_so"));
-        assertEquals(
-                "heap.export.readonly=true: there is nothing to refuse",
-                usual.get("an_export_for_reading_that_cannot_be_had_is_refused"));
-        assertEquals(2, usual.size());
+        Map<String, String> refusals = Map.of(
+                "memory_that_cannot_be_mapped_says_so", "heap.mappable=true: there is nothing to refuse",
+                "an_export_for_reading_that_cannot_be_had_is_refused",
+                        "heap.export.readonly=true: there is nothing to refuse");
+        Map<String, String> expected = new HashMap<>(refusals);
+        expected.putAll(physical);
+        usual.remove("physical_addresses_are_within_the_announced_range"); // only a privileged process sees them
+        assertEquals(expected, usual);
 
         assertEquals("heap.mappable=false: the CPU cannot read the memory", unmappable.get(ONE));
         assertEquals(
                 "heap.export.readonly=false: there is no such descriptor",
                 unmappable.get("a_descriptor_for_reading_cannot_be_mapped_for_writing"));
-        usual.keySet().forEach(name -> assertTrue(!unmappable.containsKey(name), name));
+        refusals.keySet().forEach(name -> assertTrue(!unmappable.containsKey(name), name));
+    }
+
+    @Test
+    void a_case_of_physical_memory_applies_if_a_property_announces_it() {
+        Map<String, Object> announced = new HashMap<>(Heaps.announced(heap));
+        announced.keySet().removeAll(Set.of(HeapProperties.ADDRESS_MIN, HeapProperties.ADDRESS_MAX));
+        assertEquals(
+                "heap.address.min, heap.address.max and heap.dma.bits are absent: any address is right",
+                skipped(HeapContract.of(heap, announced)).get("physical_addresses_are_within_the_announced_range"));
+        String runs = skipped(contract(Map.of(HeapProperties.CONTIGUOUS, true)))
+                .getOrDefault("memory_has_the_announced_physical_runs", "");
+        assertTrue(runs.isEmpty() || runs.startsWith("the kernel hides the physical addresses: "), runs);
+    }
+
+    private HeapContract besideClients(HeapExporter exporter) {
+        return HeapContract.of(
+                new HeapUnderTest(exporter, Heaps.announced(heap), Duration.ofMillis(10), Company.CLIENTS));
+    }
+
+    @Test
+    void beside_clients_the_cases_take_a_quarter_of_the_free_memory_and_request_no_absurd_size() {
+        HeapUsage half = HeapUsage.unknown().withCapacity(4 << 20).withFree(2 << 20);
+        Map<String, String> skipped = skipped(besideClients(using(half, heap)));
+        assertEquals(
+                "clients use the heap: needs 1 MiB at once, more than 512 KiB",
+                skipped.get("a_new_buffer_of_1048576_bytes_is_all_zero"));
+        assertFalse(skipped.containsKey("a_new_buffer_of_65536_bytes_is_all_zero"));
+        assertTrue(skipped.get("an_absurd_size_is_refused_before_it_is_tried").startsWith("clients use the heap: "));
+        assertFalse(skipped(contract(Map.of())).containsKey("an_absurd_size_is_refused_before_it_is_tried"));
+    }
+
+    @Test
+    void beside_clients_only_what_each_run_of_a_case_leaves_is_a_leak() {
+        List<Integer> opened = new ArrayList<>();
+        AtomicInteger calls = new AtomicInteger();
+        for (int last : List.of(2, Integer.MAX_VALUE)) {
+            calls.set(0);
+            HeapExporter leaking = request -> {
+                if (request != null && calls.incrementAndGet() <= last) {
+                    opened.add(Syscalls.linux().memfdCreate("left", 1));
+                }
+                return heap.allocate(request);
+            };
+            ContractCase name = find(besideClients(leaking), "a_name_of_31_bytes_is_taken");
+            calls.set(0);
+            assertEquals(
+                    last != 2,
+                    name.failure().filter(how -> how.contains("/memfd:left")).isPresent());
+        }
+        opened.forEach(Syscalls.linux()::close);
     }
 
     @Test
@@ -179,6 +239,10 @@ class HeapContractTest {
     }
 
     private HeapExporter small() {
+        return using(HeapUsage.unknown().withCapacity(1 << 20), heap);
+    }
+
+    private static HeapExporter using(HeapUsage usage, HeapExporter heap) {
         return new HeapExporter() {
             @Override
             public HeapBuffer allocate(HeapRequest request) {
@@ -187,7 +251,7 @@ class HeapContractTest {
 
             @Override
             public HeapUsage usage() {
-                return HeapUsage.unknown().withCapacity(1 << 20);
+                return usage;
             }
         };
     }

@@ -61,6 +61,7 @@ public class HouseRulesIT {
             Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket")),
             Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component")),
             Map.entry("heap-gateway.jar", andRooms("component", "socket", "text")),
+            Map.entry("heap-tck.jar", andRooms("fd", "syscall", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
             Map.entry("device-drm.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))));
@@ -160,7 +161,6 @@ public class HouseRulesIT {
         Set<Path> jars = ourBundles();
         jars.add(Path.of(System.getProperty("gateway"), "lib", "launcher.jar"));
         jars.add(Path.of(System.getProperty("gateway"), "lib", "agent.jar"));
-        jars.add(Path.of(System.getProperty("drop.ins"), "heap-tck.jar"));
         byte[] licence = Files.readAllBytes(Path.of(System.getProperty("contract"), "..", "LICENSE"));
         for (Path file : jars) {
             try (JarFile jar = new JarFile(file.toFile())) {

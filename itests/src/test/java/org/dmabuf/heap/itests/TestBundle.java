@@ -19,6 +19,7 @@ import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.events.EventPrinter;
 import org.dmabuf.heap.itests.failing.FailingHeap;
 import org.dmabuf.heap.itests.leaky.LeakyClient;
+import org.dmabuf.heap.itests.lying.LyingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
 import org.osgi.framework.Constants;
 
@@ -35,6 +36,11 @@ final class TestBundle {
     private TestBundle(String symbolicName, byte[] jar) {
         this.symbolicName = symbolicName;
         this.jar = jar;
+    }
+
+    /** {@return a vendor's heap with a false announcement} */
+    static TestBundle lyingHeap() throws IOException {
+        return of("org.example.lying", LyingHeap.class, List.of("LyingHeap"));
     }
 
     /** {@return an empty bundle, whose context a test uses to get services} */
@@ -97,12 +103,12 @@ final class TestBundle {
         manifest.getMainAttributes().putValue("Service-Component", COMPONENT);
         String name = FailingHeap.class.getName().replace('.', '/') + ".class";
         return new TestBundle("org.example.failing", write(manifest, List.of(name), Map.of(COMPONENT, """
-                <scr:component xmlns:scr="http://www.osgi.org/xmlns/scr/v1.3.0" name="slot" immediate="true">
-                  <implementation class="%s"/>
-                  <property name="heap.name" value="slot"/>
-                  <service><provide interface="org.dmabuf.heap.spi.HeapExporter"/></service>
-                </scr:component>
-                """.formatted(
+            <scr:component xmlns:scr="http://www.osgi.org/xmlns/scr/v1.3.0" name="slot" immediate="true">
+              <implementation class="%s"/>
+              <property name="heap.name" value="slot"/>
+              <service><provide interface="org.dmabuf.heap.spi.HeapExporter"/></service>
+            </scr:component>
+            """.formatted(
                         FailingHeap.class.getName()))));
     }
 
