@@ -16,6 +16,7 @@ public final class Charge {
      *
      * @param client the client that is charged
      * @param name for listings
+     * @param file of its descriptors; empty before the first export
      * @param size bytes
      * @param since when it was charged, in nanoseconds of {@link CoarseClock}
      * @param site where it was allocated; empty when sites are not recorded
@@ -25,6 +26,7 @@ public final class Charge {
     public record Entry(
             ClientId client,
             Optional<String> name,
+            Optional<ExportedFile> file,
             long size,
             long since,
             List<StackTraceElement> site,
@@ -47,6 +49,7 @@ public final class Charge {
     private Charged buffer;
 
     private Optional<String> name = Optional.empty();
+    private Optional<ExportedFile> file = Optional.empty();
     /** The neighbours in the account's list, null at its ends. */
     private Charge older;
 
@@ -195,6 +198,7 @@ public final class Charge {
 
     void letGo() {
         name = buffer.name();
+        file = buffer.file();
         buffer = null;
     }
 
@@ -206,6 +210,7 @@ public final class Charge {
         return new Entry(
                 share.client().id(),
                 buffer == null ? name : buffer.name(),
+                buffer == null ? file : buffer.file(),
                 size,
                 since,
                 site,

@@ -15,6 +15,7 @@ import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.Charged;
+import org.dmabuf.heap.broker.account.ExportedFile;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.ThrownText;
@@ -48,8 +49,6 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         }
     }
 
-    private static final int NOT_EXPORTED = -1;
-
     private final HeapDescription heap;
     private final Charge charge;
     private final BufferServices services;
@@ -72,8 +71,8 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
      * of the heap's classes.
      */
     private HeapBuffer memory;
-    /** The heap's descriptor, set once a duplicate was exported. The heap lends it until the release. */
-    private volatile int exportedOf = NOT_EXPORTED;
+    /** The file of the heap's descriptor, set once a duplicate was exported; null before. */
+    private volatile ExportedFile file;
 
     /** The watch for other holders; null until the first export. Written under the lock of this. */
     private HolderWatch exported;
@@ -301,6 +300,12 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
                             + " READ_ONLY or READ_WRITE");
         }
         int descriptor = descriptor();
+        ExportedFile known = file;
+        if (known == null) {
+            known = new ExportedFile(
+                    services.descriptors().inode(heap.name(), descriptor),
+                    services.descriptors().fileSystem(descriptor));
+        }
         synchronized (this) {
             if (exported == null && services.holders().isPresent()) { // before the first descriptor leaves
                 holdersGone = charge::end;
@@ -308,7 +313,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
             }
         }
         services.descriptors().duplicate(heap.name(), descriptor, owner);
-        exportedOf = descriptor;
+        file = known;
     }
 
     /** Adds to the count of CPU accesses: 1 for a begin, -1 for an end. */
@@ -339,25 +344,16 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
                 thrown);
     }
 
-    /** Counts the uses, and reads the inode of the descriptor that the heap lent. */
+    @Override
+    public Optional<ExportedFile> file() {
+        return Optional.ofNullable(file);
+    }
+
     @Override
     public Uses uses() {
         int mapped = Math.max(0, mappings);
         int begun = Math.max(0, cpuAccesses);
-        int references = Math.max(0, holds - mapped - begun);
-        int descriptor = exportedOf;
-        if (descriptor == NOT_EXPORTED || !hold()) {
-            return new Uses(references, mapped, begun, descriptor != NOT_EXPORTED, OptionalLong.empty());
-        }
-        OptionalLong inode = OptionalLong.empty();
-        try {
-            inode = OptionalLong.of(services.descriptors().inode(heap.name(), descriptor));
-        } catch (HeapException e) {
-            LOG.warn("{}: failed to read its inode", this, e);
-        } finally {
-            dropLater();
-        }
-        return new Uses(references, mapped, begun, true, inode);
+        return new Uses(Math.max(0, holds - mapped - begun), mapped, begun);
     }
 
     /** {@return the buffer as messages name it after the heap's name} */
