@@ -124,7 +124,11 @@ class CompletionTest {
     @Test
     void gogos_own_help_of_a_command_refers_to_its_options() throws Exception {
         for (CommandSet set :
-                List.of(new ListingCommands(broker, null), new MapCommand(null), new DeviceCommands(broker))) {
+                List.of(
+                        new ListingCommands(broker, null),
+                        new MapCommand(null),
+                        new HolderCommand(null),
+                        new DeviceCommands(broker))) {
             for (Syntax syntax : set.syntaxes()) {
                 String name = syntax.command().substring("dmaheap:".length());
                 String message = set.getClass()
@@ -141,6 +145,7 @@ class CompletionTest {
         for (CommandSet set : List.of(
                 new ListingCommands(broker, null),
                 new MapCommand(null),
+                new HolderCommand(null),
                 new DeviceCommands(broker),
                 new OciCommand())) {
             for (Syntax syntax : set.syntaxes()) {

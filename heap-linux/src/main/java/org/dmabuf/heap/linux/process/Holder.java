@@ -11,7 +11,16 @@ public final class Holder {
     private final int mappings;
     private final long mappedBytes;
 
-    Holder(int pid, String name, List<Integer> descriptors, int mappings, long mappedBytes) {
+    /**
+     * Makes a holder.
+     *
+     * @param pid process id
+     * @param name the process's own name
+     * @param descriptors numbers of its descriptors of the file, in ascending order
+     * @param mappings number of its mappings
+     * @param mappedBytes bytes of these mappings
+     */
+    public Holder(int pid, String name, List<Integer> descriptors, int mappings, long mappedBytes) {
         this.pid = pid;
         this.name = name;
         this.descriptors = List.copyOf(descriptors);

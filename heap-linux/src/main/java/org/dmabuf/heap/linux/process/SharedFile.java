@@ -17,6 +17,26 @@ public final class SharedFile {
         this.holders = List.copyOf(holders);
     }
 
+    /**
+     * Makes a dma-buf.
+     *
+     * @param fileSystem {@code st_dev}
+     * @param inode inode number
+     * @param size bytes
+     * @param count the kernel's count of holders
+     * @param exporter the kernel code that made it
+     * @param name empty for a dma-buf without a name
+     * @param holders processes that hold it, by process id
+     * @return the dma-buf
+     */
+    public static SharedFile ofDmaBuf(
+            long fileSystem, long inode, long size, long count, String exporter, String name, List<Holder> holders) {
+        return new SharedFile(
+                new FileId(fileSystem, inode),
+                Optional.of(new DmaBufFacts(inode, size, count, exporter, name)),
+                holders);
+    }
+
     /** {@return the device number of its file system, {@code st_dev}; -1 if no process shows it} */
     public long fileSystem() {
         return id.fileSystem();
