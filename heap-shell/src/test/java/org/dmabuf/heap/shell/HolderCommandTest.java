@@ -108,8 +108,8 @@ class HolderCommandTest {
                 13, 77, 4096, 5, "system", "x", List.of(new Holder(7, "camera", List.of(3, 4), 1, 4096)));
         HolderReport report = new HolderReport(
                 List.of(new HeldMemory(Optional.of(exported("frame")), Optional.of(file))), List.of(), List.of());
-        assertTrue(report.narrow().contains("  7  camera      3,4                1\n"), report.narrow());
-        assertTrue(report.narrow().contains("  -  (count +2)  -                  -\n"), report.narrow());
+        assertTrue(flowing(report).contains(" 7 camera 3,4 1 "), report.narrow());
+        assertTrue(flowing(report).contains(" - (count +2) - - "), report.narrow());
         assertTrue(flowing(report).contains("These are imports into devices and messages under way."), report.narrow());
         assertTrue(report.wide().lines().anyMatch(line -> line.matches("frame.* uid:1000 +system .* 5 +7 .* 4 KiB")));
     }
@@ -120,7 +120,7 @@ class HolderCommandTest {
                 13,
                 4_000_000_000L,
                 1L << 40,
-                9,
+                70_000,
                 "a-very-long-exporter",
                 "a name\nof 31 bytes, by any holder",
                 List.of(new Holder(4_194_304, "a\u001b[2J\n process", List.of(100, 200, 300, 400, 500), 65_530, 9)));
