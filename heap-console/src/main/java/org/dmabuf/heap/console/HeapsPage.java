@@ -77,8 +77,8 @@ public final class HeapsPage extends AbstractServlet {
     @Override
     protected void doGet(HttpServletRequest request, HttpServletResponse response)
             throws ServletException, IOException {
+        setNoCache(response); // files of a reproducible bundle have a date long ago, so a browser would keep old ones
         if (STATE.equals(request.getPathInfo())) {
-            setNoCache(response);
             response.setContentType("application/json");
             response.setCharacterEncoding(StandardCharsets.UTF_8.name());
             response.setHeader("X-Content-Type-Options", "nosniff");

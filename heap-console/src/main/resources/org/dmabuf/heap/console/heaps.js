@@ -4,6 +4,8 @@
 (() => {
     const SVG = "http://www.w3.org/2000/svg";
     const WIDTH = 1000;
+    // fetch refuses a page's address with a password in it
+    const STATE = location.origin + location.pathname.replace(/\/$/, "") + "/state.json";
     const place = name => document.getElementById("dmaheap-" + name);
 
     function size(bytes) {
@@ -115,7 +117,7 @@
     async function poll() {
         if (!document.hidden) {
             try {
-                const answer = await fetch("dmaheap/state.json");
+                const answer = await fetch(STATE);
                 if (!answer.ok) {
                     throw new Error("status " + answer.status);
                 }
