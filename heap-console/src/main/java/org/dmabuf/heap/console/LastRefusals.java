@@ -16,6 +16,7 @@ import org.osgi.service.event.EventHandler;
 /** The last refused requests for lack of memory or quota. There are entries only with an Event Admin. */
 @Component(
         service = {LastRefusals.class, EventHandler.class},
+        immediate = true, // it also remembers refusals from before the first look at the page
         property = "event.topics=" + HeapEvents.LOW_MEMORY)
 public final class LastRefusals implements EventHandler {
     private static final int MOST = 20;

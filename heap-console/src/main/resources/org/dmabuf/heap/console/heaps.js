@@ -21,6 +21,8 @@
         return (Number.isInteger(bytes) ? bytes : bytes.toFixed(1)) + " " + units[unit];
     }
 
+    const number = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
     function element(name, text) {
         const made = document.createElement(name);
         made.textContent = text;
@@ -61,7 +63,11 @@
     // Each column: its heading, and its cell as text, number text or node.
     function table(name, columns, rows) {
         const head = document.createElement("tr");
-        head.append(...columns.map(([heading]) => element("th", heading)));
+        head.append(...columns.map(([heading, , kind]) => {
+            const cell = element("th", heading);
+            cell.className = kind ?? "";
+            return cell;
+        }));
         const body = rows.map(row => {
             const line = document.createElement("tr");
             for (const [, cell, kind] of columns) {
@@ -77,8 +83,8 @@
     }
 
     function holders(buffer) {
-        const all = buffer.holders.map(holder => `${holder.process} (${holder.pid}): ${holder.descriptors} descriptors, `
-            + `${holder.mappings} mappings`);
+        const all = buffer.holders.map(holder => `${holder.process} (${holder.pid}): `
+            + `${number(holder.descriptors, "descriptor")}, ${number(holder.mappings, "mapping")}`);
         if (buffer.unattributed > 0) {
             all.push(`count +${buffer.unattributed}: imports, messages under way`);
         }

@@ -56,6 +56,7 @@ public class HouseRulesIT {
             Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
             Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "process", "socket", "syscall", "text"))),
             Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
+            Map.entry("heap-console.jar", andRooms("process")),
             Map.entry("heap-gateway.jar", andRooms("component", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
@@ -184,7 +185,9 @@ public class HouseRulesIT {
     private static Set<Path> ourBundles() throws IOException {
         try (Stream<Path> bundles = Files.list(BUNDLES);
                 Stream<Path> optional = Files.list(OPTIONAL)) {
-            Set<Path> ours = new TreeSet<>(optional.toList());
+            Set<Path> ours = new TreeSet<>(
+                    optional.filter(file -> file.toString().endsWith(".jar")).toList());
+            ours.add(OPTIONAL.resolve("console/heap-console.jar"));
             bundles.filter(file -> file.getFileName().toString().startsWith("heap-"))
                     .forEach(ours::add);
             return ours;
