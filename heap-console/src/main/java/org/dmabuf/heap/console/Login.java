@@ -88,8 +88,8 @@ final class Login implements SecurityProvider {
 
     /** The user may do all that the console offers. */
     @Override
-    public boolean authorize(Object who, String role) {
-        return user.equals(who);
+    public boolean authorize(Object account, String role) {
+        return user.equals(account);
     }
 
     /** Basic authentication has no end; the browser forgets the login when it is closed. */

@@ -88,7 +88,7 @@ class LoginTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "secret", "{sha-256}abc", "1000:0001020304050607:00", "100000:00:42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de"})
+    @ValueSource(strings = {"", "secret", "{sha-256}abc", "1000:0001020304050607:00", "100000:00:00"})
     void another_form_of_the_hash_is_refused_without_quoting_it(String text) {
         String message = assertThrows(IllegalArgumentException.class, () -> PasswordHash.parse(text))
                 .getMessage();

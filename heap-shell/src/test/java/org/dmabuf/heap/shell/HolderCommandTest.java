@@ -79,7 +79,8 @@ class HolderCommandTest {
         String printed = run("dmaheap:holders");
         long pid = ProcessHandle.current().pid();
         assertTrue(
-                printed.lines().anyMatch(line -> line.matches("frame +system +4 KiB +\\d+ +" + pid + " .* " + memfd + " +-")),
+                printed.lines()
+                        .anyMatch(line -> line.matches("frame +system +4 KiB +\\d+ +" + pid + " .* " + memfd + " +-")),
                 printed);
         assertTrue(
                 printed.lines().anyMatch(line -> line.matches("kept +system +4 KiB +- +- +\\(private\\) +- +-")),
@@ -125,7 +126,9 @@ class HolderCommandTest {
                 "a name\nof 31 bytes, by any holder",
                 List.of(new Holder(4_194_304, "a\u001b[2J\n process", List.of(100, 200, 300, 400, 500), 65_530, 9)));
         HolderReport report = new HolderReport(
-                List.of(), List.of(new HeldMemory(Optional.empty(), Optional.of(file))), List.of("A limit. ".repeat(20)));
+                List.of(),
+                List.of(new HeldMemory(Optional.empty(), Optional.of(file))),
+                List.of("A limit. ".repeat(20)));
         report.narrow().lines().forEach(line -> assertTrue(line.length() <= 80, line));
         assertTrue(report.wide().contains("a\\u001b[2J\\u000a process"), report.wide());
         assertTrue(flowing(report).contains("and processes that could not be read."), report.narrow());

@@ -167,6 +167,8 @@ public class ArchiveIT {
     }
 
     private static boolean isOurs(Path file) {
-        return file.toString().matches(".*/(bundles/heap-.*|optional/[^/]*|optional/console/heap-.*|examples/.*|lib/(launcher|agent))\\.jar");
+        return file.toString()
+                .matches(".*/(bundles/heap-.*|optional/[^/]*|optional/console/heap-.*|examples/.*"
+                        + "|lib/(launcher|agent))\\.jar");
     }
 }

@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
  * @param name given by any holder, so it can contain any character; empty without one
  */
 record DmaBufFacts(long inode, long size, long count, String exporter, String name) {
-    /** Only the kernel's code of dma-bufs writes these lines. The name is last, since a holder can forge lines in it. */
+    /** Only the kernel's code of dma-bufs writes these lines. The name, in which a holder can forge lines, is last. */
     private static final Pattern FDINFO = Pattern.compile(
             "(?:[a-z_]+:\t[0-9]+\n)*?ino:\t([0-9]+)\n(?:[a-z_]+:\t[0-9]+\n)*?size:\t([0-9]+)\ncount:\t([0-9]+)\n"
                     + "exp_name:\t([^\n]*)\n(?:name:\t(.*)\n)?",

@@ -27,7 +27,9 @@ class AttributionTest {
                         new ProcessFiles(7, "camera", List.of(OPEN), List.of(MAPPED)))
                 .get(FRAME);
         assertEquals(
-                List.of("process 7 camera, descriptors [3], mappings 1", "process 9 display, descriptors [], mappings 1"),
+                List.of(
+                        "process 7 camera, descriptors [3], mappings 1",
+                        "process 9 display, descriptors [], mappings 1"),
                 frame.holders().stream().map(Holder::toString).toList());
         assertEquals(2, frame.unattributed());
         assertEquals(4096, frame.holders().getFirst().mappedBytes());

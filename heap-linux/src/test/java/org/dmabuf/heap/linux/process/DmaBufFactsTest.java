@@ -22,8 +22,8 @@ class DmaBufFactsTest {
     @Test
     void lines_that_a_holder_forged_in_the_name_are_a_part_of_the_name() {
         String name = "\u00e9\ncount:\t1\nexp_name:\tx\nino:\t1\n";
-        DmaBufFacts facts = DmaBufFacts.ofFdinfo(START + "size:\t1\ncount:\t3\nexp_name:\tsystem\nname:\t" + name + "\n")
-                .orElseThrow();
+        String text = START + "size:\t1\ncount:\t3\nexp_name:\tsystem\nname:\t" + name + "\n";
+        DmaBufFacts facts = DmaBufFacts.ofFdinfo(text).orElseThrow();
         assertEquals("system, 3, 77", facts.exporter() + ", " + facts.count() + ", " + facts.inode());
         assertEquals(name.replace('\u00e9', '\ufffd'), facts.name());
     }
