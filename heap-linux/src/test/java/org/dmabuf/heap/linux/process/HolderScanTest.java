@@ -128,22 +128,22 @@ class HolderScanTest {
     @Test
     void a_process_that_blocks_its_reader_is_reported_and_the_others_are_read(@TempDir Path proc) throws Exception {
         String stat = " (x) S 1 1 1 0 -1 0 0";
-        for (String pid : List.of("11", "12")) {
+        for (String pid : List.of("9000011", "9000012")) {
             Files.createDirectories(proc.resolve(pid + "/fd"));
             Files.writeString(proc.resolve(pid + "/stat"), pid + stat);
             Files.writeString(proc.resolve(pid + "/maps"), "");
         }
-        Path blocking = proc.resolve("11/maps");
+        Path blocking = proc.resolve("9000011/maps");
         Files.delete(blocking);
         assertEquals(0, new ProcessBuilder("mkfifo", blocking.toString()).start().waitFor());
-        Files.createSymbolicLink(proc.resolve("12/fd/3"), Path.of("/memfd:gone"));
+        Files.createSymbolicLink(proc.resolve("9000012/fd/3"), Path.of("/memfd:gone"));
         try {
             List<String> limits = HolderScan.of(
-                            proc, proc.resolve("bufinfo"), Set.of(), Duration.ofSeconds(1), Duration.ofMinutes(5))
+                            proc, proc.resolve("bufinfo"), Set.of(), Duration.ofSeconds(4), Duration.ofMinutes(5))
                     .limits();
             assertEquals(
                     List.of(
-                            "reading 1 process failed: no answer of the kernel within 1 s; a driver or file system"
+                            "reading 1 process failed: no answer of the kernel within 4 s; a driver or file system"
                                     + " blocks the process",
                             "processes of other users are hidden; mount /proc without hidepid, or run the service"
                                     + " without ProtectProc"),
