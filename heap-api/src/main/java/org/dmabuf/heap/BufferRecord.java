@@ -19,6 +19,7 @@ public final class BufferRecord {
         private String origin = "";
         private Optional<String> name = Optional.empty();
         private OptionalLong inode = OptionalLong.empty();
+        private OptionalLong fileSystem = OptionalLong.empty();
         private int references;
         private int mappings;
         private int cpuAccesses;
@@ -63,6 +64,17 @@ public final class BufferRecord {
          */
         public Builder inode(OptionalLong number) {
             inode = Objects.requireNonNull(number);
+            return this;
+        }
+
+        /**
+         * Sets the file system, which the inode number belongs to.
+         *
+         * @param number its device number, empty if unknown
+         * @return this
+         */
+        public Builder fileSystem(OptionalLong number) {
+            fileSystem = Objects.requireNonNull(number);
             return this;
         }
 
@@ -137,6 +149,7 @@ public final class BufferRecord {
     private final Optional<String> name;
     private final long size;
     private final OptionalLong inode;
+    private final OptionalLong fileSystem;
     private final int references;
     private final int mappings;
     private final int cpuAccesses;
@@ -152,6 +165,7 @@ public final class BufferRecord {
         name = from.name;
         size = from.size;
         inode = from.inode;
+        fileSystem = from.fileSystem;
         references = from.references;
         mappings = from.mappings;
         cpuAccesses = from.cpuAccesses;
@@ -201,9 +215,17 @@ public final class BufferRecord {
         return size;
     }
 
-    /** {@return the inode of its descriptor; empty before the first export and after the buffer is no longer live} */
+    /** {@return the inode of its descriptors, also while the buffer lingers; empty before the first export} */
     public OptionalLong inode() {
         return inode;
+    }
+
+    /**
+     * {@return the device number of the file system of that inode, {@code st_dev}; both together identify the memory on
+     * this machine. Empty before the first export, and if unknown}
+     */
+    public OptionalLong fileSystem() {
+        return fileSystem;
     }
 
     /** {@return open references: those of the client, of other clients, and of publications} */
@@ -257,6 +279,7 @@ public final class BufferRecord {
         name.ifPresent(text -> map.put("name", text));
         map.put("size", size);
         inode.ifPresent(number -> map.put("inode", number));
+        fileSystem.ifPresent(number -> map.put("fileSystem", number));
         map.put("references", (long) references);
         map.put("mappings", (long) mappings);
         map.put("cpuAccesses", (long) cpuAccesses);

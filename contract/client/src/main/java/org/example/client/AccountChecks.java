@@ -68,7 +68,8 @@ final class AccountChecks {
             Expect.same(1, charged.cpuAccesses());
             Expect.yes(!charged.exported()
                     && !charged.lingering()
-                    && charged.inode().isEmpty());
+                    && charged.inode().isEmpty()
+                    && charged.fileSystem().isEmpty());
             Expect.yes(!charged.age().isNegative());
             Expect.yes(charged.site() != null);
             Expect.same(Optional.empty(), charged.origin());

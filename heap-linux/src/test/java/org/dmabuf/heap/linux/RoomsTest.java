@@ -28,7 +28,7 @@ class RoomsTest {
             Set.of("source"),
             Set.of("holder", "adopted", "fence"),
             Set.of("headroom", "socket", "device", "probe"),
-            Set.of("machine", "fd"),
+            Set.of("machine", "fd", "process"),
             Set.of("kernel"),
             Set.of("daemon"),
             Set.of("seccomp"),

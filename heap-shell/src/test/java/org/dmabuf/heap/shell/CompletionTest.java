@@ -134,6 +134,7 @@ class CompletionTest {
         for (CommandSet set : List.of(
                 new ListingCommands(broker, null),
                 new MapCommand(null),
+                new HolderCommand(null),
                 new DeviceCommands(broker),
                 new VerifyCommand(broker))) {
             for (Syntax syntax : set.syntaxes()) {
@@ -152,6 +153,7 @@ class CompletionTest {
         for (CommandSet set : List.of(
                 new ListingCommands(broker, null),
                 new MapCommand(null),
+                new HolderCommand(null),
                 new DeviceCommands(broker),
                 new OciCommand(),
                 new VerifyCommand(broker))) {

@@ -28,6 +28,8 @@ import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.PoolUsage;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.constraint.Demand;
+import org.dmabuf.heap.linux.process.Holder;
+import org.dmabuf.heap.linux.process.SharedFile;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.spi.ProbeOutcome;
 import org.dmabuf.heap.spi.RegionMap;
@@ -67,6 +69,7 @@ class JsonTest {
             .origin("process 7 of camera-app")
             .name(Optional.of("frame"))
             .inode(OptionalLong.of(77))
+            .fileSystem(OptionalLong.of(13))
             .age(Duration.ofSeconds(59))
             .site(List.of(new StackTraceElement("org.example.Camera", "grab", "Camera.java", 7)))
             .build();
@@ -96,6 +99,16 @@ class JsonTest {
     @Test
     void the_names_of_a_buffer_are_those_of_the_readme() throws IOException {
         assertEquals(documented("dump"), names(Json.of(BUFFER)));
+    }
+
+    @Test
+    void the_names_of_a_report_on_holders_are_those_of_the_readme() throws IOException {
+        SharedFile file = SharedFile.ofDmaBuf(
+                13, 77, 4096, 3, "system", "frame", List.of(new Holder(7, "camera", List.of(3), 1, 4096)));
+        HeldMemory frame = new HeldMemory(Optional.of(BUFFER), Optional.of(file));
+        HeldMemory other = new HeldMemory(Optional.empty(), Optional.of(file));
+        HolderReport report = new HolderReport(List.of(frame), List.of(other), List.of("a sentence"));
+        assertEquals(documented("holders"), names(report.toMap()));
     }
 
     @Test
@@ -207,6 +220,8 @@ class JsonTest {
                 names.add(name + ".*");
             } else if (name.equals("properties")) {
                 names.add(name + ".heap.*");
+            } else if (name.equals("foreign")) {
+                names.add(name + "[].*");
             } else if (value instanceof Map<?, ?> map) {
                 collect(name + ".", map, names);
             } else if (value instanceof List<?> list && list.getFirst() instanceof Map<?, ?> map) {

@@ -221,6 +221,11 @@ public final class FaultySyscalls implements Syscalls {
     }
 
     @Override
+    public long device(int fd) {
+        return call("device", () -> kernel.device(fd));
+    }
+
+    @Override
     public long size(int fd) {
         return call("size", () -> kernel.size(fd));
     }

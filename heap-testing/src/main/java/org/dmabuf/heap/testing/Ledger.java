@@ -99,7 +99,7 @@ final class Ledger {
                 .lingering(memory.lingers())
                 .age(Duration.ofNanos(now - memory.since()))
                 .site(List.of(memory.site().place()));
-        return memory.exported() && !memory.lingers()
+        return memory.exported()
                 ? record.inode(OptionalLong.of(memory.inode())).build()
                 : record.build();
     }

@@ -96,7 +96,7 @@ public class ArchiveIT {
 
     @Test
     public void the_jars_of_this_project_do_not_name_the_jdk_on_which_maven_ran() throws Exception {
-        for (String folder : List.of("bundles", "optional", "examples", "lib")) {
+        for (String folder : List.of("bundles", "optional", "optional/console", "examples", "lib")) {
             try (Stream<Path> files = Files.list(gateway.home().resolve(folder))) {
                 for (Path file : files.filter(ArchiveIT::isOurs).toList()) {
                     try (JarFile jar = new JarFile(file.toFile())) {
@@ -167,6 +167,8 @@ public class ArchiveIT {
     }
 
     private static boolean isOurs(Path file) {
-        return file.toString().matches(".*/(bundles/heap-.*|optional/.*|examples/.*|lib/(launcher|agent))\\.jar");
+        return file.toString()
+                .matches(".*/(bundles/heap-.*|optional/[^/]*|optional/console/heap-.*|examples/.*"
+                        + "|lib/(launcher|agent))\\.jar");
     }
 }

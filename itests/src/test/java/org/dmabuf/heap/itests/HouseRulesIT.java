@@ -56,18 +56,20 @@ public class HouseRulesIT {
             Map.entry("heap-cma.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
             Map.entry("heap-carveout.jar", andRooms("component", "headroom", "region", "source", "syscall", "text")),
             Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
-            Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "socket", "syscall", "text"))),
+            Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "process", "socket", "syscall", "text"))),
             Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
             Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket")),
             Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component")),
             Map.entry("heap-gateway.jar", andRooms("component", "socket", "text")),
             Map.entry("heap-tck.jar", andRooms("fd", "syscall", "text")),
+            Map.entry("heap-console.jar", andRooms("process")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),
             Map.entry("device-drm.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))));
 
-    /** Packages of heap-linux that are exported only for the broker: an import must have {@code scope=broker}. */
-    private static final Set<String> OF_THE_BROKER = Set.of(LINUX + "adopted", LINUX + "fence", LINUX + "holder");
+    /** Packages of heap-linux that are no promise: each with the attribute that an import must have. */
+    private static final Map<String, String> SCOPES = Map.of(
+            LINUX + "adopted", "broker", LINUX + "fence", "broker", LINUX + "holder", "broker", LINUX + "process", "holders");
 
     @Test
     public void no_bundle_imports_more_of_this_projects_packages_than_the_table_allows() throws IOException {
@@ -85,16 +87,18 @@ public class HouseRulesIT {
     }
 
     @Test
-    public void packages_for_the_broker_alone_are_exported_with_an_attribute() throws IOException {
+    public void packages_for_our_own_bundles_are_exported_and_imported_with_an_attribute() throws IOException {
         Map<String, String> exports = clauses(manifest(BUNDLES.resolve("heap-linux.jar")), "Export-Package");
-        for (String room : OF_THE_BROKER) {
-            String attributes = exports.get(room);
-            assertTrue(room + attributes, attributes.contains("scope=broker"));
+        for (Map.Entry<String, String> room : SCOPES.entrySet()) {
+            String attributes = exports.get(room.getKey());
+            assertTrue(room + attributes, attributes.contains("scope=" + room.getValue()));
             assertTrue(room + attributes, attributes.matches(".*;mandatory:=\"?scope\"?(;.*)?"));
         }
-        Map<String, String> imports = clauses(manifest(BUNDLES.resolve("heap-broker.jar")), "Import-Package");
-        for (String room : OF_THE_BROKER) {
-            assertTrue(room + imports.get(room), imports.get(room).contains("scope=broker"));
+        for (Path bundle : ourBundles()) {
+            clauses(manifest(bundle), "Import-Package").forEach((name, attributes) -> {
+                String scope = SCOPES.get(name);
+                assertTrue(bundle + name + attributes, scope == null || attributes.contains("scope=" + scope));
+            });
         }
     }
 
@@ -185,9 +189,11 @@ public class HouseRulesIT {
     private static Set<Path> ourBundles() throws IOException {
         try (Stream<Path> bundles = Files.list(BUNDLES);
                 Stream<Path> optional = Files.list(OPTIONAL)) {
-            return Stream.concat(bundles, optional)
+            Set<Path> ours = Stream.concat(bundles, optional)
                     .filter(file -> file.getFileName().toString().matches("(heap|device)-.*"))
                     .collect(Collectors.toCollection(TreeSet::new));
+            ours.add(OPTIONAL.resolve("console/heap-console.jar"));
+            return ours;
         }
     }
 

@@ -17,6 +17,7 @@ public final class Charge {
      * @param client the client that is charged
      * @param origin the client's process and where it runs; empty if unknown
      * @param name for listings
+     * @param file of its descriptors; empty before the first export
      * @param size bytes
      * @param since when it was charged, in nanoseconds of {@link CoarseClock}
      * @param site where it was allocated; empty when sites are not recorded
@@ -27,6 +28,7 @@ public final class Charge {
             ClientId client,
             String origin,
             Optional<String> name,
+            Optional<ExportedFile> file,
             long size,
             long since,
             List<StackTraceElement> site,
@@ -50,6 +52,7 @@ public final class Charge {
     private Charged buffer;
 
     private Optional<String> name = Optional.empty();
+    private Optional<ExportedFile> file = Optional.empty();
     /** The neighbours in the account's list, null at its ends. */
     private Charge older;
 
@@ -201,6 +204,7 @@ public final class Charge {
 
     void letGo() {
         name = buffer.name();
+        file = buffer.file();
         buffer = null;
     }
 
@@ -213,6 +217,7 @@ public final class Charge {
                 share.client().id(),
                 origin,
                 buffer == null ? name : buffer.name(),
+                buffer == null ? file : buffer.file(),
                 size,
                 since,
                 site,

@@ -2,7 +2,6 @@
 package org.dmabuf.heap.broker.account;
 
 import java.util.Optional;
-import java.util.OptionalLong;
 
 /** Part of a buffer that its {@link Charge} uses. */
 public interface Charged {
@@ -12,11 +11,9 @@ public interface Charged {
      * @param references references of clients and publications
      * @param mappings that have not ended
      * @param cpuAccesses CPU accesses that have not ended
-     * @param exported whether a descriptor was exported
-     * @param inode of the descriptor, if one was exported
      */
-    record Uses(int references, int mappings, int cpuAccesses, boolean exported, OptionalLong inode) {
-        public static final Uses NONE = new Uses(0, 0, 0, false, OptionalLong.empty());
+    record Uses(int references, int mappings, int cpuAccesses) {
+        public static final Uses NONE = new Uses(0, 0, 0);
     }
 
     /** {@return bytes} */
@@ -24,6 +21,9 @@ public interface Charged {
 
     /** {@return the name for listings} */
     Optional<String> name();
+
+    /** {@return the file of its descriptors; empty before the first export} */
+    Optional<ExportedFile> file();
 
     /**
      * Counts the current uses of the buffer. Calls no code of the heap.

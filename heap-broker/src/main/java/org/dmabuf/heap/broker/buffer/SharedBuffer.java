@@ -17,6 +17,7 @@ import org.dmabuf.heap.PeerRule;
 import org.dmabuf.heap.broker.account.Charge;
 import org.dmabuf.heap.broker.account.Charged;
 import org.dmabuf.heap.broker.account.HeapAccount;
+import org.dmabuf.heap.broker.account.ExportedFile;
 import org.dmabuf.heap.broker.event.BrokerEvents;
 import org.dmabuf.heap.broker.heap.HeapDescription;
 import org.dmabuf.heap.broker.heap.ThrownText;
@@ -51,8 +52,6 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
         }
     }
 
-    private static final int NOT_EXPORTED = -1;
-
     private final HeapDescription heap;
     private final Charge charge;
     private final BufferServices services;
@@ -75,8 +74,8 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
      * of the heap's classes.
      */
     private HeapBuffer memory;
-    /** The heap's descriptor, set once a duplicate was exported. The heap lends it until the release. */
-    private volatile int exportedOf = NOT_EXPORTED;
+    /** The file of the heap's descriptor, set once a duplicate was exported; null before. */
+    private volatile ExportedFile file;
 
     /** The watch for other holders; null until the first export. Written under the lock of this. */
     private HolderWatch exported;
@@ -309,6 +308,12 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
                             + " READ_ONLY or READ_WRITE");
         }
         int descriptor = descriptor();
+        ExportedFile known = file;
+        if (known == null) {
+            known = new ExportedFile(
+                    services.descriptors().inode(heap.name(), descriptor),
+                    services.descriptors().fileSystem(descriptor));
+        }
         synchronized (this) {
             if (exported == null && services.holders().isPresent()) { // before the first descriptor leaves
                 holdersGone = charge::end;
@@ -316,7 +321,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
             }
         }
         services.descriptors().duplicate(heap.name(), descriptor, owner);
-        exportedOf = descriptor;
+        file = known;
     }
 
     /** {@return a fence for {@link #open(DeviceFence, Access)}, which the caller closes} */
@@ -331,7 +336,7 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
      * @param access the direction that is to follow
      */
     void open(DeviceFence fence, Access access) {
-        if (exportedOf != NOT_EXPORTED || heap.name().equals(HeapDescription.ADOPTED)) {
+        if (file != null || heap.name().equals(HeapDescription.ADOPTED)) {
             fence.open(descriptor(), access);
         }
     }
@@ -364,25 +369,16 @@ public final class SharedBuffer extends LinkedDeferredWork implements Repeatable
                 thrown);
     }
 
-    /** Counts the uses, and reads the inode of the descriptor that the heap lent. */
+    @Override
+    public Optional<ExportedFile> file() {
+        return Optional.ofNullable(file);
+    }
+
     @Override
     public Uses uses() {
         int mapped = Math.max(0, mappings);
         int begun = Math.max(0, cpuAccesses);
-        int references = Math.max(0, holds - mapped - begun);
-        int descriptor = exportedOf;
-        if (descriptor == NOT_EXPORTED || !hold()) {
-            return new Uses(references, mapped, begun, descriptor != NOT_EXPORTED, OptionalLong.empty());
-        }
-        OptionalLong inode = OptionalLong.empty();
-        try {
-            inode = OptionalLong.of(services.descriptors().inode(heap.name(), descriptor));
-        } catch (HeapException e) {
-            LOG.warn("{}: failed to read its inode", this, e);
-        } finally {
-            dropLater();
-        }
-        return new Uses(references, mapped, begun, true, inode);
+        return new Uses(Math.max(0, holds - mapped - begun), mapped, begun);
     }
 
     /** {@return the buffer as messages name it after the heap's name} */

@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.OptionalLong;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapInfo;
@@ -107,9 +108,10 @@ public final class Monitor implements HeapMonitor {
         return BufferRecord.of(heap, entry.client(), entry.size())
                 .origin(entry.origin())
                 .name(entry.name())
-                .inode(uses.inode())
+                .inode(entry.file().isPresent() ? OptionalLong.of(entry.file().get().inode()) : OptionalLong.empty())
+                .fileSystem(entry.file().isPresent() ? entry.file().get().fileSystem() : OptionalLong.empty())
                 .open(uses.references(), uses.mappings(), uses.cpuAccesses())
-                .exported(uses.exported() || entry.lingering())
+                .exported(entry.file().isPresent() || entry.lingering())
                 .lingering(entry.lingering())
                 .age(Duration.ofNanos(Math.max(0, now - entry.since())))
                 .site(entry.site())

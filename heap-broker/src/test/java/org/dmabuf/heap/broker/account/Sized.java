@@ -11,6 +11,11 @@ record Sized(long size) implements Charged {
     }
 
     @Override
+    public Optional<ExportedFile> file() {
+        return Optional.empty();
+    }
+
+    @Override
     public Uses uses() {
         return Uses.NONE;
     }

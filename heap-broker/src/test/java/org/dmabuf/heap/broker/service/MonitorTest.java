@@ -5,7 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -201,6 +204,7 @@ class MonitorTest {
         assertEquals(0, fresh.mappings());
         assertEquals(0, fresh.cpuAccesses());
         assertEquals(OptionalLong.empty(), fresh.inode(), "no descriptor has left");
+        assertEquals(OptionalLong.empty(), fresh.fileSystem(), "no descriptor has left");
         assertEquals(List.of(), fresh.site());
         assertTrue(fresh.age().compareTo(Duration.ofMinutes(5)) < 0, fresh.age()::toString);
 
@@ -225,14 +229,20 @@ class MonitorTest {
     }
 
     @Test
-    void memory_that_peers_hold_is_listed_as_lingering_under_the_allocating_client() {
+    void memory_that_peers_hold_is_listed_as_lingering_under_the_allocating_client() throws IOException {
         broker.memfd("system");
         OwnedFd peer;
+        OptionalLong inode;
         try (DmaBuf buffer = own.allocate(PAGE.withName("frame"))) {
             peer = buffer.exportFd();
+            inode = buffer.inode();
         }
         BufferRecord lingering = only();
         assertTrue(lingering.lingering() && lingering.exported());
+        assertEquals(inode, lingering.inode());
+        assertEquals(
+                Files.getAttribute(Path.of("/proc/self/fd/" + peer.fd()), "unix:dev"),
+                lingering.fileSystem().getAsLong());
         assertEquals(Optional.of("frame"), lingering.name());
         assertEquals("org.example.display", lingering.client().toString());
         assertEquals(4096, lingering.size());

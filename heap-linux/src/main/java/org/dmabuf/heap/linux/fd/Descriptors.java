@@ -2,6 +2,7 @@
 package org.dmabuf.heap.linux.fd;
 
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.OwnedFd;
 import org.dmabuf.heap.linux.kernel.Fcntl;
@@ -74,5 +75,17 @@ public final class Descriptors {
             throw KernelError.of(heap, "statx", (int) inode);
         }
         return inode;
+    }
+
+    /**
+     * Reads the device number of the file system of an open file. With the inode number it identifies the file on this
+     * machine.
+     *
+     * @param fd a descriptor, which the caller keeps
+     * @return {@code st_dev}; empty if the kernel does not report it
+     */
+    public OptionalLong fileSystem(int fd) {
+        long number = syscalls.device(fd);
+        return number < 0 ? OptionalLong.empty() : OptionalLong.of(number);
     }
 }

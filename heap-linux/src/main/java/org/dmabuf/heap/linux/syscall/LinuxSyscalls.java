@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dmabuf.heap.Errno;
+import org.dmabuf.heap.linux.libc.DeviceNumber;
 import org.dmabuf.heap.linux.libc.Libc;
 
 /** {@link Syscalls} by the C library. */
@@ -106,6 +107,8 @@ final class LinuxSyscalls implements Syscalls {
     private static final long STX_INO = 0x20;
     private static final long STX_SIZE = 0x28;
     private static final long STX_BLOCKS = 0x30;
+    private static final long STX_DEV_MAJOR = 0x88;
+    private static final long STX_DEV_MINOR = 0x8c;
 
     private LinuxSyscalls() {}
 
@@ -291,6 +294,17 @@ final class LinuxSyscalls implements Syscalls {
         MemorySegment block = Libc.block();
         int result = statx(block, fd, STATX_INO);
         return result < 0 ? result : block.get(JAVA_LONG, Libc.STRUCT + STX_INO);
+    }
+
+    @Override
+    public long device(int fd) {
+        MemorySegment block = Libc.block();
+        int result = statx(block, fd, 0);
+        return result < 0
+                ? result
+                : DeviceNumber.of(
+                        block.get(JAVA_INT, Libc.STRUCT + STX_DEV_MAJOR),
+                        block.get(JAVA_INT, Libc.STRUCT + STX_DEV_MINOR));
     }
 
     @Override

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.linux.syscall;
 
+import org.dmabuf.heap.Errno;
+
 /**
  * System calls that heaps need, with the kernel's results: 0 or more, or a negative error number. The methods neither
  * retry nor throw, so that a test can substitute any result.
@@ -175,6 +177,17 @@ public interface Syscalls {
      * @return an inode number or a negative error number
      */
     long inode(int fd);
+
+    /**
+     * Returns the device number of the file system of an open file, by statx(2). With the inode number it identifies
+     * the file on this machine.
+     *
+     * @param fd descriptor
+     * @return {@code st_dev} or a negative error number, {@code -ENOSYS} by default
+     */
+    default long device(int fd) {
+        return -Errno.ENOSYS.number();
+    }
 
     /**
      * Returns the length of an open file, by statx(2); 0 for a dma-buf.

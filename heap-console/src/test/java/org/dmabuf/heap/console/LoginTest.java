@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.console;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LoginTest {
+    /** PBKDF2 of "secret" with 100000 iterations and the salt 0001020304050607, computed by Python's hashlib. */
+    private static final String HASH =
+            "100000:0001020304050607:42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de";
+
+    private final Login login = new Login("operator", PasswordHash.parse(HASH));
+    private final Map<String, String> headers = new HashMap<>();
+    private final List<Integer> statuses = new ArrayList<>();
+    private String method = "GET";
+
+    private final HttpServletRequest request = (HttpServletRequest) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {HttpServletRequest.class}, (_, called, arguments) ->
+                    switch (called.getName()) {
+                        case "getHeader" -> headers.get(arguments[0]);
+                        case "getMethod" -> method;
+                        default -> throw new AssertionError(called);
+                    });
+    private final HttpServletResponse response = (HttpServletResponse) Proxy.newProxyInstance(
+            getClass().getClassLoader(), new Class<?>[] {HttpServletResponse.class}, (_, called, arguments) -> {
+                if (called.getName().equals("sendError")) {
+                    statuses.add((int) arguments[0]);
+                }
+                return null;
+            });
+
+    private Object login(String pair) {
+        headers.put(
+                "Authorization",
+                "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8)));
+        return login.authenticate(request, response);
+    }
+
+    @Test
+    void the_right_user_and_password_are_accepted_again_and_again() {
+        assertEquals("operator", login("operator:secret"));
+        assertEquals("operator", login("operator:secret"));
+        assertEquals(List.of(), statuses);
+        assertTrue(login.authorize("operator", "any"));
+        assertFalse(login.authorize(null, "any"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"operator:Secret", "admin:secret", "operator", "operator:", ":secret"})
+    void another_pair_is_refused_also_after_a_right_one(String pair) {
+        login("operator:secret");
+        assertNull(login(pair));
+        assertEquals(List.of(HttpServletResponse.SC_UNAUTHORIZED), statuses);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Basic", "Basic *", "Bearer b3BlcmF0b3I6c2VjcmV0", ""})
+    void another_header_is_refused(String header) {
+        headers.put("Authorization", header);
+        assertNull(login.authenticate(request, response));
+        assertEquals(List.of(HttpServletResponse.SC_UNAUTHORIZED), statuses);
+    }
+
+    @Test
+    void a_page_of_another_site_cannot_change_state() {
+        method = "POST";
+        headers.put("Sec-Fetch-Site", "same-site");
+        assertNull(login("operator:secret"));
+        headers.put("Sec-Fetch-Site", "same-origin");
+        assertEquals("operator", login("operator:secret"));
+        assertEquals(List.of(HttpServletResponse.SC_FORBIDDEN), statuses);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "secret", "{sha-256}abc", "1000:0001020304050607:00", "100000:00:00"})
+    void another_form_of_the_hash_is_refused_without_quoting_it(String text) {
+        String message = assertThrows(IllegalArgumentException.class, () -> PasswordHash.parse(text))
+                .getMessage();
+        assertTrue(message.startsWith("expected ITERATIONS:SALT:HASH of PBKDF2"), message);
+    }
+}
