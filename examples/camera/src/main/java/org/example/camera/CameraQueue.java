@@ -110,15 +110,16 @@ final class CameraQueue implements AutoCloseable {
 
     /** {@return the bytes of a frame's planes, one after another, copied} */
     byte[] content(CapturedFrame frame) {
-        byte[] content = new byte[frame.used().stream().mapToInt(Integer::intValue).sum()];
+        int size = frame.planes().stream().mapToInt(CapturedFrame.Span::size).sum();
+        byte[] content = new byte[size];
         int at = 0;
-        for (int plane = 0; plane < frame.used().size(); plane++) {
-            int used = frame.used().get(plane);
-            MemorySegment mapping = mappings.get(frame.index()).get(plane);
+        for (int plane = 0; plane < frame.planes().size(); plane++) {
+            CapturedFrame.Span span = frame.planes().get(plane);
+            MemorySegment pixels = mappings.get(frame.index()).get(plane).asSlice(span.offset(), span.size());
             try (CpuAccess _ = buffers.get(frame.index()).get(plane).beginCpuAccess(Access.READ)) {
-                MemorySegment.ofArray(content).asSlice(at, used).copyFrom(mapping.asSlice(0, used));
+                MemorySegment.ofArray(content).asSlice(at, span.size()).copyFrom(pixels);
             }
-            at += used;
+            at += span.size();
         }
         return content;
     }

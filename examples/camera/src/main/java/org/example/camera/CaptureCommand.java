@@ -111,19 +111,13 @@ public final class CaptureCommand {
      * Captures frames and shows each one to another process before the camera gets its memory back.
      *
      * @param session session with the folder to which SOCKET is relative
-     * @param count number of frames to capture, at least 2
      * @param buffers number of frames in the camera's queue
      * @param arguments DEVICE and SOCKET
      * @return a line with the result
      */
-    @Descriptor("capture frames of a camera and show each one to the process that listens on a socket")
+    @Descriptor("capture frames of a camera for the process that listens on a socket, until it has enough")
     public String stream(
             CommandSession session,
-            @Descriptor("number of frames to capture")
-                    @Parameter(
-                            names = {"-c", "--count"},
-                            absentValue = "300")
-                    int count,
             @Descriptor("number of frames in the camera's queue")
                     @Parameter(
                             names = {"-b", "--buffers"},
@@ -131,29 +125,30 @@ public final class CaptureCommand {
                     int buffers,
             @Descriptor("DEVICE SOCKET") String... arguments) {
         try {
-            if (arguments.length != 2 || count < 2 || buffers < 1) {
-                throw new IllegalArgumentException("usage: example:stream [-c COUNT] [-b BUFFERS] DEVICE SOCKET");
+            if (arguments.length != 2 || buffers < 1) {
+                throw new IllegalArgumentException("usage: example:stream [-b BUFFERS] DEVICE SOCKET");
             }
-            return stream(arguments[0], session.currentDir().resolve(arguments[1]), count, buffers);
+            return stream(arguments[0], session.currentDir().resolve(arguments[1]), buffers);
         } catch (HeapException | FdSocketException | IllegalArgumentException | IllegalStateException e) {
             throw new Refused(e);
         }
     }
 
-    private String stream(String device, Path socket, int count, int buffers) {
+    private String stream(String device, Path socket, int buffers) {
         try (Viewer viewer = Viewer.connect(socket);
                 CameraQueue queue = CameraQueue.start(broker, device, buffers)) {
             if (queue.format().planes().size() > 1) {
                 throw new IllegalArgumentException("streaming " + queue.format() + " from " + device
                         + " failed: a viewer takes one descriptor for each frame; set a format of one plane");
             }
-            StreamReport report = new StreamReport(count);
-            for (int taken = 0; taken < count; taken++) {
+            StreamReport report = new StreamReport();
+            boolean goesOn = true;
+            while (goesOn) {
                 CapturedFrame frame = queue.take();
                 report.taken(frame, queue.queuedAt(frame.index()));
                 viewer.show(frame, queue.descriptor(frame.index()));
                 long shown = System.nanoTime();
-                viewer.await(frame);
+                goesOn = viewer.await(frame);
                 long answered = System.nanoTime();
                 queue.giveBack(frame.index());
                 report.spent(shown - frame.taken() + System.nanoTime() - answered);

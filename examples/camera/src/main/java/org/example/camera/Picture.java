@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import javax.imageio.ImageIO;
 
-/** Conversion of a frame to PNG. YUYV has the colours of BT.601 with limited range; XR24 is blue, green, red, unused. */
+/** Conversion of a frame to PNG. YUYV has the colours of BT.601 with limited range; XR24 is blue, green, red, a gap. */
 final class Picture {
     private Picture() {}
 

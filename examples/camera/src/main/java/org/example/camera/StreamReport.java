@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.example.camera;
 
-import java.util.Arrays;
+import java.util.LongSummaryStatistics;
 
 /** Counts of a stream: frames, gaps in their sequence numbers, and the time that frames spent in this process. */
 final class StreamReport {
-    private final long[] nanosHere;
-    private int frames;
+    private final LongSummaryStatistics nanosHere = new LongSummaryStatistics();
+    private long frames;
     private long first;
     private long last;
     private long lastSequence;
     private long missedByDriver;
     private long missedHere;
-
-    StreamReport(int mostFrames) {
-        nanosHere = new long[mostFrames];
-    }
 
     /**
      * Counts a frame. A gap before it is the driver's if the memory of this frame was in the driver's queue when the
@@ -26,13 +22,10 @@ final class StreamReport {
     void taken(CapturedFrame frame, long queuedAt) {
         if (frames == 0) {
             first = frame.captured();
+        } else if (queuedAt - last < 0) {
+            missedByDriver += frame.sequence() - lastSequence - 1;
         } else {
-            long missed = frame.sequence() - lastSequence - 1;
-            if (queuedAt - last < 0) {
-                missedByDriver += missed;
-            } else {
-                missedHere += missed;
-            }
+            missedHere += frame.sequence() - lastSequence - 1;
         }
         last = frame.captured();
         lastSequence = frame.sequence();
@@ -41,17 +34,19 @@ final class StreamReport {
 
     /** Adds the time of the frame that was taken last, without that of the viewer. */
     void spent(long nanos) {
-        nanosHere[frames - 1] = nanos;
+        nanosHere.accept(nanos);
     }
 
     @Override
     public String toString() {
-        long[] sorted = Arrays.copyOf(nanosHere, frames);
-        Arrays.sort(sorted);
         double seconds = (last - first) / 1e9;
-        return frames + " frames in %.1f s, %.1f a second; missed %d while the queue had memory, %d while it had none; "
-                .formatted(seconds, (frames - 1) / seconds, missedByDriver, missedHere)
-                + "here each took %d us (median), %d us (longest)"
-                        .formatted(sorted[frames / 2] / 1000, sorted[frames - 1] / 1000);
+        return "%d frames in %.1f s; missed %d with memory in the queue, %d without; here %.0f us each, at most %d us"
+                .formatted(
+                        frames,
+                        seconds,
+                        missedByDriver,
+                        missedHere,
+                        nanosHere.getAverage() / 1000,
+                        nanosHere.getMax() / 1000);
     }
 }

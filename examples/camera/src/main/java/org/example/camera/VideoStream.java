@@ -67,6 +67,7 @@ final class VideoStream implements AutoCloseable {
     private static final long BUFFER_LENGTH = 72;
     private static final long PLANE = 64;
     private static final long PLANE_FD = 8;
+    private static final long PLANE_DATA_OFFSET = 16;
 
     private final String path;
     private final DeviceFile device;
@@ -212,11 +213,12 @@ final class VideoStream implements AutoCloseable {
         if ((buffer.get(JAVA_INT, BUFFER_FLAGS) & FLAG_ERROR) != 0) {
             throw HeapException.of(Errno.EIO, path + " gave a damaged frame");
         }
-        List<Integer> used = new ArrayList<>();
+        List<CapturedFrame.Span> spans = new ArrayList<>();
         for (int plane = 0; plane < format.planes().size(); plane++) {
-            used.add(type == CAPTURE_MPLANE
-                    ? planes.get(JAVA_INT, plane * PLANE)
-                    : buffer.get(JAVA_INT, BUFFER_BYTESUSED));
+            spans.add(
+                    type == CAPTURE_MPLANE
+                            ? span(plane)
+                            : new CapturedFrame.Span(0, buffer.get(JAVA_INT, BUFFER_BYTESUSED)));
         }
         long captured = TimeUnit.SECONDS.toNanos(buffer.get(JAVA_LONG, BUFFER_TIMESTAMP))
                 + TimeUnit.MICROSECONDS.toNanos(buffer.get(JAVA_LONG, BUFFER_TIMESTAMP + Long.BYTES));
@@ -225,7 +227,12 @@ final class VideoStream implements AutoCloseable {
                 Integer.toUnsignedLong(buffer.get(JAVA_INT, BUFFER_SEQUENCE)),
                 captured,
                 taken,
-                used);
+                spans);
+    }
+
+    private CapturedFrame.Span span(int plane) {
+        int offset = planes.get(JAVA_INT, plane * PLANE + PLANE_DATA_OFFSET); // the used bytes include it
+        return new CapturedFrame.Span(offset, planes.get(JAVA_INT, plane * PLANE) - offset);
     }
 
     /** Closes the device. The kernel then ends the stream and releases the memory in its queue. */

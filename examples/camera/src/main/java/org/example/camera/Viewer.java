@@ -17,8 +17,8 @@ import org.dmabuf.heap.linux.socket.ReceivedPacket;
  * Process that looks at frames. It listens on a Unix socket of packets (SOCK_SEQPACKET), which both sides use in turns:
  *
  * <ul>
- *   <li>{@code frame INDEX SEQUENCE BYTES}, with a descriptor of the memory the first time that INDEX comes.
- *   <li>{@code done INDEX} is the answer. Any other answer is a reason to stop.
+ *   <li>{@code frame INDEX SEQUENCE OFFSET BYTES}, with a descriptor of the memory the first time that INDEX comes.
+ *   <li>{@code done INDEX} is the answer, or {@code enough}. Any other answer is a reason to stop.
  * </ul>
  */
 final class Viewer implements AutoCloseable {
@@ -41,8 +41,8 @@ final class Viewer implements AutoCloseable {
 
     /** Offers a frame, which the viewer may read until it answers. */
     void show(CapturedFrame frame, OwnedFd memory) {
-        byte[] text = ("frame " + frame.index() + " " + frame.sequence() + " "
-                        + frame.used().getFirst())
+        CapturedFrame.Span pixels = frame.planes().getFirst();
+        byte[] text = ("frame " + frame.index() + " " + frame.sequence() + " " + pixels.offset() + " " + pixels.size())
                 .getBytes(StandardCharsets.US_ASCII);
         MemorySegment packet = space.asSlice(0, text.length).copyFrom(MemorySegment.ofArray(text));
         if (known.get(frame.index())) {
@@ -56,17 +56,20 @@ final class Viewer implements AutoCloseable {
     /**
      * Waits until the viewer has looked at a frame.
      *
+     * @return whether it wants another one
      * @throws IllegalStateException when the viewer stopped, with its reason if it gave one
      */
-    void await(CapturedFrame frame) {
+    boolean await(CapturedFrame frame) {
         ReceivedPacket answer = socket.receive(space);
-        String text = new String(
-                space.asSlice(0, answer.size()).toArray(JAVA_BYTE),
-                StandardCharsets.UTF_8);
+        String text = new String(space.asSlice(0, answer.size()).toArray(JAVA_BYTE), StandardCharsets.UTF_8);
+        if (text.equals("enough")) {
+            return false;
+        }
         if (!text.equals("done " + frame.index())) {
             throw new IllegalStateException("the viewer stopped at frame " + frame.sequence()
                     + (text.isEmpty() ? ": it has closed the connection" : ": " + text));
         }
+        return true;
     }
 
     @Override

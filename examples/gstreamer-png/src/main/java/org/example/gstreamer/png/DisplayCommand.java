@@ -65,8 +65,8 @@ public final class DisplayCommand {
                 gstreamer = GStreamer.load();
             }
             display = Display.show(broker, gstreamer, arguments[0]);
-            return TestCard.WIDTH + " x " + TestCard.HEIGHT + ", shown out of a buffer of heap '"
-                    + display.heapName() + "'";
+            return TestCard.WIDTH + " x " + TestCard.HEIGHT + ", shown out of a buffer of heap '" + display.heapName()
+                    + "'";
         } catch (GStreamerException | HeapException | IllegalArgumentException e) {
             throw new Refused(e);
         }

@@ -33,8 +33,7 @@ final class Pipeline implements AutoCloseable {
      */
     Pipeline(GStreamer gst, String caps, String rest) {
         this.gst = gst;
-        pipeline =
-                gst.parseLaunch("appsrc name=source format=time do-timestamp=true caps=" + caps + " ! " + rest);
+        pipeline = gst.parseLaunch("appsrc name=source format=time do-timestamp=true caps=" + caps + " ! " + rest);
     }
 
     /** Sets a property of an element, from a text without the quoting of a pipeline description. */
