@@ -13,7 +13,7 @@ import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests of pictures with the colours of BT.601: white, black, and a red that eight bits of YUV can only approximate. */
+/** Tests of pictures: white, black, and a red that eight bits of YUV can only approximate. */
 class PictureTest {
     @TempDir
     private Path folder;
