@@ -39,7 +39,7 @@ peer = listener.accept()[0]
 held = {}
 last = -1
 right = 0
-while not enough:
+while True:
     text, fds, _, _ = socket.recv_fds(peer, 256, 1)
     if not text:
         break
@@ -54,5 +54,8 @@ while not enough:
     right += 1
     if right == BUFFERS:
         print("streaming", flush=True)
-    peer.send(b"enough" if enough else f"done {index}".encode())
+    is_last = bool(enough)
+    peer.send(b"enough" if is_last else f"done {index}".encode())
+    if is_last:
+        break
 print(f"right {right}", flush=True)

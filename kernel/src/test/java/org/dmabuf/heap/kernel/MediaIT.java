@@ -8,12 +8,14 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -206,13 +208,7 @@ class MediaIT {
         control(CAMERA, "--set-parm=" + RATE);
         Path first = Files.write(folder.resolve("first"), reference(CAMERA));
         String[] command = user.command(
-                        "python3",
-                        "-S",
-                        resource("viewer.py"),
-                        socket.toString(),
-                        first.toString(),
-                        "" + LINE,
-                        "" + STEP)
+                        "python3", "-S", script("viewer.py"), socket.toString(), first.toString(), "" + LINE, "" + STEP)
                 .toArray(String[]::new);
         Process viewer = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
@@ -221,8 +217,13 @@ class MediaIT {
         return viewer;
     }
 
-    private static String resource(String name) throws Exception {
-        return Path.of(MediaIT.class.getResource("/" + name).toURI()).toString();
+    /** Copies a script to a folder that every user may read. */
+    private String script(String name) throws IOException {
+        Path copy = folder.resolve(name);
+        try (InputStream content = MediaIT.class.getResourceAsStream("/" + name)) {
+            Files.copy(content, copy, StandardCopyOption.REPLACE_EXISTING);
+        }
+        return copy.toString();
     }
 
     private Process stream(Path socket) throws IOException {
@@ -234,7 +235,7 @@ class MediaIT {
         Path socket = run.resolve("viewer");
         Process viewer = viewer(socket);
         Process stream = stream(socket);
-        Process stalls = new ProcessBuilder("python3", "-S", resource("stalls.py")).start();
+        Process stalls = new ProcessBuilder("python3", "-S", script("stalls.py")).start();
         assertEquals("streaming", viewer.inputReader().readLine());
         assertEquals("ready", stalls.inputReader().readLine());
         preferTheDriver();
@@ -244,9 +245,9 @@ class MediaIT {
             anotherHeapComesAndGoes();
         }
         assertAccountsAgree(viewer.pid());
-        stalls.destroy();
+        stalls.toHandle().destroy(); // leaves the output open
         int longestStall = Integer.parseInt(stalls.inputReader().readLine());
-        viewer.destroy();
+        viewer.toHandle().destroy();
         Matcher right = matcher("right (\\d+)", viewer.inputReader().readLine());
         Matcher report = matcher(
                 "from .*: (\\d+) frames in .* s; missed (\\d+) with memory in the queue, (\\d+) without; here .*",
@@ -279,7 +280,7 @@ class MediaIT {
     private static void preferTheDriver() throws Exception {
         try (DirectoryStream<Path> processes = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
             for (Path process : processes) {
-                if (Files.readString(process.resolve("comm")).startsWith("vivid-000-vid-c")) {
+                if (name(process).startsWith("vivid-000-vid-c")) {
                     GatewayProcess.run(
                             "chrt",
                             "--fifo",
@@ -291,6 +292,14 @@ class MediaIT {
             }
         }
         throw new AssertionError("the driver has no thread");
+    }
+
+    private static String name(Path process) {
+        try {
+            return Files.readString(process.resolve("comm"));
+        } catch (IOException _) {
+            return ""; // it has ended meanwhile
+        }
     }
 
     private static Matcher matcher(String pattern, String text) {
