@@ -88,7 +88,10 @@ class MediaIT {
         Files.writeString(home.resolve("etc/org.dmabuf.heap.carveout-camera.cfg"), "size = 1M\n");
         prefix = user.command(environment()).toArray(String[]::new);
         gateway.start(prefix);
+        gateway.awaitLog(".* - camera.jar runs: .*");
+        gateway.awaitLog(".* - gstreamer-png.jar runs: .*");
         gateway.await("dmaheap:list", "camera .* udmabuf +yes +serving .*");
+        gateway.await("dmaheap:constraints " + CAMERA, CAMERA + " +dmabuf +true .*");
     }
 
     private static Path example(String name) throws IOException {
@@ -103,9 +106,7 @@ class MediaIT {
         Path plugins = Files.createDirectory(folder.resolve("plugins"));
         for (String plugin : List.of("app", "coreelements", "imagefreeze", "video4linux2")) {
             String file = "libgst" + plugin + ".so";
-            Files.createSymbolicLink(
-                    plugins.resolve(file),
-                    Path.of("/usr/lib/x86_64-linux-gnu/gstreamer-1.0").resolve(file));
+            Files.copy(Path.of(PLUGINS + file), plugins.resolve(file));
         }
         return new String[] {
             "env",
