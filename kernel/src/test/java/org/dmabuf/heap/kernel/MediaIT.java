@@ -43,91 +43,37 @@ class MediaIT {
     /** 20 in CI. A minute: JAVA_TOOL_OPTIONS=-Dmedia.seconds=60 kernel/run -c org.dmabuf.heap.kernel.MediaIT. */
     private static final int SECONDS = Integer.getInteger("media.seconds", 20);
 
-    private static final String PLUGINS = "/usr/lib/x86_64-linux-gnu/gstreamer-1.0/";
     private static final int RATE = 30;
     private static final int BUFFERS = 8;
     private static final int LINE = 2 * 320; // YUYV
     private static final int STEP = 4; // bytes that "Move Right Slow" moves the picture from a frame to the next
 
     private Path folder;
-    private ServiceUser user;
-    private List<Path> nodes = List.of();
-    private GatewayProcess gateway;
-    private Path state;
-    private Path run;
-    private String[] prefix;
+    private UnprivilegedGateway gateway;
+    private FrameAccounts accounts;
+
+    @BeforeAll
+    void start(@TempDir Path made) throws Exception {
+        requirePrograms();
+        folder = made;
+        gateway = UnprivilegedGateway.start(folder);
+        gateway.process().await("dmaheap:constraints " + CAMERA, CAMERA + " +dmabuf +true .*");
+        accounts = new FrameAccounts(gateway.process(), CLIENT, FRAME);
+    }
 
     private static void requirePrograms() {
-        for (String file : List.of("/usr/bin/v4l2-ctl", PLUGINS + "libgstvideo4linux2.so", "/usr/bin/setfacl")) {
+        for (String file : List.of(
+                "/usr/bin/v4l2-ctl", UnprivilegedGateway.PLUGINS + "libgstvideo4linux2.so", "/usr/bin/setfacl")) {
             String missing = file + " is missing (Debian packages v4l-utils, gstreamer1.0-plugins-good, acl)";
             assertTrue(Files.exists(Path.of(file)) || !"true".equals(System.getenv("CI")), missing);
             assumeTrue(Files.exists(Path.of(file)), "skipped: " + missing);
         }
     }
 
-    @BeforeAll
-    void start(@TempDir Path made) throws Exception {
-        requirePrograms();
-        folder = made;
-        GatewayProcess.run("chmod", "755", folder.toString());
-        gateway = GatewayProcess.in(folder);
-        Path home = gateway.home();
-        user = ServiceUser.make(home.resolve("lib/sysusers.d/dmaheap.conf"), folder);
-        // The rule for cameras is in the file, too, behind a sign that the operator removes.
-        String rules = Files.readString(home.resolve("lib/udev/60-dmaheap.rules"));
-        nodes = UdevRules.apply(rules.replaceFirst("#(ACTION.*\"video4linux\")", "$1"));
-        state = user.folder(folder.resolve("state"));
-        run = user.folder(folder.resolve("run"));
-        for (String name : List.of("device-constraints", "device-v4l2")) {
-            Files.copy(home.resolve("optional/" + name + ".jar"), home.resolve("deploy/" + name + ".jar"));
-        }
-        for (String name : List.of("camera", "gstreamer-png")) {
-            Files.copy(example(name), home.resolve("deploy/" + name + ".jar"));
-        }
-        // Memory for two frames of 640x360, so that the other frames of a queue come from the system heap.
-        Files.writeString(home.resolve("etc/org.dmabuf.heap.carveout-camera.cfg"), "size = 1M\n");
-        prefix = user.command(environment()).toArray(String[]::new);
-        gateway.start(prefix);
-        gateway.awaitLog(".* - camera.jar runs: .*");
-        gateway.awaitLog(".* - gstreamer-png.jar runs: .*");
-        gateway.await("dmaheap:list", "camera .* udmabuf +yes +serving .*");
-        gateway.await("dmaheap:constraints " + CAMERA, CAMERA + " +dmabuf +true .*");
-    }
-
-    private static Path example(String name) throws IOException {
-        Path built = Path.of(System.getenv("CHECKOUT"), "examples/" + name + "/target");
-        try (DirectoryStream<Path> jars = Files.newDirectoryStream(built, name + "-*.jar")) {
-            return jars.iterator().next();
-        }
-    }
-
-    /** GStreamer loads all of its plugins once for its registry, which takes minutes here. These four suffice. */
-    private String[] environment() throws IOException {
-        Path plugins = Files.createDirectory(folder.resolve("plugins"));
-        for (String plugin : List.of("app", "coreelements", "imagefreeze", "video4linux2")) {
-            String file = "libgst" + plugin + ".so";
-            Files.copy(Path.of(PLUGINS + file), plugins.resolve(file));
-        }
-        return new String[] {
-            "env",
-            "DMAHEAP_STATE=" + state,
-            "DMAHEAP_RUN=" + run,
-            "GST_PLUGIN_SYSTEM_PATH_1_0=" + plugins,
-            "GST_REGISTRY_1_0=" + state.resolve("gstreamer"),
-            "GST_REGISTRY_FORK=no"
-        };
-    }
-
     @AfterAll
     void close() throws Exception {
         if (gateway != null) {
             gateway.close();
-        }
-        for (Path node : nodes) {
-            GatewayProcess.run("setfacl", "-b", node.toString());
-        }
-        if (user != null) {
-            user.remove();
         }
     }
 
@@ -154,16 +100,16 @@ class MediaIT {
 
     @Test
     void a_gateway_without_any_privilege_takes_the_kernels_heap_and_makes_dmabufs_of_a_carveout() throws Exception {
-        user.requireOf(gateway.pid());
-        gateway.await("dmaheap:list", "system +system +dma-heap +yes +serving .*");
-        gateway.await("dmaheap:list", "camera +carveout +udmabuf +yes +serving .*");
+        gateway.user().requireOf(gateway.process().pid());
+        gateway.process().await("dmaheap:list", "system +system +dma-heap +yes +serving .*");
+        gateway.process().await("dmaheap:list", "camera +carveout +udmabuf +yes +serving .*");
     }
 
     @Test
     void a_camera_that_the_user_may_not_open_is_refused_with_the_remedy() throws Exception {
         Path node = Path.of("/dev/video1");
         GatewayProcess.run("setfacl", "-b", node.toString());
-        Process refused = gateway.attach("example:capture /dev/video1", prefix);
+        Process refused = gateway.attach("example:capture /dev/video1");
         assertLine(
                 "open of /dev/video1 failed: permission denied; it belongs to root:root with rw-------; give this"
                         + " process access by an ACL \\(setfacl in a udev rule\\)",
@@ -175,9 +121,9 @@ class MediaIT {
     void a_frame_is_the_one_that_v4l2_ctl_captures() throws Exception {
         control(CAMERA, "-c", "osd_text_mode=2,horizontal_movement=3", "-v", "width=640,height=360,pixelformat=YUYV");
         byte[] expected = reference(CAMERA);
-        Path out = state.resolve("frame");
-        Path png = state.resolve("frame.png");
-        String printed = gateway.run("example:capture -c 33 -o " + out + " -p " + png + " " + CAMERA);
+        Path out = gateway.state().resolve("frame");
+        Path png = gateway.state().resolve("frame.png");
+        String printed = gateway.process().run("example:capture -c 33 -o " + out + " -p " + png + " " + CAMERA);
         assertLine(
                 "from " + CAMERA + ": 33 frames of 640x360 YUYV, up to number \\d+, into buffers of camera 2, system 2",
                 printed);
@@ -194,11 +140,11 @@ class MediaIT {
     void a_frame_of_several_planes_is_the_one_that_v4l2_ctl_captures() throws Exception {
         control(CAMERA_WITH_PLANES, "-c", "osd_text_mode=2", "-v", "width=640,height=360,pixelformat=NM16");
         byte[] expected = reference(CAMERA_WITH_PLANES);
-        Path out = state.resolve("planes");
+        Path out = gateway.state().resolve("planes");
         assertLine(
                 "from .*: 33 frames of 640x360 NM16 in 2 planes, up to number \\d+, into buffers of camera \\d, system"
                         + " \\d",
-                gateway.run("example:capture -c 33 -o " + out + " " + CAMERA_WITH_PLANES));
+                gateway.process().run("example:capture -c 33 -o " + out + " " + CAMERA_WITH_PLANES));
         assertEquals(640 * 360 * 2, expected.length);
         assertArrayEquals(expected, Files.readAllBytes(out));
     }
@@ -208,7 +154,8 @@ class MediaIT {
         control(CAMERA, "-c", "osd_text_mode=2,horizontal_movement=4", "-v", "width=320,height=180,pixelformat=YUYV");
         control(CAMERA, "--set-parm=" + RATE);
         Path first = Files.write(folder.resolve("first"), reference(CAMERA));
-        String[] command = user.command(
+        String[] command = gateway.user()
+                .command(
                         "python3", "-S", script("viewer.py"), socket.toString(), first.toString(), "" + LINE, "" + STEP)
                 .toArray(String[]::new);
         Process viewer = new ProcessBuilder(command)
@@ -228,24 +175,24 @@ class MediaIT {
     }
 
     private Process stream(Path socket) throws IOException {
-        return gateway.attach("example:stream -b " + BUFFERS + " " + CAMERA + " " + socket, prefix);
+        return gateway.attach("example:stream -b " + BUFFERS + " " + CAMERA + " " + socket);
     }
 
     @Test
     void each_frame_of_a_stream_reaches_another_process_while_heaps_come_and_go() throws Exception {
-        Path socket = run.resolve("viewer");
+        Path socket = gateway.run().resolve("viewer");
         Process viewer = viewer(socket);
         Process stream = stream(socket);
         Process stalls = new ProcessBuilder("python3", "-S", script("stalls.py")).start();
         assertEquals("streaming", viewer.inputReader().readLine());
         assertEquals("ready", stalls.inputReader().readLine());
         preferTheDriver();
-        assertAccountsAgree(viewer.pid());
+        accounts.requireAgreement(BUFFERS, viewer.pid());
         int heaps = 0;
         for (long end = System.nanoTime() + SECONDS * 1_000_000_000L; System.nanoTime() < end || heaps < 2; heaps++) {
             anotherHeapComesAndGoes();
         }
-        assertAccountsAgree(viewer.pid());
+        accounts.requireAgreement(BUFFERS, viewer.pid());
         stalls.toHandle().destroy(); // leaves the output open
         int longestStall = Integer.parseInt(stalls.inputReader().readLine());
         viewer.toHandle().destroy();
@@ -261,18 +208,18 @@ class MediaIT {
         if (longestStall < 1000 / RATE / 2) {
             assertEquals("0", report.group(2), report.group());
         }
-        assertNothingIsLeft();
+        accounts.requireNothing();
     }
 
     private void anotherHeapComesAndGoes() throws Exception {
-        Path jar = gateway.home().resolve("deploy/vendor-heap.jar");
-        Files.copy(gateway.home().resolve("examples/vendor-heap.jar"), jar);
-        gateway.await("dmaheap:list", "acme .* serving .*");
-        gateway.run("dmaheap:alloc -h acme -n passing 1M");
-        gateway.run("dmaheap:free passing");
+        Path jar = gateway.process().home().resolve("deploy/vendor-heap.jar");
+        Files.copy(gateway.process().home().resolve("examples/vendor-heap.jar"), jar);
+        gateway.process().await("dmaheap:list", "acme .* serving .*");
+        gateway.process().run("dmaheap:alloc -h acme -n passing 1M");
+        gateway.process().run("dmaheap:free passing");
         Files.delete(jar);
         long end = System.nanoTime() + 60_000_000_000L;
-        while (gateway.run("dmaheap:list").lines().anyMatch(line -> line.matches("acme .* serving .*"))) {
+        while (gateway.process().run("dmaheap:list").lines().anyMatch(line -> line.matches("acme .* serving .*"))) {
             assertTrue(System.nanoTime() < end, "heap 'acme' does not leave");
         }
     }
@@ -309,56 +256,18 @@ class MediaIT {
         return matcher;
     }
 
-    /** The kernel, the broker and the descriptors of the viewer show the same buffers. */
-    private void assertAccountsAgree(long viewer) throws Exception {
-        List<String> kernels = GatewayIT.kernelsBuffers(FRAME);
-        assertEquals(BUFFERS, kernels.size());
-        long bytes = kernels.stream().mapToLong(Long::parseLong).sum();
-        assertEquals(bytes, charged("live"));
-        assertEquals(0, charged("lingering"));
-        long viewers = 0;
-        try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/" + viewer + "/fdinfo"))) {
-            for (Path descriptor : descriptors) {
-                List<String> lines = Files.readAllLines(descriptor);
-                if (lines.contains("name:\t" + FRAME)) {
-                    viewers += lines.stream()
-                            .filter(line -> line.startsWith("size:\t"))
-                            .mapToLong(line -> Long.parseLong(line.substring("size:\t".length())))
-                            .sum();
-                }
-            }
-        }
-        assertEquals(bytes, viewers);
-    }
-
-    /** @param state live or lingering */
-    private long charged(String state) throws IOException {
-        String clients = gateway.run("dmaheap:clients --json");
-        return Long.parseLong(matcher("\"client\":\"" + CLIENT + "\".*?\"" + state + "Bytes\":(\\d+)", clients)
-                .group(1));
-    }
-
-    private void assertNothingIsLeft() throws Exception {
-        long end = System.nanoTime() + 60_000_000_000L;
-        while (charged("live") + charged("lingering") > 0) {
-            assertTrue(System.nanoTime() < end, () -> "buffers are still charged");
-            Thread.sleep(100);
-        }
-        assertEquals(List.of(), GatewayIT.kernelsBuffers(FRAME));
-    }
-
     @Test
     void a_viewer_that_is_killed_leaves_nothing() throws Exception {
-        Path socket = run.resolve("killed");
+        Path socket = gateway.run().resolve("killed");
         Process viewer = viewer(socket);
         Process stream = stream(socket);
         assertEquals("streaming", viewer.inputReader().readLine());
-        assertAccountsAgree(viewer.pid());
+        accounts.requireAgreement(BUFFERS, viewer.pid());
         viewer.destroyForcibly().waitFor();
         String printed = said(stream);
         assertTrue(printed.contains("the viewer stopped at frame") || printed.contains("sendmsg failed"), printed);
         assertEquals(1, stream.waitFor());
-        assertNothingIsLeft();
+        accounts.requireNothing();
     }
 
     @Test
@@ -372,22 +281,22 @@ class MediaIT {
         control(LOOP_IN, "-v", "width=640,height=480,pixelformat=XR24");
         assertLine(
                 "640 x 480, shown out of a buffer of heap 'system'",
-                gateway.run("example:display 'v4l2sink device=" + LOOP_OUT + " io-mode=dmabuf-import'"));
+                gateway.process().run("example:display 'v4l2sink device=" + LOOP_OUT + " io-mode=dmabuf-import'"));
         assertEquals(1, GatewayIT.kernelsBuffers("displayed").size());
         byte[] expected = testCard();
         long end = System.nanoTime() + 60_000_000_000L;
         while (!Arrays.equals(expected, reference(LOOP_IN))) { // the driver shows noise until its stream has started
             assertTrue(System.nanoTime() < end, "the display does not show the picture");
         }
-        Path png = state.resolve("display.png");
-        gateway.run("example:capture -c 2 -p " + png + " " + LOOP_IN);
+        Path png = gateway.state().resolve("display.png");
+        gateway.process().run("example:capture -c 2 -p " + png + " " + LOOP_IN);
         BufferedImage picture = ImageIO.read(png.toFile());
         for (int pixel = 0; pixel < 640 * 480; pixel++) {
             int rgb = ByteBuffer.wrap(expected).order(ByteOrder.LITTLE_ENDIAN).getInt(4 * pixel);
             assertEquals(rgb, picture.getRGB(pixel % 640, pixel / 640) & 0xFFFFFF);
         }
         Files.copy(png, Path.of(System.getenv("OUT"), "display.png"));
-        gateway.run("example:display --off");
+        gateway.process().run("example:display --off");
         assertEquals(List.of(), GatewayIT.kernelsBuffers("displayed"));
     }
 
