@@ -34,8 +34,10 @@ signal.signal(signal.SIGTERM, lambda *_: enough.append(True))
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 listener.bind(path)
 listener.listen(1)
+listener.settimeout(90)
 print("ready", flush=True)
 peer = listener.accept()[0]
+peer.settimeout(90)
 held = {}
 last = -1
 right = 0

@@ -51,24 +51,6 @@ final class GatewayProcess implements AutoCloseable {
 
     /** @param prefix the words of a command that starts another command, such as setpriv */
     GatewayProcess start(String... prefix) throws IOException {
-        process = program(prefix).redirectError(log.toFile()).start();
-        out = process.inputReader(StandardCharsets.UTF_8);
-        in = new PrintWriter(process.outputWriter(StandardCharsets.UTF_8), true);
-        return this;
-    }
-
-    /**
-     * Starts a client of the control socket, which runs one command line in this gateway.
-     *
-     * @param prefix the words with which this gateway was started
-     */
-    Process attach(String line, String... prefix) throws IOException {
-        ProcessBuilder client = program(prefix);
-        client.command().addAll(List.of("--attach", line));
-        return client.redirectErrorStream(true).start();
-    }
-
-    private ProcessBuilder program(String... prefix) {
         List<String> words = new ArrayList<>(List.of(prefix));
         words.add(home.resolve("bin/gateway").toString());
         ProcessBuilder builder = new ProcessBuilder(words);
@@ -79,7 +61,10 @@ final class GatewayProcess implements AutoCloseable {
                 .put(
                         "JAVA_OPTS",
                         "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.log.org.dmabuf=info");
-        return builder;
+        process = builder.redirectError(log.toFile()).start();
+        out = process.inputReader(StandardCharsets.UTF_8);
+        in = new PrintWriter(process.outputWriter(StandardCharsets.UTF_8), true);
+        return this;
     }
 
     /** {@return the output of a command line} */

@@ -113,9 +113,22 @@ final class UnprivilegedGateway {
         return run;
     }
 
-    /** Starts a command in this gateway, from a process of the same user. */
-    Process attach(String line) throws IOException {
-        return process.attach(line, prefix);
+    /** {@return what a command prints, or the reason of its failure} Any other failure ends the gateway. */
+    String attempt(String line) throws IOException {
+        return process.run(attempted(line));
+    }
+
+    /**
+     * Starts a command, while the gateway runs others.
+     *
+     * @param out for what the command prints, or the reason of its failure
+     */
+    void begin(String line, Path out) throws IOException {
+        process.run(attempted(line) + " > " + out + " &");
+    }
+
+    private static String attempted(String line) {
+        return "try { " + line + " } { echo $exception }";
     }
 
     /** Ends the gateway, and takes its user and its access away. */
