@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -34,20 +36,26 @@ final class FrameAccounts {
         assertEquals(bytes, held(holder));
     }
 
+    /** {@return the bytes of the different buffers} A mapping of Python has another descriptor of its own. */
     private long held(long process) throws IOException {
-        long bytes = 0;
+        Map<String, Long> sizes = new HashMap<>();
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/" + process + "/fdinfo"))) {
             for (Path descriptor : descriptors) {
                 List<String> lines = Files.readAllLines(descriptor);
                 if (lines.contains("name:\t" + name)) {
-                    bytes += lines.stream()
-                            .filter(line -> line.startsWith("size:\t"))
-                            .mapToLong(line -> Long.parseLong(line.substring("size:\t".length())))
-                            .sum();
+                    sizes.put(field("ino:\t", lines), Long.parseLong(field("size:\t", lines)));
                 }
             }
         }
-        return bytes;
+        return sizes.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    private static String field(String start, List<String> lines) {
+        return lines.stream()
+                .filter(line -> line.startsWith(start))
+                .findFirst()
+                .orElseThrow()
+                .substring(start.length());
     }
 
     /** @param state live or lingering */

@@ -22,6 +22,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -50,6 +51,7 @@ class MediaIT {
     private Path folder;
     private UnprivilegedGateway gateway;
     private FrameAccounts accounts;
+    private Process viewer;
 
     @BeforeAll
     void start(@TempDir Path made) throws Exception {
@@ -73,6 +75,14 @@ class MediaIT {
     void close() throws Exception {
         if (gateway != null) {
             gateway.close();
+        }
+    }
+
+    @AfterEach
+    void endViewer() throws Exception {
+        if (viewer != null) {
+            viewer.destroyForcibly().waitFor();
+            accounts.requireNothing(); // its stream has ended, too
         }
     }
 
@@ -142,7 +152,7 @@ class MediaIT {
     }
 
     /** The picture moves from frame to frame, so the viewer knows the content that belongs to a sequence number. */
-    private Process viewer(Path socket) throws Exception {
+    private void startViewer(Path socket) throws Exception {
         control(CAMERA, "-c", "osd_text_mode=2,horizontal_movement=4", "-v", "width=320,height=180,pixelformat=YUYV");
         control(CAMERA, "--set-parm=" + RATE);
         Path first = Files.write(folder.resolve("first"), reference(CAMERA));
@@ -150,11 +160,10 @@ class MediaIT {
                 .command(
                         "python3", "-S", script("viewer.py"), socket.toString(), first.toString(), "" + LINE, "" + STEP)
                 .toArray(String[]::new);
-        Process viewer = new ProcessBuilder(command)
+        viewer = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         assertEquals("ready", viewer.inputReader().readLine());
-        return viewer;
     }
 
     /** Copies a script to a folder that every user may read. */
@@ -185,7 +194,7 @@ class MediaIT {
     @Test
     void each_frame_of_a_stream_reaches_another_process_while_heaps_come_and_go() throws Exception {
         Path socket = gateway.run().resolve("viewer");
-        Process viewer = viewer(socket);
+        startViewer(socket);
         Path result = stream(socket);
         Process stalls = new ProcessBuilder("python3", "-S", script("stalls.py")).start();
         assertEquals("streaming", viewer.inputReader().readLine());
@@ -262,7 +271,7 @@ class MediaIT {
     @Test
     void a_viewer_that_is_killed_leaves_nothing() throws Exception {
         Path socket = gateway.run().resolve("killed");
-        Process viewer = viewer(socket);
+        startViewer(socket);
         Path result = stream(socket);
         assertEquals("streaming", viewer.inputReader().readLine());
         accounts.requireAgreement(BUFFERS, viewer.pid());
