@@ -126,18 +126,4 @@ public final class CameraCommand {
                 .withExport(isPrivate ? ExportMode.NONE : ExportMode.READ_WRITE);
         return requirement.isEmpty() ? request : request.withRequirement(requirement);
     }
-
-    /** Refusal whose {@code toString} is only its message, because Gogo prints an exception by {@code toString}. */
-    private static final class Refused extends RuntimeException {
-        private static final long serialVersionUID = 1L;
-
-        Refused(RuntimeException cause) {
-            super(cause.getMessage(), cause);
-        }
-
-        @Override
-        public String toString() {
-            return getMessage();
-        }
-    }
 }

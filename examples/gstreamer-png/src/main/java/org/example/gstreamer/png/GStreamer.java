@@ -31,6 +31,9 @@ final class GStreamer {
     static final int FLOW_OK = 0;
     static final int MESSAGE_EOS = 0x1;
     static final int MESSAGE_ERROR = 0x2;
+    /** Every sink has got its first buffer. */
+    static final int MESSAGE_ASYNC_DONE = 0x200000;
+
     /** No flags: GStreamer closes the descriptor with the last reference to the memory. */
     static final int FD_MEMORY_FLAG_NONE = 0x0;
 

@@ -97,21 +97,7 @@ public final class PngCommand {
     private static void draw(DmaBuf picture) {
         try (Arena arena = Arena.ofConfined();
                 CpuAccess _ = picture.beginCpuAccess(Access.WRITE)) {
-            TestCard.draw(picture.map(Access.WRITE, arena));
-        }
-    }
-
-    /** Refusal whose {@code toString} is only its message, because Gogo prints an exception by {@code toString}. */
-    private static final class Refused extends RuntimeException {
-        private static final long serialVersionUID = 1L;
-
-        Refused(Exception cause) {
-            super(cause.getMessage(), cause);
-        }
-
-        @Override
-        public String toString() {
-            return getMessage();
+            TestCard.draw(picture.map(Access.WRITE, arena), TestCard.Pixels.RGBA);
         }
     }
 }

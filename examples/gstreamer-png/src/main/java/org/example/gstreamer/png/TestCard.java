@@ -12,7 +12,7 @@ import java.nio.ByteOrder;
 final class TestCard {
     static final int WIDTH = 640;
     static final int HEIGHT = 480;
-    /** Size of the picture in bytes. Rows have no gaps, as is GStreamer's default for RGBA. */
+    /** Size of the picture in bytes. Rows have no gaps, as is GStreamer's default. */
     static final long BYTES = 4L * WIDTH * HEIGHT;
 
     /** White, yellow, cyan, green, magenta, red, blue, black: from bright to dark, as in television test cards. */
@@ -22,20 +22,41 @@ final class TestCard {
 
     private static final int RAMP_FROM = HEIGHT * 3 / 4;
 
-    /** GStreamer's RGBA is the byte order in memory on every processor. */
-    private static final ValueLayout.OfInt RGBA = ValueLayout.JAVA_INT.withOrder(ByteOrder.BIG_ENDIAN);
+    /** Order of a pixel's bytes in memory, which is the same on every processor, with GStreamer's names. */
+    enum Pixels {
+        /** For pngenc. */
+        RGBA {
+            @Override
+            void set(MemorySegment pixels, long index, int rgba) {
+                pixels.setAtIndex(IN_ORDER, index, rgba);
+            }
+        },
+        /** For displays, which are for most drivers XRGB8888 in the order of a little-endian number. */
+        BGRX {
+            @Override
+            void set(MemorySegment pixels, long index, int rgba) {
+                pixels.setAtIndex(REVERSED, index, rgba >>> 8);
+            }
+        };
+
+        private static final ValueLayout.OfInt IN_ORDER = ValueLayout.JAVA_INT.withOrder(ByteOrder.BIG_ENDIAN);
+        private static final ValueLayout.OfInt REVERSED = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+        abstract void set(MemorySegment pixels, long index, int rgba);
+    }
 
     private TestCard() {}
 
     /**
      * Draws the picture.
      *
-     * @param pixels memory of at least {@link #BYTES} bytes
+     * @param memory at least {@link #BYTES} bytes
+     * @param pixels order of the bytes
      */
-    static void draw(MemorySegment pixels) {
+    static void draw(MemorySegment memory, Pixels pixels) {
         for (int y = 0; y < HEIGHT; y++) {
             for (int x = 0; x < WIDTH; x++) {
-                pixels.setAtIndex(RGBA, (long) y * WIDTH + x, y < RAMP_FROM ? bar(x) : grey(x));
+                pixels.set(memory, (long) y * WIDTH + x, y < RAMP_FROM ? bar(x) : grey(x));
             }
         }
     }

@@ -61,7 +61,7 @@ public final class DeviceFence implements AutoCloseable {
      *
      * @param fd a descriptor of the buffer
      * @param access READ takes the fences of devices that write, the other directions those of all devices
-     * @throws HeapException {@link Errno#ENOTSUP} if the kernel does not show the fences, or another error of the kernel
+     * @throws HeapException {@link Errno#ENOTSUP} if the kernel does not show the fences, or its other errors
      */
     public void open(int fd, Access access) {
         long kind = syscalls.fileSystem(fd);

@@ -156,8 +156,8 @@ public final class DeviceFences implements AutoCloseable {
     }
 
     /**
-     * Ends each wait with {@link Errno#ECANCELED}, and lets the thread close its descriptors and end. Closing twice does
-     * nothing.
+     * Ends each wait with {@link Errno#ECANCELED}, and lets the thread close its descriptors and end. Closing twice
+     * does nothing.
      */
     @Override
     public synchronized void close() {

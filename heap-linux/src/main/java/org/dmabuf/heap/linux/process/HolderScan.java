@@ -69,7 +69,11 @@ public final class HolderScan {
                 limits(proc, each, all, processes));
     }
 
-    /** {@return the holders of a buffer; empty if its descriptor was never exported, or no process shows it} */
+    /**
+     * {@return the holders of a buffer; empty if its descriptor was never exported, or no process shows it}
+     *
+     * @param buffer a record of the broker's monitor
+     */
     public Optional<SharedFile> of(BufferRecord buffer) {
         return id(buffer).map(files::get);
     }
