@@ -17,7 +17,10 @@ import org.slf4j.LoggerFactory;
  * Component that permits the web console to start. The console waits for a login with the id {@value #ID}, which
  * {@code etc/gateway.properties} requires. It exists only with a configured password.
  */
-@Component(configurationPid = "org.dmabuf.heap.console", immediate = true, service = {})
+@Component(
+        configurationPid = "org.dmabuf.heap.console",
+        immediate = true,
+        service = {})
 @Designate(ocd = ConsoleSettings.class)
 public final class ConsoleAccess {
     private static final Logger LOG = LoggerFactory.getLogger(ConsoleAccess.class);
@@ -39,8 +42,12 @@ public final class ConsoleAccess {
     @Activate
     public ConsoleAccess(BundleContext context, ConsoleSettings settings) {
         if (!ID.equals(context.getProperty(REQUIRED))) {
-            LOG.error("invalid {} = {} in etc/gateway.properties: expected {}; without it, the web console accepts its"
-                    + " default password", REQUIRED, context.getProperty(REQUIRED), ID);
+            LOG.error(
+                    "invalid {} = {} in etc/gateway.properties: expected {}; without it, the web console accepts its"
+                            + " default password",
+                    REQUIRED,
+                    context.getProperty(REQUIRED),
+                    ID);
         }
         if (settings.password_hash().isEmpty()) {
             LOG.warn("starting the web console failed: no password is configured; set password.hash in {}", FILE);

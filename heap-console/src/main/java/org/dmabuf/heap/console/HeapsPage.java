@@ -59,8 +59,7 @@ public final class HeapsPage extends AbstractServlet {
      * @param refusals the last refusals
      */
     @Activate
-    public HeapsPage(
-            @Reference HeapBroker broker, @Reference HeapMonitor monitor, @Reference LastRefusals refusals) {
+    public HeapsPage(@Reference HeapBroker broker, @Reference HeapMonitor monitor, @Reference LastRefusals refusals) {
         this.broker = broker;
         this.monitor = monitor;
         this.refusals = refusals;

@@ -23,8 +23,7 @@ final class Holders {
     record Result(Optional<HolderScan> scan, List<String> limits, long ended) {}
 
     private final AtomicBoolean scanning = new AtomicBoolean();
-    private volatile Result last =
-            new Result(Optional.empty(), List.of(), System.nanoTime() - 2 * FRESH_NANOS);
+    private volatile Result last = new Result(Optional.empty(), List.of(), System.nanoTime() - 2 * FRESH_NANOS);
 
     /** {@return the last scan, after a new one if it is old and no other thread scans} */
     Result of(List<BufferRecord> buffers) {

@@ -71,7 +71,9 @@ final class Login implements SecurityProvider {
             return false;
         }
         int colon = pair.indexOf(':');
-        if (colon < 0 || !password.isOf(pair.substring(colon + 1)) || !pair.substring(0, colon).equals(user)) {
+        if (colon < 0
+                || !password.isOf(pair.substring(colon + 1))
+                || !pair.substring(0, colon).equals(user)) {
             return false;
         }
         accepted = digest;

@@ -36,7 +36,9 @@ final class Snapshot {
         map.put("lingering", record.lingeringBytes());
         map.put("peak", record.peakBytes());
         record.limit().ifPresent(bytes -> map.put("limit", bytes));
-        map.put("failures", record.failures().values().stream().mapToLong(Long::longValue).sum());
+        map.put(
+                "failures",
+                record.failures().values().stream().mapToLong(Long::longValue).sum());
         return map;
     }
 
@@ -71,7 +73,9 @@ final class Snapshot {
         map.put("unattributed", file.map(SharedFile::unattributed).orElse(0L));
         map.put(
                 "holders",
-                file.map(SharedFile::holders).orElse(List.of()).stream().map(Snapshot::of).toList());
+                file.map(SharedFile::holders).orElse(List.of()).stream()
+                        .map(Snapshot::of)
+                        .toList());
         return map;
     }
 

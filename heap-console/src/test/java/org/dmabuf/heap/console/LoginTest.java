@@ -31,12 +31,13 @@ class LoginTest {
     private String method = "GET";
 
     private final HttpServletRequest request = (HttpServletRequest) Proxy.newProxyInstance(
-            getClass().getClassLoader(), new Class<?>[] {HttpServletRequest.class}, (_, called, arguments) ->
-                    switch (called.getName()) {
-                        case "getHeader" -> headers.get(arguments[0]);
-                        case "getMethod" -> method;
-                        default -> throw new AssertionError(called);
-                    });
+            getClass().getClassLoader(),
+            new Class<?>[] {HttpServletRequest.class},
+            (_, called, arguments) -> switch (called.getName()) {
+                case "getHeader" -> headers.get(arguments[0]);
+                case "getMethod" -> method;
+                default -> throw new AssertionError(called);
+            });
     private final HttpServletResponse response = (HttpServletResponse) Proxy.newProxyInstance(
             getClass().getClassLoader(), new Class<?>[] {HttpServletResponse.class}, (_, called, arguments) -> {
                 if (called.getName().equals("sendError")) {
@@ -47,8 +48,7 @@ class LoginTest {
 
     private Object login(String pair) {
         headers.put(
-                "Authorization",
-                "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8)));
+                "Authorization", "Basic " + Base64.getEncoder().encodeToString(pair.getBytes(StandardCharsets.UTF_8)));
         return login.authenticate(request, response);
     }
 

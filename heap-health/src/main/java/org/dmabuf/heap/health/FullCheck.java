@@ -26,8 +26,9 @@ record FullCheck(HeapMonitor monitor, int percent) implements HealthCheck {
                 check(log, heap.name(), capacity.getAsLong() - free.getAsLong(), capacity.getAsLong(), "memory");
             }
             UsageRecord charged = heap.charged();
-            charged.limit().ifPresent(quota -> check(
-                    log, heap.name(), charged.liveBytes() + charged.lingeringBytes(), quota, "quota"));
+            charged.limit()
+                    .ifPresent(quota ->
+                            check(log, heap.name(), charged.liveBytes() + charged.lingeringBytes(), quota, "quota"));
         }
         return new Result(log);
     }

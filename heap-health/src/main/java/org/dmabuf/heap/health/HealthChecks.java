@@ -26,7 +26,10 @@ import org.slf4j.LoggerFactory;
  * Component that registers the checks with the tag {@code dmaheap}. An executor of Felix Health Checks runs them. An
  * invalid configuration leaves the previous one in force.
  */
-@Component(immediate = true, service = {}, configurationPid = HealthChecks.PID)
+@Component(
+        immediate = true,
+        service = {},
+        configurationPid = HealthChecks.PID)
 @Designate(ocd = HealthChecks.Config.class)
 public final class HealthChecks {
     static final String PID = "org.dmabuf.heap.health";

@@ -30,8 +30,9 @@ class ChecksTest {
     private List<UsageRecord> charged = List.of();
 
     private final HeapMonitor monitor = (HeapMonitor) Proxy.newProxyInstance(
-            HeapMonitor.class.getClassLoader(), new Class<?>[] {HeapMonitor.class}, (_, method, _) -> switch (
-                    method.getName()) {
+            HeapMonitor.class.getClassLoader(),
+            new Class<?>[] {HeapMonitor.class},
+            (_, method, _) -> switch (method.getName()) {
                 case "heaps" -> heaps;
                 case "usageByHeap", "usageByClient" -> charged;
                 case "hashCode" -> 1;
@@ -75,7 +76,8 @@ class ChecksTest {
 
     @Test
     void lingering_memory_above_the_mark_is_a_warning() {
-        charged = List.of(UsageRecord.builder().heap("camera").lingering(2, 4096).build());
+        charged =
+                List.of(UsageRecord.builder().heap("camera").lingering(2, 4096).build());
         assertResult(Result.Status.OK, new LingeringCheck(monitor, 4096));
         assertResult(Result.Status.WARN, new LingeringCheck(monitor, 4095));
     }
@@ -146,8 +148,9 @@ class ChecksTest {
 
     @Test
     void an_invalid_mark_is_named() {
-        for (Map.Entry<String, String> wrong :
-                Map.of("used.percent", "0", "lingering", "much", "agent.socket", "run.socket").entrySet()) {
+        for (Map.Entry<String, String> wrong : Map.of(
+                        "used.percent", "0", "lingering", "much", "agent.socket", "run.socket")
+                .entrySet()) {
             String reason = assertThrows(HeapException.class, () -> marks(Map.of(wrong.getKey(), wrong.getValue())))
                     .reason();
             assertTrue(reason.startsWith("invalid " + wrong.getKey() + " = " + wrong.getValue()), reason);

@@ -43,7 +43,10 @@ final class ChargedBuffers {
                 .within(Table.WIDTH);
     }
 
-    /** {@return each name in full, with the origin of the client, and the innermost call of the allocation site if recorded} */
+    /**
+     * {@return each name in full, with the origin of the client, and the innermost call of the allocation site if
+     * recorded}
+     */
     String wide() {
         return table(List.of(
                         new Column("HEAP", BufferRecord::heap),

@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.dmabuf.heap.BufferRecord;
-import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.linux.process.Holder;
 import org.dmabuf.heap.linux.process.SharedFile;
 

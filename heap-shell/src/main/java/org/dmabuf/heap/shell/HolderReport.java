@@ -66,8 +66,18 @@ record HolderReport(List<HeldMemory> buffers, List<HeldMemory> foreign, List<Str
     /** {@return as {@link #narrow}, with every column and every name in full} */
     String wide() {
         Table table = new Table(
-                "BUFFER", "HEAP", "CLIENT", "EXPORTER", "SIZE ", "INODE ", "COUNT ", "PID ", "PROCESS", "DESCRIPTORS",
-                "MAPPINGS ", "MAPPED ");
+                "BUFFER",
+                "HEAP",
+                "CLIENT",
+                "EXPORTER",
+                "SIZE ",
+                "INODE ",
+                "COUNT ",
+                "PID ",
+                "PROCESS",
+                "DESCRIPTORS",
+                "MAPPINGS ",
+                "MAPPED ");
         ClientNames clients = new ClientNames(buffers.stream()
                 .map(memory -> memory.buffer().orElseThrow().client())
                 .toList());
@@ -164,7 +174,9 @@ record HolderReport(List<HeldMemory> buffers, List<HeldMemory> foreign, List<Str
             notes.add("The kernel counts only holders of dma-bufs. Messages under way with other memory are not seen.");
         }
         notes.addAll(limits);
-        return notes.stream().map(note -> "\n" + Paragraph.of("", note, 2)).collect(Collectors.joining("", "\n", ""))
+        return notes.stream()
+                .map(note -> "\n" + Paragraph.of("", note, 2))
+                .collect(Collectors.joining("", "\n", ""))
                 .stripTrailing();
     }
 }

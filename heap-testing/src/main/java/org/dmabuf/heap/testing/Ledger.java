@@ -99,8 +99,6 @@ final class Ledger {
                 .lingering(memory.lingers())
                 .age(Duration.ofNanos(now - memory.since()))
                 .site(List.of(memory.site().place()));
-        return memory.exported()
-                ? record.inode(OptionalLong.of(memory.inode())).build()
-                : record.build();
+        return memory.exported() ? record.inode(OptionalLong.of(memory.inode())).build() : record.build();
     }
 }

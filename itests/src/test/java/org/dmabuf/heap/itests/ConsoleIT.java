@@ -119,7 +119,8 @@ public class ConsoleIT {
         configure(PASSWORD);
         awaitConsole();
         for (String path : List.of("", "/bundles", "/configMgr", "/dmaheap", "/dmaheap/state.json")) {
-            assertEquals(path, UNAUTHORIZED, send(request(path, "admin", "admin")).statusCode());
+            assertEquals(
+                    path, UNAUTHORIZED, send(request(path, "admin", "admin")).statusCode());
         }
         HttpRequest.Builder post = request("/bundles", "operator", PASSWORD)
                 .header("Sec-Fetch-Site", "cross-site")

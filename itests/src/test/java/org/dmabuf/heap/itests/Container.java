@@ -128,12 +128,14 @@ final class Container extends NodeProgram {
     /** Starts a container, and returns before its program runs. */
     static Container start(Path bundle) throws IOException {
         return new Container(
-                "dmaheap-" + bundle.getFileName() + "-" + ProcessHandle.current().pid(), bundle);
+                "dmaheap-" + bundle.getFileName() + "-"
+                        + ProcessHandle.current().pid(),
+                bundle);
     }
 
     private static List<String> command(Path bundle, String... words) {
-        List<String> command =
-                new ArrayList<>(List.of("runc", "--root", bundle.resolve("state").toString()));
+        List<String> command = new ArrayList<>(
+                List.of("runc", "--root", bundle.resolve("state").toString()));
         command.addAll(List.of(words));
         return command;
     }

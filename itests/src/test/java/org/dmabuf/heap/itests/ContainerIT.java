@@ -61,8 +61,8 @@ public class ContainerIT {
         Path plain = Container.config(bundle.resolve("plain.json"), image);
         assertEquals(
                 "",
-                run("dmaheap:oci-profile --metadata " + metadata + " --socket " + gateway.containers()
-                        + " --nodes " + SYSTEM + "," + ACME + " --out " + bundle.resolve("config.json") + " " + plain));
+                run("dmaheap:oci-profile --metadata " + metadata + " --socket " + gateway.containers() + " --nodes "
+                        + SYSTEM + "," + ACME + " --out " + bundle.resolve("config.json") + " " + plain));
         Container container = Container.start(bundle);
         containers.add(container);
         return container;
@@ -95,7 +95,8 @@ public class ContainerIT {
         assertTrue(clients, charge(clients, "container:viewer").contains("Bytes\":524288"));
 
         assertEquals("ok", camera.run("free"));
-        gateway.await("free memory", () -> camera.run("alloc " + SYSTEM + " 8388608").equals("ok"));
+        gateway.await(
+                "free memory", () -> camera.run("alloc " + SYSTEM + " 8388608").equals("ok"));
         assertEquals(0, camera.await());
         assertEquals(0, viewer.await());
         gateway.awaitNoCharge("container:");
@@ -146,7 +147,10 @@ public class ContainerIT {
     private void signal(String name) throws Exception {
         assertEquals(
                 0,
-                new ProcessBuilder("kill", "-" + name, Long.toString(gateway.gateway().pid()))
+                new ProcessBuilder(
+                                "kill",
+                                "-" + name,
+                                Long.toString(gateway.gateway().pid()))
                         .start()
                         .waitFor());
     }

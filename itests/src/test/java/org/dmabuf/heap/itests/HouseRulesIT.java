@@ -69,7 +69,14 @@ public class HouseRulesIT {
 
     /** Packages of heap-linux that are no promise: each with the attribute that an import must have. */
     private static final Map<String, String> SCOPES = Map.of(
-            LINUX + "adopted", "broker", LINUX + "fence", "broker", LINUX + "holder", "broker", LINUX + "process", "holders");
+            LINUX + "adopted",
+            "broker",
+            LINUX + "fence",
+            "broker",
+            LINUX + "holder",
+            "broker",
+            LINUX + "process",
+            "holders");
 
     @Test
     public void no_bundle_imports_more_of_this_projects_packages_than_the_table_allows() throws IOException {

@@ -89,8 +89,7 @@ public class MetricsIT {
 
     /** Starts a gateway with metrics on a free port. {@return the gateway's address} */
     private URI startGateway() throws Exception {
-        UnpackedGateway gateway =
-                UnpackedGateway.in(folder.newFolder().toPath());
+        UnpackedGateway gateway = UnpackedGateway.in(folder.newFolder().toPath());
         gateways.add(gateway);
         Files.copy(gateway.home().resolve("optional/heap-metrics.jar"), gateway.dropped("heap-metrics.jar"));
         Files.writeString(gateway.home().resolve("etc/org.dmabuf.heap.metrics.cfg"), "port = 0\n");
@@ -112,9 +111,7 @@ public class MetricsIT {
                                 metrics.stream()
                                         .map(uri -> '"' + uri.getAuthority() + '"')
                                         .toList())));
-        Files.writeString(
-                file("prometheus.yml"),
-                """
+        Files.writeString(file("prometheus.yml"), """
                 global:
                   scrape_interval: 1s
                   evaluation_interval: 1s
@@ -174,7 +171,8 @@ public class MetricsIT {
         Files.copy(first.home().resolve("examples/vendor-heap.jar"), first.dropped("vendor-heap.jar"));
         startPrometheus(metrics);
         await("sum(up{job=\"dmaheap\"})", "=> 2 @");
-        assertFalse(promtool("query", "instant", server, "ALERTS{alertstate=\"firing\"}").contains("Down"));
+        assertFalse(promtool("query", "instant", server, "ALERTS{alertstate=\"firing\"}")
+                .contains("Down"));
 
         first.run("dmaheap:alloc -h system -n frame 1M");
         String one = "instance=\"" + metrics.getFirst().getAuthority() + '"';

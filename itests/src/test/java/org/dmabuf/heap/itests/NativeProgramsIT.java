@@ -94,8 +94,7 @@ public class NativeProgramsIT {
         command.addAll(List.of("--socket", gateway.launchers().toString()));
         command.addAll(options);
         command.addAll(List.of("--", program.toString()));
-        NodeProgram launched =
-                new NodeProgram(command, folder.newFile().toPath());
+        NodeProgram launched = new NodeProgram(command, folder.newFile().toPath());
         started.add(launched);
         return launched;
     }

@@ -13,8 +13,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Gateway with an agent, two processes that end and start independently. The agent has a node of the heap system and one
- * of the vendor's heap acme, whose jar is not dropped in yet.
+ * Gateway with an agent, two processes that end and start independently. The agent has a node of the heap system and
+ * one of the vendor's heap acme, whose jar is not dropped in yet.
  */
 final class NodeGateway implements AutoCloseable {
     static final String SYSTEM = "/dev/dma_heap/system";

@@ -77,7 +77,10 @@ class NodeProgram {
     }
 
     void send(String command) throws IOException {
-        process.outputWriter(StandardCharsets.UTF_8).append(command).append('\n').flush();
+        process.outputWriter(StandardCharsets.UTF_8)
+                .append(command)
+                .append('\n')
+                .flush();
     }
 
     private String reply() throws IOException {

@@ -107,7 +107,8 @@ class HoldersIT {
 
     /** Leaves a closed buffer of the broker to a process. */
     private HolderProcess leave(String way) throws IOException {
-        AllocationRequest request = AllocationRequest.of(SIZE).withHeaps("system").withName(way);
+        AllocationRequest request =
+                AllocationRequest.of(SIZE).withHeaps("system").withName(way);
         try (DmaBuf buffer = allocator.allocate(client, request, 1)[0];
                 OwnedFd fd = buffer.exportFd()) {
             return hold(way, fd);
@@ -125,8 +126,8 @@ class HoldersIT {
         for (String way : WAYS) {
             leave(way);
         }
-        HeapBuffer foreign = source.allocate(
-                HeapRequest.of(AllocationRequest.of(SIZE).withName("foreign"), Optional.empty()));
+        HeapBuffer foreign =
+                source.allocate(HeapRequest.of(AllocationRequest.of(SIZE).withName("foreign"), Optional.empty()));
         try (OwnedFd fd = new Descriptors(Syscalls.linux()).duplicate("system", foreign.descriptor())) {
             hold("message", fd);
         } finally {
@@ -175,8 +176,12 @@ class HoldersIT {
         assertEquals(seen, process.isPresent(), file::toString);
         assertEquals(seen ? 0 : 1, file.unattributed(), file::toString);
         assertEquals(seen ? Optional.of("python3") : Optional.empty(), process.map(Holder::name));
-        assertEquals(way.equals("descriptor") ? 1 : 0, process.map(holder -> holder.descriptors().size()).orElse(0));
-        assertEquals(way.equals("mapping") ? SIZE : 0, process.map(Holder::mappedBytes).orElse(0L));
+        assertEquals(
+                way.equals("descriptor") ? 1 : 0,
+                process.map(holder -> holder.descriptors().size()).orElse(0));
+        assertEquals(
+                way.equals("mapping") ? SIZE : 0,
+                process.map(Holder::mappedBytes).orElse(0L));
     }
 
     @Test
@@ -184,7 +189,9 @@ class HoldersIT {
         HolderProcess process = leave("descriptor");
         assertEquals(1, HolderScan.of(buffers()).files().size());
         process.end("kill");
-        for (int tries = 0; tries < MOST_TRIES && !HolderScan.of(List.of()).files().isEmpty(); tries++) {
+        for (int tries = 0;
+                tries < MOST_TRIES && !HolderScan.of(List.of()).files().isEmpty();
+                tries++) {
             holders.look();
             Thread.sleep(10);
         }

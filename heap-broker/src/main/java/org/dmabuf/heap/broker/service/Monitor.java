@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapInfo;
@@ -108,7 +108,10 @@ public final class Monitor implements HeapMonitor {
         return BufferRecord.of(heap, entry.client(), entry.size())
                 .origin(entry.origin())
                 .name(entry.name())
-                .inode(entry.file().isPresent() ? OptionalLong.of(entry.file().get().inode()) : OptionalLong.empty())
+                .inode(
+                        entry.file().isPresent()
+                                ? OptionalLong.of(entry.file().get().inode())
+                                : OptionalLong.empty())
                 .fileSystem(entry.file().isPresent() ? entry.file().get().fileSystem() : OptionalLong.empty())
                 .open(uses.references(), uses.mappings(), uses.cpuAccesses())
                 .exported(entry.file().isPresent() || entry.lingering())

@@ -98,7 +98,8 @@ class LedgerTest {
         Client camera = new Client(ledger.enter(CAMERA), new LeakDetector());
         assertEquals(List.of(), ledger.charge(camera.account(), "", account).site());
         ledger.keepSites(true);
-        List<StackTraceElement> site = ledger.charge(camera.account(), "", account).site();
+        List<StackTraceElement> site =
+                ledger.charge(camera.account(), "", account).site();
         assertFalse(site.isEmpty());
         assertFalse(site.getFirst().getClassName().startsWith("org.dmabuf.heap.broker."), site::toString);
         ledger.keepSites(false);

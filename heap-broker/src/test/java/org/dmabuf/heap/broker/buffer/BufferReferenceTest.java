@@ -513,8 +513,8 @@ class BufferReferenceTest {
     }
 
     private static SharedBuffer bufferOf(FakeMemory memory, Reaper reaper) {
-        Charge charge =
-                new Charge(UsageSums.share(new HeapAccount("camera", () -> reaper)), "", 0, List.of(), new ReturnSignal());
+        Charge charge = new Charge(
+                UsageSums.share(new HeapAccount("camera", () -> reaper)), "", 0, List.of(), new ReturnSignal());
         SharedBuffer buffer = new SharedBuffer(
                 memory,
                 SIZE,

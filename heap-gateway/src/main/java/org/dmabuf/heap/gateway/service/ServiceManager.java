@@ -49,7 +49,8 @@ public final class ServiceManager {
         }
         try {
             NotifySocket socket = NotifySocket.at(address);
-            Optional<Duration> watchdog = Watchdog.of(System.getenv(), ProcessHandle.current().pid());
+            Optional<Duration> watchdog =
+                    Watchdog.of(System.getenv(), ProcessHandle.current().pid());
             Liveness liveness = new Liveness(() -> up == null ? null : monitor);
             return Optional.of(new Notifier(socket::send, liveness, watchdog).start());
         } catch (IllegalArgumentException e) {

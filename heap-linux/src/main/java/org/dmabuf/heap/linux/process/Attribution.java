@@ -101,10 +101,6 @@ final class Attribution {
 
     private static Holder holder(int pid, Parts parts) {
         return new Holder(
-                pid,
-                parts.name,
-                parts.descriptors.stream().sorted().toList(),
-                parts.mappings,
-                parts.mappedBytes);
+                pid, parts.name, parts.descriptors.stream().sorted().toList(), parts.mappings, parts.mappedBytes);
     }
 }

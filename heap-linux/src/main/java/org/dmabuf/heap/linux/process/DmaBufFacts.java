@@ -22,8 +22,8 @@ record DmaBufFacts(long inode, long size, long count, String exporter, String na
                     + "exp_name:\t([^\n]*)\n(?:name:\t(.*)\n)?",
             Pattern.DOTALL);
     /** A name has at most 31 bytes, so a holder cannot forge such a line in it. */
-    private static final Pattern BUFINFO = Pattern.compile(
-            "([0-9]{8,})\t[0-9a-f]{8}\t[0-9a-f]{8}\t([0-9]{8,})\t([^\t]*)\t([0-9]{8,})\t?(.*)");
+    private static final Pattern BUFINFO =
+            Pattern.compile("([0-9]{8,})\t[0-9a-f]{8}\t[0-9a-f]{8}\t([0-9]{8,})\t([^\t]*)\t([0-9]{8,})\t?(.*)");
 
     private static final String NO_NAME = "<none>";
 

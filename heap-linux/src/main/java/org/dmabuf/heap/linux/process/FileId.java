@@ -40,13 +40,7 @@ record FileId(long fileSystem, long inode) {
         long base = block.address();
         try {
             long result = (long) STATX.invokeExact(
-                    block,
-                    SYS_STATX,
-                    AT_FDCWD,
-                    base + Libc.TEXT,
-                    AT_STATX_DONT_SYNC,
-                    STATX_INO,
-                    base + Libc.STRUCT);
+                    block, SYS_STATX, AT_FDCWD, base + Libc.TEXT, AT_STATX_DONT_SYNC, STATX_INO, base + Libc.STRUCT);
             if (result != 0) {
                 return Optional.empty();
             }

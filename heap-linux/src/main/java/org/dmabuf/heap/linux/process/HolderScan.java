@@ -61,10 +61,12 @@ public final class HolderScan {
             throws IOException, InterruptedException {
         Sweep<ProcessFiles> processes =
                 Sweep.over(pids(proc), each, all, pid -> ProcessFiles.read(proc, pid, wanted::contains));
-        Sweep<List<DmaBufFacts>> list =
-                Sweep.over(List.of(LIST), each, all, key -> Optional.of(listed(bufinfo)));
+        Sweep<List<DmaBufFacts>> list = Sweep.over(List.of(LIST), each, all, key -> Optional.of(listed(bufinfo)));
         return new HolderScan(
-                new Attribution(wanted, processes.results(), list.results().stream().flatMap(List::stream).toList())
+                new Attribution(
+                                wanted,
+                                processes.results(),
+                                list.results().stream().flatMap(List::stream).toList())
                         .files(),
                 limits(proc, each, all, processes));
     }

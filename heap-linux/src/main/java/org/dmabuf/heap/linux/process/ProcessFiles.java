@@ -116,8 +116,7 @@ record ProcessFiles(int pid, String name, List<Open> open, List<Mapped> mapped) 
                 if (file.isPresent()) {
                     String number = entry.getFileName().toString();
                     Optional<DmaBufFacts> facts = link.startsWith(DMA_BUF)
-                            ? DmaBufFacts.ofFdinfo(
-                                            text(folder.resolve("fdinfo").resolve(number)))
+                            ? DmaBufFacts.ofFdinfo(text(folder.resolve("fdinfo").resolve(number)))
                                     // the process may have opened another file under the number meanwhile
                                     .filter(shown -> shown.inode() == file.get().inode())
                             : Optional.empty();
@@ -134,8 +133,8 @@ record ProcessFiles(int pid, String name, List<Open> open, List<Mapped> mapped) 
 
     private static List<Mapped> mapped(Path folder, Predicate<FileId> wanted) throws IOException {
         List<Mapped> mapped = new ArrayList<>();
-        try (BufferedReader lines = new BufferedReader(new InputStreamReader(
-                Files.newInputStream(folder.resolve("maps")), StandardCharsets.ISO_8859_1))) {
+        try (BufferedReader lines = new BufferedReader(
+                new InputStreamReader(Files.newInputStream(folder.resolve("maps")), StandardCharsets.ISO_8859_1))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 Matcher found = MAPPING.matcher(line);
                 if (found.matches() && isShareable(found.group(6))) {

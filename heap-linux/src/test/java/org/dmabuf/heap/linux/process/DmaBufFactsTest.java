@@ -39,7 +39,10 @@ class DmaBufFactsTest {
         String line = "00008192\t02000002\t00080007\t00000003\tsystem\t00000077\tframe";
         assertEquals(Optional.of(new DmaBufFacts(77, 8192, 3, "system", "frame")), DmaBufFacts.ofBufinfo(line));
         assertEquals(
-                "", DmaBufFacts.ofBufinfo(line.replace("frame", "<none>")).orElseThrow().name());
+                "",
+                DmaBufFacts.ofBufinfo(line.replace("frame", "<none>"))
+                        .orElseThrow()
+                        .name());
         assertEquals(Optional.empty(), DmaBufFacts.ofBufinfo("\tAttached Devices:"));
         assertEquals(Optional.empty(), DmaBufFacts.ofBufinfo("Total 1 objects, 8192 bytes"));
         String longest = "1\t00000000\t00000000\t1\tx\t1"; // 26 of the 31 bytes that a name can have

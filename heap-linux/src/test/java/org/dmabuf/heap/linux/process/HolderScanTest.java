@@ -63,8 +63,13 @@ class HolderScanTest {
         LINUX.ftruncate(memfd, 8192);
         String exit = System.getProperty("os.arch").equals("amd64") ? "60" : "93";
         return new ProcessBuilder(
-                        "python3", "-S", "-c", PYTHON,
-                        "/proc/" + ProcessHandle.current().pid() + "/fd/" + memfd, how, exit)
+                        "python3",
+                        "-S",
+                        "-c",
+                        PYTHON,
+                        "/proc/" + ProcessHandle.current().pid() + "/fd/" + memfd,
+                        how,
+                        exit)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
     }
@@ -104,7 +109,10 @@ class HolderScanTest {
     @Test
     void the_number_of_a_descriptor_is_that_of_the_holder() throws Exception {
         assertEquals(0, held("descriptor").orElseThrow().mappings());
-        assertTrue(holder(ProcessHandle.current().pid()).orElseThrow().descriptors().contains(memfd));
+        assertTrue(holder(ProcessHandle.current().pid())
+                .orElseThrow()
+                .descriptors()
+                .contains(memfd));
     }
 
     @Test
@@ -135,7 +143,8 @@ class HolderScanTest {
         }
         Path blocking = proc.resolve("9000011/maps");
         Files.delete(blocking);
-        assertEquals(0, new ProcessBuilder("mkfifo", blocking.toString()).start().waitFor());
+        assertEquals(
+                0, new ProcessBuilder("mkfifo", blocking.toString()).start().waitFor());
         Files.createSymbolicLink(proc.resolve("9000012/fd/3"), Path.of("/memfd:gone"));
         try {
             List<String> limits = HolderScan.of(

@@ -86,7 +86,8 @@ class SweepTest {
     void an_interrupt_ends_the_wait() {
         Thread.currentThread().interrupt();
         assertThrows(
-                InterruptedException.class, () -> Sweep.over(List.of(41), LONG, LONG, _ -> {
+                InterruptedException.class,
+                () -> Sweep.over(List.of(41), LONG, LONG, _ -> {
                     try {
                         Thread.sleep(LONG);
                     } catch (InterruptedException e) {

@@ -55,6 +55,7 @@ class FdListenerTest {
                 assertThrows(FdSocketException.class, () -> FdListener.isServed(path.resolve("below")));
         assertEquals(Errno.ENOTDIR, failed.errno());
     }
+
     private final SocketCalls sockets = SocketCalls.linux();
 
     @TempDir

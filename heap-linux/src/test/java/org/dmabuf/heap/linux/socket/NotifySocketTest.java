@@ -62,7 +62,8 @@ class NotifySocketTest {
         NotifySocket gone = NotifySocket.at(folder.resolve("notify").toString());
         assertEquals(
                 Errno.ENOENT,
-                assertThrows(FdSocketException.class, () -> gone.send("READY=1")).errno());
+                assertThrows(FdSocketException.class, () -> gone.send("READY=1"))
+                        .errno());
     }
 
     @Test
