@@ -231,7 +231,7 @@ class GatewayIT {
         return holder.inputReader(StandardCharsets.UTF_8).readLine();
     }
 
-    private static void awaitFile(Path file) throws InterruptedException {
+    static void awaitFile(Path file) throws InterruptedException {
         long end = System.nanoTime() + 60_000_000_000L;
         while (!Files.exists(file)) {
             assertTrue(System.nanoTime() < end, () -> "missing file: " + file);

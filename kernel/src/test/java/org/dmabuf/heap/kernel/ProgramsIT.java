@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.dmabuf.heap.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.BufferedReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import org.dmabuf.heap.linux.text.Bytes;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Tests of the distributed gateway on the processor and the page size of the guest: a file in a buffer, and programs
+ * that are not bundles, compiled by kernel/run for this processor.
+ */
+class ProgramsIT {
+    private static final int SIZE = 10_000;
+    private static final long WHOLE_PAGES = Bytes.wholePages(SIZE);
+    private static final Path CHECKOUT = Path.of(System.getenv("CHECKOUT"));
+    private static final String NODE = "/dev/dma_heap/of-the-gateway";
+
+    @TempDir
+    Path folder;
+
+    private GatewayProcess gateway;
+    private Path socket;
+
+    @BeforeEach
+    void start() throws Exception {
+        gateway = GatewayProcess.in(folder);
+        socket = folder.resolve("native.socket");
+        Files.write(
+                gateway.home().resolve("etc/org.dmabuf.heap.native.cfg"),
+                List.of("path = " + socket, "allow = system=uid:0"));
+        gateway.start();
+        gateway.await("dmaheap:list", "system +system .* yes +serving .*");
+    }
+
+    @AfterEach
+    void close() {
+        gateway.close();
+    }
+
+    private static Path program(String name) {
+        String built = System.getenv("PROGRAMS");
+        assumeTrue(built != null, "skipped: kernel/run found no C compiler for the guest");
+        return Path.of(built).resolve(name);
+    }
+
+    private Process start(String... command) throws Exception {
+        ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        builder.environment().put("PYTHONPATH", CHECKOUT.resolve("clients/python").toString());
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        return builder.start();
+    }
+
+    @Test
+    void a_loaded_file_is_zero_padded_to_whole_pages_of_the_machine() throws Exception {
+        byte[] content = Arrays.copyOf(Files.readAllBytes(Path.of("/proc/self/exe")), SIZE);
+        String loaded = gateway.run("dmaheap:load -n picture " + Files.write(folder.resolve("file"), content));
+        byte[] padded = Arrays.copyOf(content, (int) WHOLE_PAGES);
+        String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(padded));
+        for (String way : List.of("the mapping", "an exported descriptor")) {
+            assertTrue(loaded.contains(sum + "  (through " + way + ")"), () -> sum + " is not in " + loaded);
+        }
+        assertEquals(List.of("%08d".formatted(WHOLE_PAGES)), GatewayIT.kernelsBuffers("picture"));
+        gateway.end();
+        assertEquals(List.of(), GatewayIT.kernelsBuffers("picture"));
+    }
+
+    private void assertHoldsADmaBuf(String... client) throws Exception {
+        gateway.awaitLog(".*native clients are served at .*");
+        Process program = start(client);
+        try (BufferedReader out = program.inputReader(StandardCharsets.UTF_8)) {
+            assertEquals(WHOLE_PAGES + " dma-buf system 0", out.readLine());
+            assertEquals(1, GatewayIT.kernelsBuffers("frame@" + program.pid()).size());
+        } finally {
+            program.destroyForcibly().waitFor();
+        }
+        gateway.end();
+    }
+
+    @Test
+    void a_program_in_python_gets_a_dma_buf_of_whole_pages() throws Exception {
+        Path client = CHECKOUT.resolve("heap-native/src/test/resources/client.py");
+        String size = Integer.toString(SIZE);
+        assertHoldsADmaBuf("python3", "-B", client.toString(), socket.toString(), "allocate", size, "system");
+    }
+
+    @Test
+    void a_program_in_c_gets_a_dma_buf_of_whole_pages() throws Exception {
+        String client = program("client").toString();
+        assertHoldsADmaBuf(client, socket.toString(), "allocate", Integer.toString(SIZE), "system");
+    }
+
+    @Test
+    void a_program_that_knows_only_the_kernel_gets_the_results_of_a_kernels_heap() throws Exception {
+        String client = program("dma-heap-client").toString();
+        gateway.awaitLog(".*native clients are served at .*");
+        Path agents = folder.resolve("agent.socket");
+        Path settings = folder.resolve("agent.properties");
+        Map<String, String> set = Map.of(
+                "gateway.socket", socket.toString(),
+                "run.socket", agents.toString(),
+                "oci.socket", "",
+                "node." + NODE, "dma-heap system");
+        Files.write(settings, set.entrySet().stream().map(Object::toString).toList());
+        Path bin = gateway.home().resolve("bin");
+        Process agent = start(bin.resolve("dmaheap-agent").toString(), settings.toString());
+        try {
+            GatewayIT.awaitFile(agents);
+            Process program =
+                    start(bin.resolve("dmaheap-run").toString(), "--socket", agents.toString(), "--", client, NODE);
+            String rows = new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertEquals(0, program.waitFor(), rows);
+            assertTrue(rows.contains("the buffer is a dma-buf\n"), rows);
+            assertTrue(rows.endsWith("\n0 rows differ\n"), rows);
+        } finally {
+            agent.destroy();
+            agent.waitFor();
+        }
+        gateway.end();
+    }
+}
