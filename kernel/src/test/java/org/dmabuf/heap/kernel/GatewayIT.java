@@ -234,7 +234,7 @@ class GatewayIT {
     }
 
     static void awaitFile(Path file) throws InterruptedException {
-        long end = System.nanoTime() + 60_000_000_000L;
+        long end = System.nanoTime() + GatewayProcess.PATIENCE.toNanos();
         while (!Files.exists(file)) {
             assertTrue(System.nanoTime() < end, () -> "missing file: " + file);
             Thread.sleep(50);

@@ -69,6 +69,7 @@ class ProgramsIT {
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
         builder.environment().put("PYTHONPATH", CHECKOUT.resolve("clients/python").toString());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        builder.environment().put("AGENT_JAVA_OPTS", "-XX:TieredStopAtLevel=1");
         return builder.start();
     }
 
