@@ -22,9 +22,7 @@ public final class Devices implements BeforeAllCallback {
         Stream<Path> devices = required == null
                 ? Stream.of(SYSTEM_HEAP, UDMABUF)
                 : Stream.of(required.split(" ")).map(Path::of);
-        List<Path> missing = devices
-                .filter(device -> !Files.exists(device))
-                .toList();
+        List<Path> missing = devices.filter(device -> !Files.exists(device)).toList();
         if (!missing.isEmpty()) {
             throw new AssertionError("this machine has no " + missing + "; the test is for the guest that kernel/run"
                     + " boots: kernel/run -c " + context.getRequiredTestClass().getName());

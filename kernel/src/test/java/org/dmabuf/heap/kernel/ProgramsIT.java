@@ -67,7 +67,8 @@ class ProgramsIT {
 
     private Process start(String... command) throws Exception {
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
-        builder.environment().put("PYTHONPATH", CHECKOUT.resolve("clients/python").toString());
+        builder.environment()
+                .put("PYTHONPATH", CHECKOUT.resolve("clients/python").toString());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         builder.environment().put("AGENT_JAVA_OPTS", "-XX:TieredStopAtLevel=1");
         return builder.start();
@@ -77,7 +78,8 @@ class ProgramsIT {
     void a_loaded_file_has_its_checksum_in_a_buffer_of_whole_pages() throws Exception {
         byte[] content = Arrays.copyOf(Files.readAllBytes(Path.of("/proc/self/exe")), SIZE);
         String loaded = gateway.run("dmaheap:load -n picture " + Files.write(folder.resolve("file"), content));
-        String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+        String sum =
+                HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
         for (String way : List.of("the mapping", "an exported descriptor")) {
             assertTrue(loaded.contains(sum + "  (through " + way + ")"), () -> sum + " is not in " + loaded);
         }
@@ -115,10 +117,14 @@ class ProgramsIT {
         Path agents = folder.resolve("agent.socket");
         Path settings = folder.resolve("agent.properties");
         Map<String, String> set = Map.of(
-                "gateway.socket", socket.toString(),
-                "run.socket", agents.toString(),
-                "oci.socket", "",
-                "node." + NODE, "dma-heap system");
+                "gateway.socket",
+                socket.toString(),
+                "run.socket",
+                agents.toString(),
+                "oci.socket",
+                "",
+                "node." + NODE,
+                "dma-heap system");
         Files.write(settings, set.entrySet().stream().map(Object::toString).toList());
         Path bin = gateway.home().resolve("bin");
         Process agent = start(bin.resolve("dmaheap-agent").toString(), settings.toString());
