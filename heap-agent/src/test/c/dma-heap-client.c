@@ -87,7 +87,7 @@ static void names(int buffer) {
 static void file(int buffer, off_t size) {
     bool dma_buf = is_dma_buf(buffer);
     int refused = dma_buf ? EINVAL : 0;
-    size_t length = (size_t) size + 4096;
+    size_t length = (size_t) size + 1;
     printf("the buffer is a %s\n", dma_buf ? "dma-buf" : "memfd");
     ROW("unknown ioctl of a buffer", ioctl(buffer, _IO(DMA_BUF_BASE, 99)), ENOTTY);
     ROW("lseek CUR", lseek(buffer, 0, SEEK_CUR), refused);
@@ -127,7 +127,7 @@ int main(int count, char **arguments) {
     use(buffer, 100000);
     brackets(buffer);
     names(buffer);
-    file(buffer, 102400);
+    file(buffer, lseek(buffer, 0, SEEK_END));
     ROW("close", close(buffer), 0);
     ROW("SYNC of a closed buffer", synchronize(buffer, DMA_BUF_SYNC_RW), EBADF);
     descriptor_flags(node);

@@ -99,7 +99,7 @@ class CmaHeapTest {
         Map<String, Object> properties = announced.heaps().getFirst().properties();
         assertEquals(List.of("contiguous"), properties.get("heap.emulates"));
         assertEquals(false, properties.get("heap.contiguous"));
-        assertEquals(4096L, properties.get("heap.contiguous.max"));
+        assertEquals(Bytes.PAGE, properties.get("heap.contiguous.max"));
         assertEquals(64L << 20, properties.get("heap.size.max"));
         assertEquals(false, properties.get("heap.dmabuf"));
         assertEquals(

@@ -17,6 +17,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -30,7 +31,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 class HandedThroughTest {
     private static final int BUFFER = 64 << 10;
-    private static final int SECRET = 4096;
+    private static final int SECRET = (int) Bytes.PAGE;
     /** Long enough that no match occurs by chance, and short enough that part of a copy contains one. */
     private static final int NEEDLE = 16;
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * JUnit extension that fails each class of this module on a machine without the devices under test. JUnit finds it
- * automatically, so no class can forget it.
+ * automatically, so no class can forget it. The variable DEVICES lists the devices that the guest must have.
  */
 public final class Devices implements BeforeAllCallback {
     static final Path SYSTEM_HEAP = Path.of("/dev/dma_heap/system");
@@ -18,9 +18,11 @@ public final class Devices implements BeforeAllCallback {
 
     @Override
     public void beforeAll(ExtensionContext context) {
-        List<Path> missing = Stream.of(SYSTEM_HEAP, UDMABUF)
-                .filter(device -> !Files.exists(device))
-                .toList();
+        String required = System.getenv("DEVICES");
+        Stream<Path> devices = required == null
+                ? Stream.of(SYSTEM_HEAP, UDMABUF)
+                : Stream.of(required.split(" ")).map(Path::of);
+        List<Path> missing = devices.filter(device -> !Files.exists(device)).toList();
         if (!missing.isEmpty()) {
             throw new AssertionError("this machine has no " + missing + "; the test is for the guest that kernel/run"
                     + " boots: kernel/run -c " + context.getRequiredTestClass().getName());

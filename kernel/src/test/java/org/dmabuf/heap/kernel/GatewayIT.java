@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class GatewayIT {
     private static final Path BUFFERS = Path.of("/sys/kernel/debug/dma_buf/bufinfo");
+    private static final String TEN_THOUSAND_BYTES = "%08d".formatted(Bytes.wholePages(10_000));
     private static final String NOBODY = "65534";
     private static final String GIVE_THE_NODE = "; it belongs to .*; give this process access by"
             + " an ACL, as the gateway's udev rule 60-dmaheap\\.rules does";
@@ -83,7 +85,7 @@ class GatewayIT {
         assertFalse(gateway.log().contains("takes its memory from"), gateway.log()); // it already is the best back end
         String loaded = gateway.run("dmaheap:load -n picture " + file);
         assertTrue(loaded.contains("  (through an exported descriptor)"), loaded);
-        assertEquals(List.of("00012288"), kernelsBuffers("picture"));
+        assertEquals(List.of(TEN_THOUSAND_BYTES), kernelsBuffers("picture"));
 
         configureNode("org.example.node-camera.cfg", "node = system\nheap.name = camera\nheap.id = 7\n");
         configureNode("org.example.node-lost.cfg", "node = lost\nheap.id = 8\n");
@@ -171,8 +173,8 @@ class GatewayIT {
             assertEquals(1, left.size());
             ask(holder);
             assertEquals("readable", said(holder));
-            assertEquals(List.of("00012288"), kernelsBuffers("one"));
-            assertEquals(List.of("00012288"), kernelsBuffers("two"));
+            assertEquals(List.of(TEN_THOUSAND_BYTES), kernelsBuffers("one"));
+            assertEquals(List.of(TEN_THOUSAND_BYTES), kernelsBuffers("two"));
 
             gateway.start();
             gateway.await("dmaheap:list", "camera .* udmabuf +yes +serving .*");
@@ -206,8 +208,8 @@ class GatewayIT {
                     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
                         while peer.connect_ex(path):
                             time.sleep(0.1)
-                        _, (fd,), _, _ = socket.recv_fds(peer, 256, 1)
-                    held.append(mmap.mmap(fd, 12288))
+                        text, (fd,), _, _ = socket.recv_fds(peer, 256, 1)
+                    held.append(mmap.mmap(fd, int(text.split()[2])))
                     os.close(fd)
                 print("held", flush=True)
                 for _ in sys.stdin:
@@ -231,8 +233,8 @@ class GatewayIT {
         return holder.inputReader(StandardCharsets.UTF_8).readLine();
     }
 
-    private static void awaitFile(Path file) throws InterruptedException {
-        long end = System.nanoTime() + 60_000_000_000L;
+    static void awaitFile(Path file) throws InterruptedException {
+        long end = System.nanoTime() + GatewayProcess.PATIENCE.toNanos();
         while (!Files.exists(file)) {
             assertTrue(System.nanoTime() < end, () -> "missing file: " + file);
             Thread.sleep(50);

@@ -200,8 +200,9 @@ class LargeFoliosTest {
 
     /** A folio that is larger than the rest would be charged in full for a moment. */
     @ParameterizedTest
-    @ValueSource(longs = {4096, FOLIO - 4096})
-    void the_rest_above_the_last_whole_folio_has_small_pages_and_the_memfd_is_never_larger_than_the_buffer(long rest) {
+    @ValueSource(longs = {1, -1})
+    void the_rest_above_the_last_whole_folio_has_small_pages_and_the_memfd_is_never_larger_than_the_buffer(long pages) {
+        long rest = Math.floorMod(pages * Bytes.PAGE, FOLIO);
         assertEquals(SIZE, inLargeFolios(folios(), SIZE + rest));
         assertEquals(4, count("collapse"));
         assertEquals("ftruncate " + Bytes.text(SIZE + rest), calls.getFirst());

@@ -178,7 +178,8 @@ class SecretSourceTest {
         int fd = buffer.descriptor();
         assertTrue(syscalls.fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, Bytes.PAGE) < 0);
         assertTrue(syscalls.madvise(mapping.address(), Bytes.PAGE, MADV_REMOVE) < 0);
-        assertTrue(syscalls.madvise(mapping.address(), Bytes.PAGE, MADV_DONTNEED) < 0);
+        // Refused, or it only unmaps the page: Debian 13 for arm64 accepts it. The file keeps the page in both cases.
+        int _ = syscalls.madvise(mapping.address(), Bytes.PAGE, MADV_DONTNEED);
         assertTrue(syscalls.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0);
         assertEquals(0x5a, mapping.get(ValueLayout.JAVA_BYTE, 0));
         buffer.unmap(mapping);

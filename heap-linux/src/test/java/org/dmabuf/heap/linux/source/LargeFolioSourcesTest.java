@@ -23,6 +23,7 @@ import org.dmabuf.heap.linux.pool.PooledSource;
 import org.dmabuf.heap.linux.region.RegionLayout;
 import org.dmabuf.heap.linux.region.RegionSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.junit.jupiter.api.BeforeEach;
@@ -90,7 +91,7 @@ class LargeFolioSourcesTest {
             throws IOException {
         leaveOldContent(32 << 20);
         HeapBuffer buffer = source.allocate(HeapRequest.of(asked).withExport(mode));
-        long size = asked + 4095 & -4096;
+        long size = Bytes.wholePages(asked);
         int fd = buffer.descriptor();
         assertEquals(size, buffer.size());
         assertEquals(size, linux.size(fd));
@@ -109,7 +110,7 @@ class LargeFolioSourcesTest {
 
     @Test
     void a_small_buffer_has_none() {
-        HeapBuffer buffer = source.allocate(HeapRequest.of(FOLIO - 4096));
+        HeapBuffer buffer = source.allocate(HeapRequest.of(FOLIO - Bytes.PAGE));
         assertEquals(0, inLargeFolios());
         buffer.release();
     }
