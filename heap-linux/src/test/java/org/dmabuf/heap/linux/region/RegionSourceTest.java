@@ -8,12 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -471,9 +473,14 @@ class RegionSourceTest {
         assertTrue(mine <= 1, mine + " ranges were populated by this thread, instead of at most one");
     }
 
-    /** Size in memory of the only memfd with that name in this process. */
-    /** Buffers without a name have that of the heap, as the region has; so the size distinguishes them. */
-    private static long memoryBehind(String memfd, long size) throws IOException {
+    /** Memory in bytes of the memfd with this name and size, once it is the only one in this process. */
+    private static long memoryBehind(String memfd, long size) {
+        await("one memfd '" + memfd + "'", () -> memories(memfd, size).size() == 1);
+        return memories(memfd, size).getFirst();
+    }
+
+    /** Buffers without a name have that of the heap, as the region has. The size distinguishes them. */
+    private static List<Long> memories(String memfd, long size) {
         List<Long> found = new ArrayList<>();
         try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
             for (Path descriptor : descriptors) {
@@ -484,10 +491,12 @@ class RegionSourceTest {
                     found.add(Syscalls.linux().allocated(fd));
                 }
             }
+        } catch (NoSuchFileException e) { // a descriptor was closed meanwhile
+            return List.of();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        // Another one can only be the rest of a failed test in this JVM.
-        assertEquals(1, found.size(), () -> "memory of each memfd '" + memfd + "': " + found);
-        return found.getFirst();
+        return found;
     }
 
     @Test
