@@ -2,6 +2,7 @@
 package org.dmabuf.heap.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.BufferedReader;
@@ -42,7 +43,12 @@ final class GatewayProcess implements AutoCloseable {
 
     static void run(String... command) throws Exception {
         Process process = new ProcessBuilder(command).inheritIO().start();
-        assertEquals(0, process.waitFor(), String.join(" ", command));
+        try {
+            assertTrue(process.waitFor(PATIENCE), () -> String.join(" ", command) + " does not end");
+            assertEquals(0, process.exitValue(), () -> String.join(" ", command));
+        } finally {
+            process.destroyForcibly();
+        }
     }
 
     Path home() {
