@@ -14,6 +14,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** A copy of the distributed gateway, with a process whose script consists of the lines that a test sends. */
@@ -73,8 +75,21 @@ final class GatewayProcess implements AutoCloseable {
         return this;
     }
 
-    /** {@return the output of a command line} */
+    /** {@return the output of a command line} A command that does not end in time ends the gateway. */
     String run(String line) throws IOException {
+        CompletableFuture<Void> answered = new CompletableFuture<>();
+        answered.orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).exceptionally(_ -> {
+            process.destroyForcibly();
+            return null;
+        });
+        try {
+            return answer(line);
+        } finally {
+            answered.complete(null);
+        }
+    }
+
+    private String answer(String line) throws IOException {
         String end = "end of command " + ++commands;
         in.println(line);
         in.println("echo '" + end + "'");
