@@ -20,12 +20,13 @@ final class StreamReport {
      * @param queuedAt when the memory was given to the driver
      */
     void taken(CapturedFrame frame, long queuedAt) {
+        long missed = Math.max(0, frame.sequence() - lastSequence - 1); // some drivers repeat a number
         if (frames == 0) {
             first = frame.captured();
         } else if (queuedAt - last < 0) {
-            missedByDriver += frame.sequence() - lastSequence - 1;
+            missedByDriver += missed;
         } else {
-            missedHere += frame.sequence() - lastSequence - 1;
+            missedHere += missed;
         }
         last = frame.captured();
         lastSequence = frame.sequence();

@@ -45,4 +45,12 @@ class StreamReportTest {
         take(7, 5);
         assertReported("missed 0 with memory in the queue, 2 without");
     }
+
+    @Test
+    void a_number_that_comes_twice_makes_up_for_no_gap() {
+        take(4, 0);
+        take(4, 0);
+        take(6, 0);
+        assertReported("missed 1 with memory in the queue, 0 without");
+    }
 }

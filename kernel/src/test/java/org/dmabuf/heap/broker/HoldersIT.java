@@ -30,9 +30,11 @@ import org.dmabuf.heap.broker.heap.AbsentHeaps;
 import org.dmabuf.heap.broker.heap.HeapRegistry;
 import org.dmabuf.heap.broker.heap.StartFailures;
 import org.dmabuf.heap.broker.heap.UnavailableHeaps;
+import org.dmabuf.heap.broker.service.HeapListing;
 import org.dmabuf.heap.broker.service.Monitors;
 import org.dmabuf.heap.kernel.HolderProcess;
 import org.dmabuf.heap.linux.fd.Descriptors;
+import org.dmabuf.heap.linux.fence.DeviceFences;
 import org.dmabuf.heap.linux.headroom.Headroom;
 import org.dmabuf.heap.linux.holder.HolderTracker;
 import org.dmabuf.heap.linux.process.Holder;
@@ -61,15 +63,18 @@ class HoldersIT {
     private final LeakDetector leaks = new LeakDetector();
     private final Client client =
             new Client(ledger.enter(ClientId.ofBundle("org.example.camera", "test:camera")), leaks);
+    private final DeviceFences fences = new DeviceFences(Syscalls.linux());
+    private final AbsentHeaps absent = new AbsentHeaps(new UnavailableHeaps(), new StartFailures());
     private final Allocator allocator = new Allocator(
             registry,
             ledger,
             new BufferServices(
                     new Descriptors(Syscalls.linux()),
                     Optional.of(holders),
+                    fences,
                     new BrokerEvents() {},
                     new ReferenceQueue<>()),
-            new AbsentHeaps(new UnavailableHeaps(), new StartFailures()));
+            absent);
     private final List<HolderProcess> processes = new ArrayList<>();
     private MemorySource source;
 
@@ -92,11 +97,13 @@ class HoldersIT {
         leaks.stop();
         ledger.stop();
         holders.close();
+        fences.close();
         source.close();
     }
 
     private List<BufferRecord> buffers() {
-        return new Monitors(ledger, registry).getService(null, null).buffers();
+        return new Monitors(ledger, registry, new HeapListing(registry, absent), leaks)
+                .getService(null, null).buffers();
     }
 
     private HolderProcess hold(String way, OwnedFd fd) throws IOException {

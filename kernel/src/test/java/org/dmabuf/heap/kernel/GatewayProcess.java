@@ -2,7 +2,11 @@
 package org.dmabuf.heap.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+<<<<<<< HEAD
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+=======
+import static org.junit.jupiter.api.Assertions.assertTrue;
+>>>>>>> cam21
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.BufferedReader;
@@ -14,6 +18,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** A copy of the distributed gateway, with a process whose script consists of the lines that a test sends. */
@@ -43,7 +49,12 @@ final class GatewayProcess implements AutoCloseable {
 
     static void run(String... command) throws Exception {
         Process process = new ProcessBuilder(command).inheritIO().start();
-        assertEquals(0, process.waitFor(), String.join(" ", command));
+        try {
+            assertTrue(process.waitFor(PATIENCE), () -> String.join(" ", command) + " does not end");
+            assertEquals(0, process.exitValue(), () -> String.join(" ", command));
+        } finally {
+            process.destroyForcibly();
+        }
     }
 
     Path home() {
@@ -68,8 +79,21 @@ final class GatewayProcess implements AutoCloseable {
         return this;
     }
 
-    /** {@return the output of a command line} */
+    /** {@return the output of a command line} A command that does not end in time ends the gateway. */
     String run(String line) throws IOException {
+        CompletableFuture<Void> answered = new CompletableFuture<>();
+        answered.orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).exceptionally(_ -> {
+            process.destroyForcibly();
+            return null;
+        });
+        try {
+            return answer(line);
+        } finally {
+            answered.complete(null);
+        }
+    }
+
+    private String answer(String line) throws IOException {
         String end = "end of command " + ++commands;
         in.println(line);
         in.println("echo '" + end + "'");

@@ -11,12 +11,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -26,6 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -33,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
  * programs v4l2-ctl and GStreamer, and the examples. One gateway serves all tests, because its start is slow here.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Timeout(value = 3, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class MediaIT {
     private static final String CAMERA = "/dev/video0";
     private static final String CAMERA_WITH_PLANES = "/dev/video2";
@@ -52,6 +54,7 @@ class MediaIT {
     private UnprivilegedGateway gateway;
     private FrameAccounts accounts;
     private Process viewer;
+    private Process stalls;
 
     @BeforeAll
     void start(@TempDir Path made) throws Exception {
@@ -79,7 +82,10 @@ class MediaIT {
     }
 
     @AfterEach
-    void endViewer() throws Exception {
+    void endProcesses() throws Exception {
+        if (stalls != null) {
+            stalls.destroyForcibly().waitFor();
+        }
         if (viewer != null) {
             viewer.destroyForcibly().waitFor();
             accounts.requireNothing(); // its stream has ended, too
@@ -153,9 +159,10 @@ class MediaIT {
 
     /** The picture moves from frame to frame, so the viewer knows the content that belongs to a sequence number. */
     private void startViewer(Path socket) throws Exception {
-        control(CAMERA, "-c", "osd_text_mode=2,horizontal_movement=4", "-v", "width=320,height=180,pixelformat=YUYV");
+        control(CAMERA, "-c", "osd_text_mode=2,horizontal_movement=3", "-v", "width=320,height=180,pixelformat=YUYV");
         control(CAMERA, "--set-parm=" + RATE);
-        Path first = Files.write(folder.resolve("first"), reference(CAMERA));
+        Path first = Files.write(folder.resolve("first"), reference(CAMERA)); // may have any number: nothing moves
+        control(CAMERA, "-c", "horizontal_movement=4");
         String[] command = gateway.user()
                 .command(
                         "python3", "-S", script("viewer.py"), socket.toString(), first.toString(), "" + LINE, "" + STEP)
@@ -184,7 +191,7 @@ class MediaIT {
 
     private static String await(Path result) throws Exception {
         long end = System.nanoTime() + 60_000_000_000L;
-        while (!Files.exists(result) || Files.size(result) == 0) {
+        while (!Files.exists(result) || !Files.readString(result).endsWith("\n")) {
             assertTrue(System.nanoTime() < end, "the stream does not end");
             Thread.sleep(50);
         }
@@ -195,11 +202,12 @@ class MediaIT {
     void each_frame_of_a_stream_reaches_another_process_while_heaps_come_and_go() throws Exception {
         Path socket = gateway.run().resolve("viewer");
         startViewer(socket);
-        Path result = stream(socket);
-        Process stalls = new ProcessBuilder("python3", "-S", script("stalls.py")).start();
-        assertEquals("streaming", viewer.inputReader().readLine());
+        stalls = new ProcessBuilder("python3", "-S", script("stalls.py"), "vivid-000-vid-c")
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
         assertEquals("ready", stalls.inputReader().readLine());
-        preferTheDriver();
+        Path result = stream(socket);
+        assertEquals("streaming", viewer.inputReader().readLine());
         accounts.requireAgreement(BUFFERS, viewer.pid());
         int heaps = 0;
         for (long end = System.nanoTime() + SECONDS * 1_000_000_000L; System.nanoTime() < end || heaps < 2; heaps++) {
@@ -213,12 +221,14 @@ class MediaIT {
         Matcher report = matcher(
                 "from .*: (\\d+) frames in .* s; missed (\\d+) with memory in the queue, (\\d+) without; here .*",
                 await(result));
-        System.out.println(report.group() + "; " + heaps + " heaps came and went; longest stall of the machine "
-                + longestStall + " ms");
+        System.out.println(report.group() + "; " + heaps + " heaps came and went");
         assertEquals(right.group(1), report.group(1));
-        // A driver that gets no processor for half of a frame's time can miss the frame in spite of a full queue.
-        if (longestStall < 1000 / RATE / 2) {
+        viewer.waitFor();
+        // The driver misses a frame in spite of a full queue if it, or a thread with its lock, waits for a processor.
+        if (longestStall < 1000 / RATE / 4) {
             assertEquals("0", report.group(2), report.group());
+        } else {
+            System.out.println("skipped: gaps in the stream, because a process waited " + longestStall + " ms");
         }
         accounts.requireNothing();
     }
@@ -233,32 +243,6 @@ class MediaIT {
         long end = System.nanoTime() + 60_000_000_000L;
         while (gateway.process().run("dmaheap:list").lines().anyMatch(line -> line.matches("acme .* serving .*"))) {
             assertTrue(System.nanoTime() < end, "heap 'acme' does not leave");
-        }
-    }
-
-    /** The thread of the driver must not wait for other threads, as an interrupt of a real camera does not. */
-    private static void preferTheDriver() throws Exception {
-        try (DirectoryStream<Path> processes = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
-            for (Path process : processes) {
-                if (name(process).startsWith("vivid-000-vid-c")) {
-                    GatewayProcess.run(
-                            "chrt",
-                            "--fifo",
-                            "--pid",
-                            "50",
-                            process.getFileName().toString());
-                    return;
-                }
-            }
-        }
-        throw new AssertionError("the driver has no thread");
-    }
-
-    private static String name(Path process) {
-        try {
-            return Files.readString(process.resolve("comm"));
-        } catch (IOException _) {
-            return ""; // it has ended meanwhile
         }
     }
 
@@ -293,22 +277,34 @@ class MediaIT {
         assertLine(
                 "640 x 480, shown out of a buffer of heap 'system'",
                 gateway.process().run("example:display 'v4l2sink device=" + LOOP_OUT + " io-mode=dmabuf-import'"));
+        try {
+            requireShown();
+        } finally {
+            gateway.process().run("example:display --off");
+        }
+        assertEquals(List.of(), GatewayIT.kernelsBuffers("displayed"));
+    }
+
+    private void requireShown() throws Exception {
         assertEquals(1, GatewayIT.kernelsBuffers("displayed").size());
         byte[] expected = testCard();
+        Path png = gateway.state().resolve("display.png");
         long end = System.nanoTime() + 60_000_000_000L;
-        while (!Arrays.equals(expected, reference(LOOP_IN))) { // the driver shows noise until its stream has started
+        // The input shows noise whenever the output has no frame in its queue.
+        while (!Arrays.equals(expected, reference(LOOP_IN)) || !Arrays.equals(expected, captured(png))) {
             assertTrue(System.nanoTime() < end, "the display does not show the picture");
         }
-        Path png = gateway.state().resolve("display.png");
+        Files.copy(png, Path.of(System.getenv("OUT"), "display.png"));
+    }
+
+    private byte[] captured(Path png) throws IOException {
         gateway.process().run("example:capture -c 2 -p " + png + " " + LOOP_IN);
         BufferedImage picture = ImageIO.read(png.toFile());
+        ByteBuffer pixels = ByteBuffer.allocate(640 * 480 * 4).order(ByteOrder.LITTLE_ENDIAN);
         for (int pixel = 0; pixel < 640 * 480; pixel++) {
-            int rgb = ByteBuffer.wrap(expected).order(ByteOrder.LITTLE_ENDIAN).getInt(4 * pixel);
-            assertEquals(rgb, picture.getRGB(pixel % 640, pixel / 640) & 0xFFFFFF);
+            pixels.putInt(picture.getRGB(pixel % 640, pixel / 640) & 0xFFFFFF);
         }
-        Files.copy(png, Path.of(System.getenv("OUT"), "display.png"));
-        gateway.process().run("example:display --off");
-        assertEquals(List.of(), GatewayIT.kernelsBuffers("displayed"));
+        return pixels.array();
     }
 
     /** The picture that the example draws: eight bars, and a grey ramp in the last quarter, in BGRx. */

@@ -128,7 +128,8 @@ final class UnprivilegedGateway {
     }
 
     private static String attempted(String line) {
-        return "try { " + line + " } { echo $exception }";
+        // Gogo prints the result of a command only if the command is a whole line of the script.
+        return "try { echo (" + line + ") } { echo $exception }";
     }
 
     /** Ends the gateway, and takes its user and its access away. */
