@@ -2,11 +2,8 @@
 package org.dmabuf.heap.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-<<<<<<< HEAD
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
-=======
 import static org.junit.jupiter.api.Assertions.assertTrue;
->>>>>>> cam21
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.BufferedReader;
