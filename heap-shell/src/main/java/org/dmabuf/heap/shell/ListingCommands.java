@@ -56,8 +56,8 @@ public final class ListingCommands implements CommandSet {
     private static final Syntax DUMP = Syntax.of(
                     "dump", "Lists every buffer of every client, live or lingering, with its references")
             .with(WIDE, Option.JSON)
-            .noting("With --wide, also CPU accesses, allocation sites, and the process and container of a\n"
-                    + "client outside the framework. Sites are recorded with\n"
+            .noting("With --wide, also CPU accesses, allocation sites, and the process and\n"
+                    + "container of a client outside the framework. Sites are recorded with\n"
                     + "allocation.sites = true in etc/org.dmabuf.heap.broker.cfg.");
 
     private final HeapBroker broker;

@@ -7,7 +7,7 @@
  * version range, which ends before the next minor version, and is released together with heap-api.
  */
 @Export
-@Version("1.1.0")
+@Version("1.2.0")
 package org.dmabuf.heap.testing;
 
 import org.osgi.annotation.bundle.Export;
