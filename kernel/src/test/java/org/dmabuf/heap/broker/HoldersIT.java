@@ -103,7 +103,8 @@ class HoldersIT {
 
     private List<BufferRecord> buffers() {
         return new Monitors(ledger, registry, new HeapListing(registry, absent), leaks)
-                .getService(null, null).buffers();
+                .getService(null, null)
+                .buffers();
     }
 
     private HolderProcess hold(String way, OwnedFd fd) throws IOException {
