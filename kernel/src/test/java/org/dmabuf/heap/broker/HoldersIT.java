@@ -2,6 +2,7 @@
 package org.dmabuf.heap.broker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -182,7 +183,11 @@ class HoldersIT {
         assertEquals(Optional.of("system"), file.exporter());
         boolean seen = way.equals("descriptor") || way.equals("mapping");
         assertEquals(seen, process.isPresent(), file::toString);
-        assertEquals(seen ? 0 : 1, file.unattributed(), file::toString);
+        if (way.equals("import")) { // a driver can count an import several times: vgem counts three
+            assertTrue(file.unattributed() > 0, file::toString);
+        } else {
+            assertEquals(seen ? 0 : 1, file.unattributed(), file::toString);
+        }
         assertEquals(seen ? Optional.of("python3") : Optional.empty(), process.map(Holder::name));
         assertEquals(
                 way.equals("descriptor") ? 1 : 0,
@@ -195,14 +200,17 @@ class HoldersIT {
     @Test
     void a_killed_holder_disappears() throws Exception {
         HolderProcess process = leave("descriptor");
-        assertEquals(1, HolderScan.of(buffers()).files().size());
+        long inode = buffers().getFirst().inode().getAsLong();
+        assertTrue(isListed(inode));
         process.end("kill");
-        for (int tries = 0;
-                tries < MOST_TRIES && !HolderScan.of(List.of()).files().isEmpty();
-                tries++) {
+        for (int tries = 0; tries < MOST_TRIES && isListed(inode); tries++) {
             holders.look();
             Thread.sleep(10);
         }
-        assertEquals(List.of(), HolderScan.of(List.of()).files());
+        assertFalse(isListed(inode));
+    }
+
+    private static boolean isListed(long inode) throws Exception {
+        return HolderScan.of(List.of()).files().stream().anyMatch(file -> file.inode() == inode);
     }
 }

@@ -52,7 +52,7 @@ class GatewayEnvironmentIT {
         }
         gateway.await("dmaheap:list", "system +system +dma-heap +yes +serving .*");
         gateway.await("dmaheap:list", "camera +carveout +udmabuf +yes +serving .*");
-        gateway.run("dmaheap:load -h camera -n late /proc/self/status");
+        gateway.run("dmaheap:load -h camera -n late " + gateway.home().resolve("README.md"));
         assertEquals(1, GatewayIT.kernelsBuffers("late").size());
         assertEquals(List.of(), GatewayIT.kernelsBuffers("early")); // it stays a memfd
         gateway.run("dmaheap:free early");
