@@ -168,7 +168,7 @@ public class ArchiveIT {
 
     private static boolean isOurs(Path file) {
         return file.toString()
-                .matches(".*/(bundles/heap-.*|optional/[^/]*|optional/console/heap-.*|examples/.*"
+                .matches(".*/(bundles/heap-.*|optional/(heap|device)-.*|optional/console/heap-.*|examples/.*"
                         + "|lib/(launcher|agent))\\.jar");
     }
 }
