@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
@@ -39,10 +40,17 @@ final class Liveness implements AutoCloseable {
         if (asked == null) {
             return false;
         }
-        Future<?> answer = asking.submit(() -> {
-            asked.ping();
-            return null;
-        });
+        Future<?> answer;
+        try {
+            answer = asking.submit(() -> {
+                asked.ping();
+                return null;
+            });
+        } catch (OutOfMemoryError e) { // for lack of threads or of memory; the next check tries again
+            return false;
+        } catch (RejectedExecutionException e) { // closed meanwhile
+            throw new InterruptedException();
+        }
         try {
             answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
             return true;

@@ -13,7 +13,7 @@ final class Watchdog {
     private Watchdog() {}
 
     /**
-     * {@return the time in the environment; empty if there is none or it is meant for another process}
+     * {@return the time in the environment; empty without a time, or if it is for another process}
      *
      * @throws IllegalArgumentException for an invalid time
      */

@@ -96,6 +96,15 @@ class NotifierTest {
     }
 
     @Test
+    void a_check_that_begins_after_the_end_ends_its_thread() {
+        HeapMonitor answering = (HeapMonitor) Proxy.newProxyInstance(
+                getClass().getClassLoader(), new Class<?>[] {HeapMonitor.class}, (_, _, _) -> null);
+        Liveness liveness = new Liveness(() -> answering);
+        liveness.close();
+        assertThrows(InterruptedException.class, () -> liveness.check(Duration.ofSeconds(10)));
+    }
+
+    @Test
     void the_time_of_the_watchdog_is_that_of_this_process() {
         assertEquals(Optional.empty(), Watchdog.of(Map.of(), 7));
         assertEquals(Optional.of(Duration.ofSeconds(60)), Watchdog.of(Map.of("WATCHDOG_USEC", "60000000"), 7));

@@ -118,7 +118,7 @@ public final class DeviceFence implements AutoCloseable {
     }
 
     private void sleep(long nanos) {
-        Long token = fences.watch(this, syncFile, heap);
+        long token = fences.watch(this, syncFile, heap);
         try {
             woken.await(nanos, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
