@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -66,27 +67,36 @@ public class DebianPackageIT {
 
     @Test
     public void its_fields_name_the_version_the_processor_and_a_java() throws Exception {
-        String archive = UnpackedGateway.ARCHIVE.getFileName().toString();
-        String version = archive.substring(NAME.length() + 1, archive.length() - ".tar.gz".length());
         for (String architecture : MACHINES.keySet()) {
+            Path file = packageOf(architecture);
             String printed = run(
                     "dpkg-deb",
-                    "--showformat=${Package} ${Version} ${Architecture} ${Depends}",
+                    "--showformat=${Package}_${Version}_${Architecture}.deb ${Depends}",
                     "--show",
-                    packageOf(architecture).toString());
+                    file.toString());
             assertEquals(
-                    NAME + " " + version.replace('-', '~') + " " + architecture
+                    file.getFileName()
                             + " openjdk-25-jre-headless | java25-runtime-headless,"
                             + " systemd | systemd-standalone-sysusers | systemd-sysusers",
                     printed);
         }
-        run("dpkg", "--compare-versions", version.replace('-', '~'), "lt", version.replace("-SNAPSHOT", "+1"));
+    }
+
+    @Test
+    public void a_package_of_a_snapshot_is_older_than_that_of_the_release() throws Exception {
+        String archive = UnpackedGateway.ARCHIVE.getFileName().toString();
+        String version = archive.substring(NAME.length() + 1, archive.length() - ".tar.gz".length());
+        String released = version.replaceFirst("-.*", "");
+        run("dpkg", "--compare-versions", version.replace('-', '~'), version.equals(released) ? "eq" : "lt", released);
+        String packaged = packageOf("amd64").getFileName().toString().split("_")[1];
+        run("dpkg", "--compare-versions", packaged, "ge", version.replace('-', '~'));
     }
 
     @Test
     public void root_owns_everything_and_no_other_user_can_write() throws Exception {
         for (String architecture : MACHINES.keySet()) {
-            String listed = run("dpkg-deb", "--contents", packageOf(architecture).toString());
+            String listed =
+                    run("dpkg-deb", "--contents", packageOf(architecture).toString());
             Set<String> kinds = listed.lines()
                     .map(line -> line.replaceFirst("^l[rwx-]{9}", "l"))
                     .map(line -> line.split(" ")[0] + " " + line.split(" ")[1])
@@ -148,9 +158,12 @@ public class DebianPackageIT {
             }
         }
         for (String unit : List.of("dmaheap-gateway.service", "dmaheap-agent.service")) {
-            String text = Files.readString(root.resolve("usr/lib/systemd/system").resolve(unit));
+            String text =
+                    Files.readString(root.resolve("usr/lib/systemd/system").resolve(unit));
             assertFalse(text, text.contains("/opt/"));
-            Pattern.compile("(?:ExecStart=|file://)(\\S+)").matcher(text).results()
+            Pattern.compile("(?:ExecStart=|file://)(\\S+)")
+                    .matcher(text)
+                    .results()
                     .map(MatchResult::group)
                     .map(setting -> setting.substring(setting.indexOf("/usr")))
                     .forEach(targets::add);
@@ -167,8 +180,8 @@ public class DebianPackageIT {
 
     @Test
     public void a_gateway_of_a_user_keeps_its_files_in_the_users_home() throws Exception {
-        String print = "unset DMAHEAP_STATE XDG_STATE_HOME; STATE_DIRECTORY=%s; HOME=/home/user;"
-                + " . '" + root.resolve(HOME).resolve("bin/setenv") + "'; echo \"state: ${DMAHEAP_STATE-}\"";
+        String print = "unset DMAHEAP_STATE XDG_STATE_HOME; STATE_DIRECTORY=%s; HOME=/home/user; . '"
+                + root.resolve(HOME).resolve("bin/setenv") + "'; echo \"state: ${DMAHEAP_STATE-}\"";
         assertEquals("state: /home/user/.local/state/dmaheap-gateway\n", run("sh", "-c", print.formatted("")));
         assertEquals("state: \n", run("sh", "-c", print.formatted("/var/lib/dmaheap-gateway")));
     }
@@ -197,7 +210,8 @@ public class DebianPackageIT {
     }
 
     @Test
-    public void a_removal_keeps_settings_state_and_jars_and_a_purge_keeps_what_the_administrator_made() throws Exception {
+    public void a_removal_keeps_settings_state_and_jars_and_a_purge_keeps_what_the_administrator_made()
+            throws Exception {
         Path system = emptySystem();
         install(system, packageOf("amd64"));
         append(system.resolve(SETTINGS).resolve("org.dmabuf.heap.cma.cfg"), "# changed\n");
@@ -235,7 +249,7 @@ public class DebianPackageIT {
     private static Path packageOf(String architecture) throws IOException {
         try (Stream<Path> files = Files.list(UnpackedGateway.ARCHIVE.getParent())) {
             return files.filter(file -> file.getFileName().toString().matches(NAME + "_.*_" + architecture + "\\.deb"))
-                    .max((a, b) -> Long.compare(a.toFile().lastModified(), b.toFile().lastModified()))
+                    .max(Comparator.comparing(file -> file.toFile().lastModified()))
                     .orElseThrow();
         }
     }
