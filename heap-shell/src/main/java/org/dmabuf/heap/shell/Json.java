@@ -110,18 +110,8 @@ final class Json {
         map.put("heap", heap);
         map.put("size", region.size());
         List<Map<String, Object>> stretches = new ArrayList<>();
-        region.forEachStretch(stretch -> stretches.add(of(stretch)));
+        region.forEachStretch(stretch -> stretches.add(with(stretch.toMap(), stretch.client())));
         map.put("stretches", stretches);
         return map;
-    }
-
-    private static Map<String, Object> of(RegionMap.Stretch stretch) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        map.put("offset", stretch.offset());
-        map.put("size", stretch.size());
-        map.put("state", stretch.state().toString().toLowerCase(Locale.ROOT));
-        stretch.buffer().ifPresent(name -> map.put("buffer", name));
-        stretch.client().ifPresent(client -> map.put("client", client.toString()));
-        return with(map, stretch.client());
     }
 }
