@@ -58,7 +58,7 @@ public class HouseRulesIT {
             Map.entry("heap-secure.jar", andRooms("component", "headroom", "secret", "socket", "source", "syscall")),
             Map.entry("heap-shell.jar", and(CONSTRAINT, andRooms("fd", "process", "socket", "syscall", "text"))),
             Map.entry("heap-native.jar", and(CONSTRAINT, andRooms("component", "socket", "text"))),
-            Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket")),
+            Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket", LINUX + "text")),
             Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component", LINUX + "text")),
             Map.entry("heap-gateway.jar", andRooms("component", "socket", "text")),
             Map.entry("heap-tck.jar", andRooms("fd", "syscall", "text")),
