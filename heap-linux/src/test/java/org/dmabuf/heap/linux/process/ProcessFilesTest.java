@@ -53,6 +53,9 @@ class ProcessFilesTest {
                         new ProcessFiles.Mapped(new FileId(13, 77), true, 0x2000),
                         new ProcessFiles.Mapped(new FileId(1, 5), false, 0x1000)),
                 read().orElseThrow().mapped());
+        assertEquals(
+                List.of(new ProcessFiles.Mapped(new FileId(13, 77), true, 0x2000)),
+                ProcessFiles.read(proc, PID, _ -> false).orElseThrow().mapped());
     }
 
     @Test
@@ -68,8 +71,8 @@ class ProcessFilesTest {
 
     @Test
     void a_name_of_a_process_may_look_like_the_end_of_a_name() throws IOException {
-        write("stat", "7 (a) Z 1\n(b) S 1 1 1 0 -1 0 0\n");
-        assertEquals("a) Z 1\n(b", read().orElseThrow().name());
+        write("stat", "7 (\u00e9) Z 1\n(b) S 1 1 1 0 -1 0 0\n");
+        assertEquals("\u00e9) Z 1\n(b", read().orElseThrow().name());
     }
 
     @Test
@@ -80,6 +83,12 @@ class ProcessFilesTest {
         Files.createDirectories(folder.resolve("task/7"));
         write("task/7/stat", "7 (ended) Z 1 1 1 0 -1 0 0\n");
         assertEquals(Optional.empty(), read());
+    }
+
+    @Test
+    void secret_memory_is_shareable() throws IOException {
+        write("maps", "7f0000000000-7f0000001000 rw-s 00000000 00:0e 5 /secretmem (deleted)\n");
+        assertEquals(1, read().orElseThrow().mapped().size());
     }
 
     @Test
