@@ -97,6 +97,14 @@ class LoginTest {
     }
 
     @Test
+    void a_link_on_another_site_leads_to_the_page() {
+        headers.put("Sec-Fetch-Site", "cross-site");
+        assertEquals("operator", login("operator:secret"));
+        method = "HEAD";
+        assertEquals("operator", login("operator:secret"));
+    }
+
+    @Test
     void without_the_browsers_word_the_origin_of_the_page_decides() {
         method = "POST";
         headers.put("Host", "board-7:8080");
