@@ -93,6 +93,15 @@ final class Json {
         return map;
     }
 
+    /** {@return the charges of a client, with its origins} */
+    static Map<String, Object> of(UsageRecord record, List<String> origins) {
+        Map<String, Object> map = of(record);
+        if (!origins.isEmpty()) {
+            map.put("origins", origins);
+        }
+        return map;
+    }
+
     /** {@return a buffer, with the location of its client's bundle} */
     static Map<String, Object> of(BufferRecord buffer) {
         return with(buffer.toMap(), Optional.of(buffer.client()));
