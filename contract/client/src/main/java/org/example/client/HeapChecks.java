@@ -134,6 +134,7 @@ final class HeapChecks {
             Expect.same(RegionMap.State.USED, used.state());
             Expect.same(gateway.client(), used.client().orElseThrow());
             Expect.same("shown", used.buffer().orElseThrow());
+            Expect.same("shown", used.toMap().get("buffer"));
             RegionMap.Stretch free = shown.getLast();
             Expect.same(RegionMap.State.FREE, free.state());
             Expect.same(CAPACITY, free.offset() + free.size());

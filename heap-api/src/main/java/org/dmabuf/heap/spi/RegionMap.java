@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.spi;
 
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import org.dmabuf.heap.ClientId;
@@ -90,6 +93,22 @@ public interface RegionMap {
         /** {@return the name of that buffer, empty without a name} */
         public Optional<String> buffer() {
             return buffer;
+        }
+
+        /**
+         * Returns all values by name, for a tool that writes JSON.
+         *
+         * @return {@code offset} and {@code size} in bytes; {@code state} in lower case; {@code buffer} and
+         *     {@code client} where they are known
+         */
+        public Map<String, Object> toMap() {
+            Map<String, Object> map = new LinkedHashMap<>();
+            map.put("offset", offset);
+            map.put("size", size);
+            map.put("state", state.toString().toLowerCase(Locale.ROOT));
+            buffer.ifPresent(name -> map.put("buffer", name));
+            client.ifPresent(id -> map.put("client", id.toString()));
+            return map;
         }
 
         @Override

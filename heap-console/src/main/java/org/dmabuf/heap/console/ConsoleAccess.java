@@ -53,6 +53,13 @@ public final class ConsoleAccess {
             LOG.warn("starting the web console failed: no password is configured; set password.hash in {}", FILE);
             return;
         }
+        if (settings.user().isEmpty() || settings.user().contains(":")) {
+            LOG.error(
+                    "invalid user = {} in {}: expected a name without ':'; the web console does not start",
+                    settings.user(),
+                    FILE);
+            return;
+        }
         PasswordHash password;
         try {
             password = PasswordHash.parse(settings.password_hash());

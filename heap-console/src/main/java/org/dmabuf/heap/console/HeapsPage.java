@@ -8,7 +8,6 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,7 +17,6 @@ import org.apache.felix.webconsole.servlet.AbstractServlet;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.HeapBroker;
 import org.dmabuf.heap.HeapMonitor;
-import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.spi.RegionMap;
 import org.osgi.service.component.annotations.Activate;
 import org.osgi.service.component.annotations.Component;
@@ -46,6 +44,7 @@ public final class HeapsPage extends AbstractServlet {
     private final transient HeapMonitor monitor;
     private final transient LastRefusals refusals;
     private final transient Holders holders = new Holders();
+    private final transient Regions drawings = new Regions();
 
     /** Regions with their service's properties; replaced by each change. */
     @Reference(cardinality = ReferenceCardinality.MULTIPLE, policy = ReferencePolicy.DYNAMIC)
@@ -81,7 +80,7 @@ public final class HeapsPage extends AbstractServlet {
             response.setContentType("application/json");
             response.setCharacterEncoding(StandardCharsets.UTF_8.name());
             response.setHeader("X-Content-Type-Options", "nosniff");
-            new JSONWriter(response.getWriter()).value(state()).flush();
+            new JSONWriter(response.getWriter()).value(Snapshot.printable(state())).flush();
         } else {
             super.doGet(request, response);
         }
@@ -108,11 +107,7 @@ public final class HeapsPage extends AbstractServlet {
         Holders.Result held = holders.of(buffers);
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("heaps", broker.heaps().stream().map(Snapshot::of).toList());
-        List<Map<String, Object>> drawn = new ArrayList<>();
-        for (Map.Entry<Map<String, Object>, RegionMap> region : regions) {
-            drawn.add(Snapshot.of(String.valueOf(region.getKey().get(HeapProperties.NAME)), region.getValue()));
-        }
-        map.put("regions", drawn);
+        map.put("regions", drawings.of(regions));
         map.put("clients", monitor.usageByClient().stream().map(Snapshot::of).toList());
         map.put(
                 "buffers",

@@ -18,7 +18,7 @@ final class Login implements SecurityProvider {
     private final String user;
     private final PasswordHash password;
     /** Digest of the header that was accepted last, so that a page which polls does not repeat the slow check. */
-    private byte[] accepted = {};
+    private volatile byte[] accepted = {};
 
     Login(String user, PasswordHash password) {
         this.user = user;
@@ -28,6 +28,7 @@ final class Login implements SecurityProvider {
     /** {@return the user, or null after the response was sent} */
     @Override
     public Object authenticate(HttpServletRequest request, HttpServletResponse response) {
+        response.setHeader("Content-Security-Policy", "frame-ancestors 'self'"); // no other site shows a page as its own
         if (isFromAnotherSite(request)) {
             return refuse(response, HttpServletResponse.SC_FORBIDDEN);
         }
@@ -39,11 +40,18 @@ final class Login implements SecurityProvider {
         return refuse(response, HttpServletResponse.SC_UNAUTHORIZED);
     }
 
-    /** A browser adds the login to requests of other sites, too. Only the console's own pages may change state. */
+    /**
+     * A browser adds the login to requests of other sites, too. Only the console's own pages may change state. Browsers
+     * send {@code Sec-Fetch-Site} only to the loopback interface and over TLS, and {@code Origin} to every address.
+     */
     private static boolean isFromAnotherSite(HttpServletRequest request) {
         String site = request.getHeader("Sec-Fetch-Site");
+        String origin = request.getHeader("Origin");
+        boolean another = site != null
+                ? !site.equals("same-origin")
+                : origin != null && !origin.endsWith("://" + request.getHeader("Host"));
         boolean reads = request.getMethod().equals("GET") || request.getMethod().equals("HEAD");
-        return !reads && site != null && !site.equals("same-origin");
+        return !reads && another;
     }
 
     private static Object refuse(HttpServletResponse response, int status) {
@@ -55,12 +63,13 @@ final class Login implements SecurityProvider {
         }
     }
 
-    /** Checks one header at a time, which also slows down guessing. */
-    private synchronized boolean isAccepted(String header) {
+    private boolean isAccepted(String header) {
         byte[] digest = digest(header);
-        if (MessageDigest.isEqual(accepted, digest)) {
-            return true;
-        }
+        return MessageDigest.isEqual(accepted, digest) || isRight(header, digest);
+    }
+
+    /** Checks one header at a time, which slows down guessing. A user with an accepted login does not wait for it. */
+    private synchronized boolean isRight(String header, byte[] digest) {
         if (!header.startsWith(BASIC)) {
             return false;
         }

@@ -12,14 +12,17 @@ import javax.crypto.spec.PBEKeySpec;
 /**
  * Hash of a password by PBKDF2 with HMAC-SHA256.
  *
- * @param iterations at least {@value #LEAST_ITERATIONS}
+ * @param iterations {@value #LEAST_ITERATIONS} to {@value #MOST_ITERATIONS}
  * @param salt at least 8 bytes
  * @param hash 32 bytes
  */
 record PasswordHash(int iterations, byte[] salt, byte[] hash) {
     private static final int LEAST_ITERATIONS = 100_000;
+    /** Some seconds for each login. */
+    private static final int MOST_ITERATIONS = 9_999_999;
+
     private static final int BITS = 256;
-    private static final Pattern FORM = Pattern.compile("([1-9][0-9]{5,7}):((?:[0-9a-f]{2}){8,64}):([0-9a-f]{64})");
+    private static final Pattern FORM = Pattern.compile("([1-9][0-9]{5,6}):((?:[0-9a-f]{2}){8,64}):([0-9a-f]{64})");
 
     /**
      * Parses {@code ITERATIONS:SALT:HASH}.
@@ -29,15 +32,15 @@ record PasswordHash(int iterations, byte[] salt, byte[] hash) {
     static PasswordHash parse(String text) {
         Matcher found = FORM.matcher(text);
         if (!found.matches()) {
-            throw new IllegalArgumentException("expected ITERATIONS:SALT:HASH of PBKDF2 with HMAC-SHA256, at least "
-                    + LEAST_ITERATIONS + " iterations, salt and hash in hexadecimal");
+            throw new IllegalArgumentException("expected ITERATIONS:SALT:HASH of PBKDF2 with HMAC-SHA256, "
+                    + LEAST_ITERATIONS + " to " + MOST_ITERATIONS + " iterations, salt and hash in hexadecimal");
         }
         HexFormat hex = HexFormat.of();
         return new PasswordHash(
                 Integer.parseInt(found.group(1)), hex.parseHex(found.group(2)), hex.parseHex(found.group(3)));
     }
 
-    /** {@return whether it is the hash of a password; takes a constant time of some 100 ms} */
+    /** {@return whether it is the hash of a password; takes some microseconds for each iteration} */
     boolean isOf(String password) {
         try {
             byte[] other = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")

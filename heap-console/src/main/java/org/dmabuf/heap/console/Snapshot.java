@@ -12,11 +12,28 @@ import org.dmabuf.heap.HeapInfo;
 import org.dmabuf.heap.UsageRecord;
 import org.dmabuf.heap.linux.process.Holder;
 import org.dmabuf.heap.linux.process.SharedFile;
+import org.dmabuf.heap.linux.text.Printable;
 import org.dmabuf.heap.spi.RegionMap;
 
-/** Parts of the page's JSON. Sizes are in bytes. Names are unescaped; the page shows them as text only. */
+/** Parts of the page's JSON. Sizes are in bytes. */
 final class Snapshot {
     private Snapshot() {}
+
+    /**
+     * {@return a part with printable texts: foreign names cannot change the direction of writing or be invalid UTF-8}
+     */
+    static Object printable(Object part) {
+        return switch (part) {
+            case String text -> Printable.of(text);
+            case List<?> list -> list.stream().map(Snapshot::printable).toList();
+            case Map<?, ?> map -> {
+                Map<Object, Object> all = new LinkedHashMap<>();
+                map.forEach((name, value) -> all.put(name, printable(value)));
+                yield all;
+            }
+            default -> part;
+        };
+    }
 
     static Map<String, Object> of(HeapInfo heap) {
         Map<String, Object> map = new LinkedHashMap<>();
@@ -47,18 +64,8 @@ final class Snapshot {
         map.put("heap", heap);
         map.put("size", region.size());
         List<Map<String, Object>> stretches = new ArrayList<>();
-        region.forEachStretch(stretch -> stretches.add(of(stretch)));
+        region.forEachStretch(stretch -> stretches.add(stretch.toMap()));
         map.put("stretches", stretches);
-        return map;
-    }
-
-    private static Map<String, Object> of(RegionMap.Stretch stretch) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        map.put("offset", stretch.offset());
-        map.put("size", stretch.size());
-        map.put("state", stretch.state().toString().toLowerCase(Locale.ROOT));
-        stretch.buffer().ifPresent(name -> map.put("buffer", name));
-        stretch.client().ifPresent(client -> map.put("client", client.toString()));
         return map;
     }
 

@@ -4,6 +4,7 @@
 (() => {
     const SVG = "http://www.w3.org/2000/svg";
     const WIDTH = 1000;
+    const LONGEST = 30_000; // milliseconds; a scan of the holders takes 20 s at most
     // fetch refuses a page's address with a password in it
     const STATE = location.origin + location.pathname.replace(/\/$/, "") + "/state.json";
     const place = name => document.getElementById("dmaheap-" + name);
@@ -91,9 +92,11 @@
         return all.join("\n");
     }
 
-    function stretch(part, state) {
-        const holds = state.buffers.filter(buffer => buffer.name !== undefined && buffer.name === part.buffer
-            && buffer.client === part.client).map(holders).filter(text => text);
+    const key = (client, buffer) => JSON.stringify([client, buffer]);
+
+    function stretch(part, buffers) {
+        const holds = part.buffer === undefined ? []
+            : (buffers.get(key(part.client, part.buffer)) ?? []).map(holders).filter(text => text);
         return { ...part, title: [`${part.state}, ${size(part.size)} at ${part.offset}`,
             part.buffer && `buffer ${part.buffer}`, part.client && `client ${part.client}`, ...holds]
             .filter(line => line).join("\n") };
@@ -105,9 +108,11 @@
             ["Peak", row => size(row.peak), "number"], ["Capacity", row => size(row.capacity), "number"],
             ["Quota", row => size(row.limit), "number"], ["Failures", row => row.failures, "number"],
             ["Reason", row => row.reason]], state.heaps);
-        place("regions").replaceChildren(...state.regions.flatMap(region => [
-            element("p", `${region.heap}, ${size(region.size)}`),
-            drawing(region.size, region.stretches.map(part => stretch(part, state)))]));
+        const buffers = Map.groupBy(state.buffers, buffer => key(buffer.client, buffer.name));
+        place("regions").replaceChildren(...state.regions.flatMap(region => region.problem !== undefined
+            ? [element("p", `${region.heap}: ${region.problem}`)]
+            : [element("p", `${region.heap}, ${size(region.size)}`),
+                drawing(region.size, region.stretches.map(part => stretch(part, buffers)))]));
         table("clients", [["Client", row => row.client], ["Use of quota", bar],
             ["Live", row => size(row.live), "number"], ["Lingering", row => size(row.lingering), "number"],
             ["Peak", row => size(row.peak), "number"], ["Quota", row => size(row.limit), "number"],
@@ -123,7 +128,7 @@
     async function poll() {
         if (!document.hidden) {
             try {
-                const answer = await fetch(STATE);
+                const answer = await fetch(STATE, { signal: AbortSignal.timeout(LONGEST) });
                 if (!answer.ok) {
                     throw new Error("status " + answer.status);
                 }

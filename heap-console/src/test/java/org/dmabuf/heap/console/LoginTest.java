@@ -13,9 +13,12 @@ import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -25,8 +28,12 @@ class LoginTest {
     private static final String HASH =
             "100000:0001020304050607:42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de";
 
+    private static final String TOO_MANY =
+            "10000000:0001020304050607:42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de";
+
     private final Login login = new Login("operator", PasswordHash.parse(HASH));
     private final Map<String, String> headers = new HashMap<>();
+    private final Map<String, String> sent = new HashMap<>();
     private final List<Integer> statuses = new ArrayList<>();
     private String method = "GET";
 
@@ -42,6 +49,8 @@ class LoginTest {
             getClass().getClassLoader(), new Class<?>[] {HttpServletResponse.class}, (_, called, arguments) -> {
                 if (called.getName().equals("sendError")) {
                     statuses.add((int) arguments[0]);
+                } else if (called.getName().equals("setHeader")) {
+                    sent.put((String) arguments[0], (String) arguments[1]);
                 }
                 return null;
             });
@@ -87,8 +96,46 @@ class LoginTest {
         assertEquals(List.of(HttpServletResponse.SC_FORBIDDEN), statuses);
     }
 
+    @Test
+    void a_link_on_another_site_leads_to_the_page() {
+        headers.put("Sec-Fetch-Site", "cross-site");
+        assertEquals("operator", login("operator:secret"));
+        method = "HEAD";
+        assertEquals("operator", login("operator:secret"));
+    }
+
+    @Test
+    void without_the_browsers_word_the_origin_of_the_page_decides() {
+        method = "POST";
+        headers.put("Host", "board-7:8080");
+        for (String another : List.of("http://evil.example", "http://evil-board-7:8080", "http://board-7", "null")) {
+            headers.put("Origin", another);
+            assertNull(login("operator:secret"), another);
+        }
+        assertEquals(Collections.nCopies(4, HttpServletResponse.SC_FORBIDDEN), statuses);
+        headers.put("Origin", "http://board-7:8080");
+        assertEquals("operator", login("operator:secret"));
+    }
+
+    @Test
+    void no_page_can_be_shown_inside_a_page_of_another_site() {
+        login("operator:secret");
+        assertEquals("frame-ancestors 'self'", sent.get("Content-Security-Policy"));
+    }
+
+    @Test
+    void a_user_with_an_accepted_login_does_not_wait_for_a_check_of_another() throws Exception {
+        login("operator:secret");
+        synchronized (login) { // as during a check
+            assertEquals(
+                    "operator",
+                    CompletableFuture.supplyAsync(() -> login.authenticate(request, response))
+                            .get(20, TimeUnit.SECONDS));
+        }
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"", "secret", "{sha-256}abc", "1000:0001020304050607:00", "100000:00:00"})
+    @ValueSource(strings = {"", "secret", "{sha-256}abc", "1000:0001020304050607:00", "100000:00:00", TOO_MANY})
     void another_form_of_the_hash_is_refused_without_quoting_it(String text) {
         String message = assertThrows(IllegalArgumentException.class, () -> PasswordHash.parse(text))
                 .getMessage();

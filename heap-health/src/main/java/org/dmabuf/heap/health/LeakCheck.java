@@ -6,6 +6,7 @@ import org.apache.felix.hc.api.HealthCheck;
 import org.apache.felix.hc.api.Result;
 import org.dmabuf.heap.HeapMonitor;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.linux.text.Printable;
 
 /**
  * Check that no client has lost a buffer without closing it. A client that has leaked stays in the result until it is
@@ -21,7 +22,7 @@ record LeakCheck(HeapMonitor monitor) implements HealthCheck {
             if (client.leakedBuffers() > 0) {
                 log.warn(
                         "client {} has lost {} buffers without closing them; the log has their names",
-                        client.client().orElseThrow(),
+                        Printable.of(client.client().orElseThrow().toString()),
                         client.leakedBuffers());
             }
         }

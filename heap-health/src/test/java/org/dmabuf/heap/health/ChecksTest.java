@@ -92,6 +92,37 @@ class ChecksTest {
     }
 
     @Test
+    void without_a_heap_only_that_is_a_warning() {
+        assertResult(Result.Status.OK, new FullCheck(monitor, 90));
+        assertResult(Result.Status.OK, new LingeringCheck(monitor, 0));
+        assertResult(Result.Status.OK, new LeakCheck(monitor));
+        assertResult(Result.Status.WARN, new RefusedCheck(monitor));
+        assertTrue(new RefusedCheck(monitor).execute().toString().contains("the gateway has no heap"));
+    }
+
+    @Test
+    void a_heap_without_memory_is_not_full_and_the_largest_figures_do_not_overflow() {
+        UsageRecord none = UsageRecord.builder().build();
+        heaps = List.of(heap(HeapUsage.unknown().withCapacity(0).withFree(0), none));
+        assertResult(Result.Status.OK, new FullCheck(monitor, 90));
+        heaps = List.of(heap(HeapUsage.unknown().withCapacity(Long.MAX_VALUE).withFree(0), none));
+        assertResult(Result.Status.WARN, new FullCheck(monitor, 90));
+        heaps = List.of(heap(HeapUsage.unknown().withCapacity(Long.MAX_VALUE).withFree(Long.MAX_VALUE), none));
+        assertResult(Result.Status.OK, new FullCheck(monitor, 90));
+    }
+
+    @Test
+    void names_in_results_are_printable() {
+        heaps = List.of(HeapInfo.of("a\nb", HeapState.REFUSED).build());
+        assertTrue(new RefusedCheck(monitor).execute().toString().contains("a\\u000ab"));
+        charged = List.of(UsageRecord.builder()
+                .client(ClientId.of("uid", "a\u202eb"))
+                .leaked(1)
+                .build());
+        assertTrue(new LeakCheck(monitor).execute().toString().contains("a\\u202eb"));
+    }
+
+    @Test
     void a_heap_that_does_not_serve_is_reported_with_its_reason() {
         Map<HeapState, Result.Status> expected = Map.of(
                 HeapState.SERVING, Result.Status.OK,
@@ -148,12 +179,19 @@ class ChecksTest {
 
     @Test
     void an_invalid_mark_is_named() {
-        for (Map.Entry<String, String> wrong : Map.of(
-                        "used.percent", "0", "lingering", "much", "agent.socket", "run.socket")
-                .entrySet()) {
-            String reason = assertThrows(HeapException.class, () -> marks(Map.of(wrong.getKey(), wrong.getValue())))
-                    .reason();
-            assertTrue(reason.startsWith("invalid " + wrong.getKey() + " = " + wrong.getValue()), reason);
+        for (Map<String, String> wrong : List.of(
+                Map.of("used.percent", "0"),
+                Map.of("used.percent", "101"),
+                Map.of("used.percent", "-1"),
+                Map.of("lingering", "much"),
+                Map.of("lingering", "-1"),
+                Map.of("lingering", "9999999T"),
+                Map.of("agent.socket", "run.socket"),
+                Map.of("agent.socket", "/run/\0"))) {
+            String name = wrong.keySet().iterator().next();
+            String reason =
+                    assertThrows(HeapException.class, () -> marks(wrong), name).reason();
+            assertTrue(reason.startsWith("invalid " + name + " = "), reason);
         }
     }
 }

@@ -7,12 +7,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.dmabuf.heap.UsageRecord;
+import org.dmabuf.heap.linux.text.Printable;
 
 /**
  * Names of clients in the metrics: the first clients have their own, and the others share {@value #OTHER}. A client
- * keeps its name while it is listed, and one of the others never gets a name of its own. So no counter falls. For the
- * same reason, counts of the others stay when such a client is gone. Any thread may call it.
+ * keeps its name while it is listed, and one of the others never gets a name of its own meanwhile. So no counter falls.
+ * For the same reason, counts of the others stay when such a client is gone, also if it is back before it is missed.
+ * Any thread may call it.
  */
 final class ClientNames {
     static final String OTHER = "other";
@@ -30,13 +33,18 @@ final class ClientNames {
         this.most = most;
     }
 
-    /** {@return the records by name, each the sum of the clients with that name} */
-    synchronized Map<String, UsageRecord> byName(List<UsageRecord> clients) {
+    /**
+     * {@return the records by name, each the sum of the clients with that name}
+     *
+     * @param clients reads the records of all clients, while no other thread compares a later list
+     */
+    synchronized Map<String, UsageRecord> byName(Supplier<List<UsageRecord>> clients) {
         Map<String, UsageRecord> listed = new TreeMap<>();
-        clients.forEach(record -> listed.merge(text(record), record, UsageSum::of));
+        clients.get().forEach(record -> listed.merge(text(record), record, UsageSum::of));
         named.retainAll(listed.keySet());
         others.entrySet().removeIf(other -> {
-            boolean left = !listed.containsKey(other.getKey());
+            UsageRecord now = listed.get(other.getKey());
+            boolean left = now == null || UsageSum.isBelow(now, other.getValue());
             if (left) {
                 gone = UsageSum.ofCounts(gone, other.getValue());
             }
@@ -71,6 +79,6 @@ final class ClientNames {
     }
 
     private static String text(UsageRecord record) {
-        return record.client().orElseThrow().toString();
+        return Printable.of(record.client().orElseThrow().toString());
     }
 }

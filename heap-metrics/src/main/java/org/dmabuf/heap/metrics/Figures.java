@@ -45,7 +45,7 @@ final class Figures {
         Map<String, UsageRecord> heaps = new TreeMap<>();
         monitor.usageByHeap().forEach(record -> heaps.put(record.heap().orElseThrow(), record));
         charges(out, HEAP, heaps, ".");
-        charges(out, CLIENT, names.byName(monitor.usageByClient()), others);
+        charges(out, CLIENT, names.byName(monitor::usageByClient), others);
         shares(out, monitor.usageByClientAndHeap());
         monitor.memoryStall()
                 .ifPresent(stall -> out.counter(

@@ -38,7 +38,7 @@ enum Format {
         return accept.stream()
                 .flatMap(value -> List.of(value.toLowerCase(Locale.ROOT).split(",")).stream())
                 .map(String::strip)
-                .filter(range -> range.split(";")[0].strip().equals(mediaType))
+                .filter(range -> range.split(";", 2)[0].strip().equals(mediaType))
                 .mapToDouble(Format::quality)
                 .max()
                 .orElse(0);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.metrics;
 
+import org.dmabuf.heap.linux.text.Printable;
+
 /**
- * Labels of a sample as text. The values may come from vendors, so they are escaped. Immutable.
+ * Labels of a sample as text. The values may come from vendors, so they are escaped. Unprintable characters are escaped
+ * as in listings, because two names that differ only in such a character must not look the same. Immutable.
  *
  * @param pairs the labels without their braces
  */
@@ -18,7 +21,7 @@ record Labels(String pairs) {
     }
 
     private static String escaped(String value) {
-        return value.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
+        return Printable.of(value).replace("\\", "\\\\").replace("\"", "\\\"");
     }
 
     @Override

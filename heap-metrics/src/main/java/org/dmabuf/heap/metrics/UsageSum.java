@@ -34,6 +34,16 @@ final class UsageSum {
                 .build();
     }
 
+    /** {@return whether a count of the first record is lower, so that it is the record of another account} */
+    static boolean isBelow(UsageRecord now, UsageRecord last) {
+        return now.allocations() < last.allocations()
+                || now.allocatedBytes() < last.allocatedBytes()
+                || now.waits() < last.waits()
+                || now.leakedBuffers() < last.leakedBuffers()
+                || last.failures().entrySet().stream()
+                        .anyMatch(failure -> now.failures().getOrDefault(failure.getKey(), 0L) < failure.getValue());
+    }
+
     private static UsageRecord.Builder counts(UsageRecord one, UsageRecord other) {
         Map<Errno, Long> failures = new EnumMap<>(Errno.class);
         failures.putAll(one.failures());

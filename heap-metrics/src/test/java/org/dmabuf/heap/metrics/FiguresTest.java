@@ -160,6 +160,36 @@ class FiguresTest {
     }
 
     @Test
+    void the_counts_of_one_of_the_others_stay_if_it_is_back_with_new_ones_before_the_next_scrape() {
+        UsageRecord one = client("1").build();
+        UsageRecord two = client("2").build();
+        UsageRecord.Builder three =
+                client("3").allocated(3, 300).failures(Map.of(Errno.ENOMEM, 5L)).waits(2, Duration.ZERO, Duration.ZERO);
+        monitor.byClient = List.of(one, two, three.leaked(4).build());
+        assertValue("3", "dmaheap_client_allocations_total{client=\"other\"}");
+
+        List<UsageRecord> later = List.of(
+                client("3").allocated(2, 600).build(),
+                client("3").allocated(4, 50).failures(Map.of(Errno.EACCES, 9L)).build(),
+                client("3").allocated(5, 60).failures(Map.of(Errno.EACCES, 8L)).build());
+        long allocations = 3;
+        long bytes = 300;
+        for (UsageRecord record : later) {
+            monitor.byClient = List.of(one, two, record);
+            assertValue(
+                    Long.toString(allocations + record.allocations()),
+                    "dmaheap_client_allocations_total{client=\"other\"}");
+            assertValue(
+                    Long.toString(bytes + record.allocatedBytes()),
+                    "dmaheap_client_allocated_bytes_total{client=\"other\"}");
+            assertValue("5", "dmaheap_client_failures_total{client=\"other\",cause=\"ENOMEM\"}");
+            assertValue("4", "dmaheap_client_leaked_buffers_total{client=\"other\"}");
+            allocations += record.allocations();
+            bytes += record.allocatedBytes();
+        }
+    }
+
+    @Test
     void the_limit_also_holds_for_clients_on_heaps() {
         monitor.byClient =
                 IntStream.range(0, 5).mapToObj(i -> client("" + i).build()).toList();
@@ -186,7 +216,14 @@ class FiguresTest {
     @Test
     void names_of_vendors_are_escaped() {
         monitor.byHeap = List.of(UsageRecord.builder().heap("a\"b\\c\nd").build());
-        assertValue("0", "dmaheap_heap_live_bytes{heap=\"a\\\"b\\\\c\\nd\"}");
+        assertValue("0", "dmaheap_heap_live_bytes{heap=\"a\\\"b\\\\c\\\\u000ad\"}");
+    }
+
+    @Test
+    void names_that_differ_only_in_an_unprintable_character_are_distinct() {
+        monitor.byClient = List.of(client("\ud800").live(1, 1).build(), client("\u202e").live(1, 2).build());
+        assertValue("1", "dmaheap_client_live_bytes{client=\"uid:\\\\ud800\"}");
+        assertValue("2", "dmaheap_client_live_bytes{client=\"uid:\\\\u202e\"}");
     }
 
     @Test

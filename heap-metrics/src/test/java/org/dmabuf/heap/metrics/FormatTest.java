@@ -22,6 +22,7 @@ class FormatTest {
         assertEquals(Format.PROMETHEUS, Format.accepted(List.of()));
         assertEquals(Format.PROMETHEUS, Format.accepted(List.of("*/*")));
         assertEquals(Format.PROMETHEUS, Format.accepted(List.of("text/html,application/xml;q=0.9")));
+        assertEquals(Format.PROMETHEUS, Format.accepted(List.of(";", ",", "")));
     }
 
     @Test

@@ -5,8 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.lang.reflect.Proxy;
 import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
 import java.util.List;
 import java.util.Map;
 import org.dmabuf.heap.HeapException;
@@ -48,6 +52,21 @@ class MetricsTest {
             String reason =
                     assertThrows(HeapException.class, () -> settings(wrong)).reason();
             assertTrue(reason.startsWith("invalid " + name + " = ") && reason.contains(": expected "), reason);
+        }
+    }
+
+    @Test
+    void a_port_that_cannot_be_opened_keeps_the_endpoint() throws IOException {
+        Map<String, String> first = Map.of("port", "0");
+        Metrics metrics = new Metrics(new MadeUpMonitor(), config(first), Map.copyOf(first));
+        try (ServerSocket other = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
+            Map<String, String> used = Map.of("port", Integer.toString(other.getLocalPort()));
+            metrics.configure(config(used), Map.copyOf(used));
+            try (InputStream text = URI.create(metrics.url()).toURL().openStream()) {
+                assertTrue(text.readAllBytes().length > 0);
+            }
+        } finally {
+            metrics.deactivate();
         }
     }
 

@@ -93,6 +93,15 @@ final class Json {
         return map;
     }
 
+    /** {@return the charges of a client, with its origins} */
+    static Map<String, Object> of(UsageRecord record, List<String> origins) {
+        Map<String, Object> map = of(record);
+        if (!origins.isEmpty()) {
+            map.put("origins", origins);
+        }
+        return map;
+    }
+
     /** {@return a buffer, with the location of its client's bundle} */
     static Map<String, Object> of(BufferRecord buffer) {
         return with(buffer.toMap(), Optional.of(buffer.client()));
@@ -110,18 +119,8 @@ final class Json {
         map.put("heap", heap);
         map.put("size", region.size());
         List<Map<String, Object>> stretches = new ArrayList<>();
-        region.forEachStretch(stretch -> stretches.add(of(stretch)));
+        region.forEachStretch(stretch -> stretches.add(with(stretch.toMap(), stretch.client())));
         map.put("stretches", stretches);
         return map;
-    }
-
-    private static Map<String, Object> of(RegionMap.Stretch stretch) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        map.put("offset", stretch.offset());
-        map.put("size", stretch.size());
-        map.put("state", stretch.state().toString().toLowerCase(Locale.ROOT));
-        stretch.buffer().ifPresent(name -> map.put("buffer", name));
-        stretch.client().ifPresent(client -> map.put("client", client.toString()));
-        return with(map, stretch.client());
     }
 }

@@ -52,7 +52,9 @@ public final class ListingCommands implements CommandSet {
     private static final Syntax CLIENTS = Syntax.of(
                     "clients", "Shows the memory charged to each client, with peak, quota and failures")
             .with(BY_HEAP, WIDE, Option.JSON)
-            .noting("With --wide, also totals since the start, waits, and failures by cause.");
+            .noting("With --wide, also totals since the start, waits, failures by cause, and\n"
+                    + "without --by-heap the processes and containers of a client outside the\n"
+                    + "framework that has buffers.");
     private static final Syntax DUMP = Syntax.of(
                     "dump", "Lists every buffer of every client, live or lingering, with its references")
             .with(WIDE, Option.JSON)
@@ -202,20 +204,23 @@ public final class ListingCommands implements CommandSet {
             boolean wide = line.has(WIDE);
             if (line.has(BY_HEAP)) {
                 List<UsageRecord> records = monitor.usageByClientAndHeap();
-                print(records, UsageTable.ofClientsOnHeaps(records, wide), line, out);
+                if (line.has(Option.JSON)) {
+                    out.json(records.stream().map(Json::of).toList());
+                } else {
+                    out.print(UsageTable.ofClientsOnHeaps(records, wide).toString());
+                }
             } else {
                 List<UsageRecord> records = monitor.usageByClient();
-                print(records, UsageTable.ofClients(records, wide), line, out);
+                Origins origins = new Origins(monitor.buffers());
+                if (line.has(Option.JSON)) {
+                    out.json(records.stream()
+                            .map(record -> Json.of(record, origins.of(record.client())))
+                            .toList());
+                } else {
+                    out.print(UsageTable.ofClients(records, origins, wide).toString());
+                }
             }
         });
-    }
-
-    private static void print(List<UsageRecord> records, UsageTable table, Line line, Output out) {
-        if (line.has(Option.JSON)) {
-            out.json(records.stream().map(Json::of).toList());
-        } else {
-            out.print(table.toString());
-        }
     }
 
     /**

@@ -38,8 +38,16 @@ final class UsageTable {
         return new UsageTable(records, keys, figures(), wide);
     }
 
-    static UsageTable ofClients(List<UsageRecord> records, boolean wide) {
-        return new UsageTable(records, List.of(client(records)), figures(), wide);
+    /** @param origins of the clients; shown in the wide table */
+    static UsageTable ofClients(List<UsageRecord> records, Origins origins, boolean wide) {
+        List<Column> keys = wide
+                ? List.of(client(records), new Column("ORIGIN", record -> text(origins.of(record.client()))))
+                : List.of(client(records));
+        return new UsageTable(records, keys, figures(), wide);
+    }
+
+    private static String text(List<String> origins) {
+        return origins.isEmpty() ? UNKNOWN : String.join(", ", origins);
     }
 
     /** {@return a table of clients on each heap; failures are not recorded at that level} */

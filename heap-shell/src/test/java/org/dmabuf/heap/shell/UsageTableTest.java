@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.Errno;
@@ -37,6 +38,7 @@ class UsageTableTest {
             UsageRecord.builder().client(CAMERA).build();
     private static final UsageRecord FOREIGN =
             UsageRecord.builder().client(ClientId.of("uid", "1000")).build();
+    private static final Origins NO_ORIGINS = new Origins(List.of());
     private static final BufferRecord LIVE = BufferRecord.of("system", CAMERA, 12_582_912)
             .origin("process 7 of camera-app")
             .name(Optional.of("frame"))
@@ -80,7 +82,7 @@ class UsageTableTest {
                 .client(ClientId.of("uid", "1000"))
                 .failures(Map.of(Errno.EACCES, 2L))
                 .build();
-        String table = UsageTable.ofClients(List.of(CLIENT, refused), false).toString();
+        String table = UsageTable.ofClients(List.of(CLIENT, refused), NO_ORIGINS, false).toString();
         assertEquals("""
                 CLIENT              BUFFERS     LIVE  LINGERING     PEAK  QUOTA  FAILURES
                 org.example.camera        0  0 bytes    0 bytes  0 bytes      -  -
@@ -97,14 +99,27 @@ class UsageTableTest {
     }
 
     @Test
+    void the_wide_table_of_clients_has_each_origin_of_a_clients_buffers_once() {
+        ClientId user = FOREIGN.client().orElseThrow();
+        List<BufferRecord> buffers = Stream.of("process 9", "process 7", "process 9", "")
+                .map(origin -> BufferRecord.of("system", user, 4096).origin(origin).build())
+                .toList();
+        List<UsageRecord> records = List.of(CLIENT, FOREIGN);
+        String wide = UsageTable.ofClients(records, new Origins(buffers), true).toString();
+        assertTrue(wide.lines().anyMatch(line -> line.matches("uid:1000 +process 7, process 9 .*")), wide);
+        assertTrue(wide.lines().anyMatch(line -> line.matches("org.example.camera +- .*")), wide);
+        assertFalse(UsageTable.ofClients(records, new Origins(buffers), false).toString().contains("process"));
+    }
+
+    @Test
     void two_clients_of_one_name_are_shown_with_their_locations_and_one_alone_is_not() {
         UsageRecord other = UsageRecord.builder().client(OTHER).build();
         String both =
-                UsageTable.ofClients(List.of(CLIENT, other, FOREIGN), true).toString();
+                UsageTable.ofClients(List.of(CLIENT, other, FOREIGN), NO_ORIGINS, true).toString();
         assertTrue(both.contains("\norg.example.camera@file:camera.jar  "), both);
         assertTrue(both.contains("\norg.example.camera@file:other.jar   "), both);
         assertTrue(both.contains("\nuid:1000  "), both);
-        String one = UsageTable.ofClients(List.of(CLIENT, CLIENT), false).toString();
+        String one = UsageTable.ofClients(List.of(CLIENT, CLIENT), NO_ORIGINS, false).toString();
         assertFalse(one.contains("@"), one);
         String buffers = new ChargedBuffers(
                         List.of(LIVE, BufferRecord.of("system", OTHER, 1).build()))
@@ -131,7 +146,7 @@ class UsageTableTest {
                         .build())
                 .toList();
         assertFits(UsageTable.ofHeaps(records, LARGE, false).toString());
-        String clients = UsageTable.ofClients(records, false).toString();
+        String clients = UsageTable.ofClients(records, NO_ORIGINS, false).toString();
         assertFits(clients);
         assertTrue(
                 clients.contains("\norg.example.camera.driver@file:/opt/gateway/deploy/camera-driver-1.2.3.jar\n"),

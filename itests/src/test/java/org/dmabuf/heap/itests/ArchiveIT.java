@@ -69,27 +69,27 @@ public class ArchiveIT {
     }
 
     @Test
-    public void its_bill_of_materials_lists_the_jars_of_bundles_and_lib() throws Exception {
-        Set<String> listed = new TreeSet<>();
+    public void its_bill_of_materials_lists_every_jar_with_its_licence() throws Exception {
         Path bill = gateway.home().resolve("sbom.cdx.json");
         assertTrue(
                 "reading " + bill.getFileName() + " of the archive failed: CycloneDX does not run offline;"
                         + " build the archive without -o",
                 Files.exists(bill));
-        String text = Files.readString(bill);
-        Matcher matcher =
-                Pattern.compile("\"purl\"\\s*:\\s*\"pkg:maven/[^/]*/([^@]*)@").matcher(text);
-        while (matcher.find()) {
-            listed.add(matcher.group(1) + ".jar");
+        Set<String> listed = new TreeSet<>();
+        for (String component : Files.readString(bill).split("\"bom-ref\" :")) {
+            Matcher name = Pattern.compile("\"purl\" : \"pkg:maven/[^/]*/([^@]*)@").matcher(component);
+            if (name.find()) {
+                assertTrue(component, component.contains("\"licenses\" : ["));
+                listed.add(name.group(1) + ".jar");
+            }
         }
         // the archive itself, and libraries that org.apache.felix.metatype.jar contains
         Set<String> contained = new TreeSet<>(Set.of("heap-distribution.jar", "kxml2.jar", "xmlpull.jar"));
-        for (String folder : List.of("bundles", "lib")) {
-            try (Stream<Path> files = Files.list(gateway.home().resolve(folder))) {
-                files.map(file -> file.getFileName().toString())
-                        .filter(name -> name.endsWith(".jar") && !name.matches("(launcher|agent)\\.jar"))
-                        .forEach(contained::add);
-            }
+        try (Stream<Path> files = Files.walk(gateway.home())) {
+            files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".jar") && !name.equals("launcher.jar"))
+                    .map(name -> name.equals("agent.jar") ? "heap-agent.jar" : name)
+                    .forEach(contained::add);
         }
         assertEquals(contained, listed);
     }

@@ -70,7 +70,7 @@ public class ConsoleIT {
         client.shutdownNow();
     }
 
-    private void configure(String password) throws IOException, GeneralSecurityException {
+    private void configure(String password, String... more) throws IOException, GeneralSecurityException {
         byte[] salt = "salt of a test".getBytes(StandardCharsets.US_ASCII);
         byte[] hash = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
                 .generateSecret(new PBEKeySpec(password.toCharArray(), salt, ITERATIONS, 256))
@@ -78,7 +78,8 @@ public class ConsoleIT {
         HexFormat hex = HexFormat.of();
         Files.writeString(
                 gateway.home().resolve("etc/org.dmabuf.heap.console.cfg"),
-                "password.hash = " + ITERATIONS + ":" + hex.formatHex(salt) + ":" + hex.formatHex(hash) + "\n");
+                "password.hash = " + ITERATIONS + ":" + hex.formatHex(salt) + ":" + hex.formatHex(hash) + "\n"
+                        + String.join("\n", more));
     }
 
     private HttpRequest.Builder request(String path, String user, String password) {
@@ -116,6 +117,9 @@ public class ConsoleIT {
         configure("admin");
         gateway.awaitLogLine("expected another password than the default one");
         assertEquals(404, send(request("/bundles", "admin", "admin")).statusCode());
+        configure(PASSWORD, "user = a:b");
+        gateway.awaitLogLine("invalid user = a:b in etc/org.dmabuf.heap.console.cfg: expected a name without ':'");
+        assertEquals(404, send(request("/bundles", "admin", "admin")).statusCode());
         configure(PASSWORD);
         awaitConsole();
         for (String path : List.of("", "/bundles", "/configMgr", "/dmaheap", "/dmaheap/state.json")) {
@@ -126,6 +130,13 @@ public class ConsoleIT {
                 .header("Sec-Fetch-Site", "cross-site")
                 .POST(HttpRequest.BodyPublishers.ofString("action=refreshPackages"));
         assertEquals(FORBIDDEN, send(post).statusCode());
+        HttpRequest.Builder other = request("/bundles", "operator", PASSWORD)
+                .header("Origin", "http://127.0.0.1:1")
+                .POST(HttpRequest.BodyPublishers.ofString("action=refreshPackages"));
+        assertEquals(FORBIDDEN, send(other).statusCode());
+        assertEquals(
+                List.of("frame-ancestors 'self'"),
+                send(request("/bundles", "operator", PASSWORD)).headers().allValues("Content-Security-Policy"));
     }
 
     @Test
@@ -142,18 +153,20 @@ public class ConsoleIT {
         gateway.run("dmaheap:alloc -n '<img src onerror=alert(1)>' -h carveout 1M");
         Path profile = folder.newFolder("profile").toPath();
         Path shown = folder.newFile("page.html").toPath();
+        Path log = folder.newFile("browser.log").toPath();
         Process browser = new ProcessBuilder(
                         BROWSER.toString(),
                         "--headless=new",
                         "--no-sandbox",
                         "--disable-gpu",
+                        "--enable-logging=stderr",
                         "--user-data-dir=" + profile,
                         "--virtual-time-budget=5000",
                         "--dump-dom",
                         "http://operator:" + PASSWORD.replace(" ", "%20") + "@127.0.0.1:" + port
                                 + "/system/console/dmaheap")
                 .redirectOutput(shown.toFile())
-                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(log.toFile())
                 .start();
         try {
             assertTrue("the browser does not end", browser.waitFor(120, TimeUnit.SECONDS));
@@ -161,6 +174,9 @@ public class ConsoleIT {
             browser.destroyForcibly().waitFor();
         }
         String page = Files.readString(shown);
+        String printed = Files.readString(log, StandardCharsets.ISO_8859_1);
+        assertFalse(printed, printed.contains("Uncaught") || printed.contains("heaps.js"));
+        assertTrue(page, page.contains("<p id=\"dmaheap-problem\"></p>"));
         assertTrue(page, page.contains("<td class=\"\">carveout</td><td class=\"\">serving</td>"));
         assertTrue(page, page.contains("<td class=\"\">org.dmabuf.heap.shell</td>"));
         assertTrue(page, page.contains("<td class=\"\">&lt;img src onerror=alert(1)&gt;</td>"));

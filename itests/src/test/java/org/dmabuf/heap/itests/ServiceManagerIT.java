@@ -80,6 +80,14 @@ public class ServiceManagerIT {
     }
 
     @Test
+    public void a_daemon_with_an_invalid_time_of_the_watchdog_reports_that_it_serves() throws Exception {
+        String address = folder.getRoot().toPath().resolve("notify").toString();
+        manage(address);
+        start(address, "0");
+        assertEquals("READY=1", messages.readLine());
+    }
+
+    @Test
     public void a_command_reports_nothing_but_its_end() throws Exception {
         String address = "@dmaheap-test-" + ProcessHandle.current().pid();
         manage(address);

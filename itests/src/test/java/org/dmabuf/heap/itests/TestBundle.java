@@ -18,6 +18,7 @@ import org.dmabuf.heap.itests.blocking.Blocking;
 import org.dmabuf.heap.itests.client.LastWords;
 import org.dmabuf.heap.itests.events.EventPrinter;
 import org.dmabuf.heap.itests.failing.FailingHeap;
+import org.dmabuf.heap.itests.hanging.HangingHeap;
 import org.dmabuf.heap.itests.leaky.LeakyClient;
 import org.dmabuf.heap.itests.lying.LyingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
@@ -56,6 +57,11 @@ final class TestBundle {
     /** {@return a client that loses a buffer every second without closing it} */
     static TestBundle leaky(String symbolicName) throws IOException {
         return of(symbolicName, LeakyClient.class, List.of("LeakyClient"));
+    }
+
+    /** {@return a vendor's bundle with a heap that hangs and one that is refused} */
+    static TestBundle hangingHeap() throws IOException {
+        return of("org.example.hanging", HangingHeap.class, List.of("HangingHeap"));
     }
 
     /** {@return a bundle whose start blocks until a file exists} */

@@ -49,12 +49,19 @@ public final class ServiceManager {
         }
         try {
             NotifySocket socket = NotifySocket.at(address);
-            Optional<Duration> watchdog =
-                    Watchdog.of(System.getenv(), ProcessHandle.current().pid());
             Liveness liveness = new Liveness(() -> up == null ? null : monitor);
-            return Optional.of(new Notifier(socket::send, liveness, watchdog).start());
+            return Optional.of(new Notifier(socket::send, liveness, watchdog()).start());
         } catch (IllegalArgumentException e) {
             LOG.warn("{}; the service manager gets no reports", e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<Duration> watchdog() {
+        try {
+            return Watchdog.of(System.getenv(), ProcessHandle.current().pid());
+        } catch (IllegalArgumentException e) {
+            LOG.warn("{}; the service manager gets no signs of life", e.getMessage());
             return Optional.empty();
         }
     }

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.Optional;
+import org.dmabuf.heap.linux.text.Printable;
 
 /** Time within which the service manager expects a sign of life. */
 final class Watchdog {
@@ -25,7 +26,7 @@ final class Watchdog {
         }
         if (!micros.matches("[1-9]\\d{0,17}")) {
             throw new IllegalArgumentException(
-                    "invalid " + MICROS + " = " + micros + " in the environment: expected a number of microseconds");
+                    "invalid " + MICROS + " = " + Printable.of(micros) + " in the environment: expected a number of microseconds");
         }
         return Optional.of(Duration.of(Long.parseLong(micros), ChronoUnit.MICROS));
     }

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -116,12 +115,11 @@ public final class HolderScan {
     private static List<DmaBufFacts> listed(Path bufinfo) throws IOException {
         try (Stream<String> lines = Files.lines(bufinfo, StandardCharsets.ISO_8859_1)) {
             return lines.flatMap(line -> DmaBufFacts.ofBufinfo(line).stream()).toList();
-        } catch (NoSuchFileException e) {
-            return List.of();
         }
     }
 
-    private static List<String> limits(Path proc, Duration each, Duration all, Sweep<?> processes) {
+    /** {@return sentences about the processes that a sweep could not read} */
+    static List<String> limits(Path proc, Duration each, Duration all, Sweep<?> processes) {
         List<String> limits = new ArrayList<>();
         if (processes.denied() > 0) {
             limits.add("reading " + number(processes.denied()) + " failed: permission denied; run the gateway as the"
@@ -129,7 +127,7 @@ public final class HolderScan {
         }
         if (processes.silent() > 0) {
             limits.add("reading " + number(processes.silent()) + " failed: no answer of the kernel within "
-                    + each.toSeconds() + " s; a driver or file system blocks the process");
+                    + each.toSeconds() + " s; a driver or file system blocks the process, or it has very many files");
         }
         if (processes.unread() > 0) {
             limits.add("reading " + number(processes.unread()) + " failed: the limit of " + all.toSeconds()

@@ -5,6 +5,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.Reader;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryIteratorException;
@@ -133,23 +134,32 @@ record ProcessFiles(int pid, String name, List<Open> open, List<Mapped> mapped) 
 
     private static List<Mapped> mapped(Path folder, Predicate<FileId> wanted) throws IOException {
         List<Mapped> mapped = new ArrayList<>();
-        try (BufferedReader lines = new BufferedReader(
+        try (Reader text = new BufferedReader(
                 new InputStreamReader(Files.newInputStream(folder.resolve("maps")), StandardCharsets.ISO_8859_1))) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                Matcher found = MAPPING.matcher(line);
-                if (found.matches() && isShareable(found.group(6))) {
-                    FileId file = new FileId(
-                            DeviceNumber.of(hexadecimal(found.group(3)), hexadecimal(found.group(4))),
-                            Long.parseLong(found.group(5)));
-                    boolean claimsDmaBuf = found.group(6).startsWith(DMA_BUF);
-                    if (claimsDmaBuf || wanted.test(file)) {
-                        long bytes = hexadecimal(found.group(2)) - hexadecimal(found.group(1));
-                        mapped.add(new Mapped(file, claimsDmaBuf, bytes));
-                    }
+            StringBuilder line = new StringBuilder();
+            for (int character = text.read(); character >= 0; character = text.read()) {
+                if (character != '\n') { // the only line end; a holder can put a carriage return into a name
+                    line.append((char) character);
+                } else {
+                    mapping(line).filter(mapping -> mapping.claimsDmaBuf() || wanted.test(mapping.file()))
+                            .ifPresent(mapped::add);
+                    line.setLength(0);
                 }
             }
         }
         return List.copyOf(mapped);
+    }
+
+    private static Optional<Mapped> mapping(CharSequence line) {
+        Matcher found = MAPPING.matcher(line);
+        if (!found.matches() || !isShareable(found.group(6))) {
+            return Optional.empty();
+        }
+        FileId file = new FileId(
+                DeviceNumber.of(hexadecimal(found.group(3)), hexadecimal(found.group(4))),
+                Long.parseLong(found.group(5)));
+        long bytes = hexadecimal(found.group(2)) - hexadecimal(found.group(1));
+        return Optional.of(new Mapped(file, found.group(6).startsWith(DMA_BUF), bytes));
     }
 
     private static long hexadecimal(String digits) {

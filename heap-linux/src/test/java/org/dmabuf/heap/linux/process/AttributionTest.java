@@ -36,6 +36,30 @@ class AttributionTest {
     }
 
     @Test
+    void the_uses_of_one_process_are_summed_and_its_descriptors_are_in_order() {
+        ProcessFiles.Open later = new ProcessFiles.Open(FRAME, 2, Optional.of(FACTS));
+        SharedFile frame = files(
+                        Set.of(),
+                        new ProcessFiles(
+                                7, "camera", List.of(OPEN, later, OPEN, later), List.of(MAPPED, MAPPED, MAPPED)))
+                .get(FRAME);
+        Holder camera = frame.holders().getFirst();
+        assertEquals(List.of(2, 2, 3, 3), camera.descriptors());
+        assertEquals(3, camera.mappings());
+        assertEquals(3 * 4096, camera.mappedBytes());
+        assertEquals(0, frame.unattributed()); // the kernel counted before the process mapped it again
+    }
+
+    @Test
+    void a_mapped_dma_buf_is_known_without_any_descriptor_and_has_no_figures() {
+        SharedFile frame = files(Set.of(), new ProcessFiles(9, "display", List.of(), List.of(MAPPED)))
+                .get(FRAME);
+        assertEquals(1, frame.holders().size());
+        assertEquals(Optional.empty(), frame.exporter());
+        assertEquals(Optional.empty(), SharedFile.ofDmaBuf(13, 77, 1, 1, "system", "", List.of()).name());
+    }
+
+    @Test
     void a_file_that_only_has_the_name_of_a_dma_buf_is_left_out() {
         FileId forged = new FileId(99, 77);
         ProcessFiles hostile =

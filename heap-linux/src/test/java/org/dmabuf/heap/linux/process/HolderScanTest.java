@@ -2,10 +2,12 @@
 package org.dmabuf.heap.linux.process;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.BufferRecord;
 import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.linux.syscall.Syscalls;
@@ -124,6 +127,12 @@ class HolderScanTest {
     }
 
     @Test
+    void memory_that_is_not_wanted_is_left_out() throws Exception {
+        assertFalse(HolderScan.of(List.of()).files().stream()
+                .anyMatch(file -> file.fileSystem() == LINUX.device(memfd) && file.inode() == LINUX.inode(memfd)));
+    }
+
+    @Test
     void a_message_under_way_is_in_no_process() throws Exception {
         assertEquals(Optional.empty(), held("message"));
     }
@@ -153,13 +162,82 @@ class HolderScanTest {
             assertEquals(
                     List.of(
                             "reading 1 process failed: no answer of the kernel within 4 s; a driver or file system"
-                                    + " blocks the process",
+                                    + " blocks the process, or it has very many files",
                             "processes of other users are hidden; mount /proc without hidepid, or run the service"
                                     + " without ProtectProc"),
                     limits);
         } finally {
             Files.newOutputStream(blocking).close(); // ends the wait of the reader
         }
+    }
+
+    /** Makes a folder like {@code /proc} of the first PID namespace, with one process. */
+    private static Path proc(Path folder) throws IOException {
+        Files.createDirectories(folder.resolve("1/fd"));
+        Files.writeString(folder.resolve("1/stat"), "1 (x) S 1 1 1 0 -1 0 0");
+        Files.writeString(folder.resolve("1/maps"), "");
+        Files.createDirectories(folder.resolve("self/ns"));
+        Files.createSymbolicLink(folder.resolve("self/ns/pid"), Path.of("pid:[4026531836]"));
+        return folder;
+    }
+
+    @Test
+    void a_dma_buf_without_a_process_is_known_from_the_kernels_list(@TempDir Path folder) throws Exception {
+        Path proc = proc(folder);
+        Path list = Files.writeString(proc.resolve("bufinfo"), """
+                size    \tflags   \tmode    \tcount   \texp_name\tino     \tname
+                00008192\t02000002\t00080007\t00000002\tsystem\t00000078\tframe
+                00004096\t02000002\t00080007\t00000001\tudmabuf\t00000077\t<none>
+                """);
+        Duration moderate = Duration.ofMinutes(1);
+        HolderScan scan = HolderScan.of(proc, list, Set.of(), moderate, moderate);
+        assertEquals(List.of(), scan.limits());
+        assertEquals(
+                List.of(77L, 78L), scan.files().stream().map(SharedFile::inode).toList());
+        assertEquals(2, scan.files().getLast().unattributed());
+        assertEquals(
+                List.of(),
+                HolderScan.of(proc, proc.resolve("absent"), Set.of(), moderate, moderate)
+                        .files());
+    }
+
+    @Test
+    void what_the_scan_could_not_read_is_in_its_limits(@TempDir Path folder) throws Exception {
+        Duration none = Duration.ZERO;
+        Duration moderate = Duration.ofMinutes(1);
+        Path proc = proc(folder);
+        Sweep<Integer> denied = Sweep.over(List.of(9000031, 9000032), moderate, moderate, pid -> {
+            throw new AccessDeniedException("/proc/" + pid);
+        });
+        assertEquals(
+                List.of("reading 2 processes failed: permission denied; run the gateway as the same user, or with"
+                        + " CAP_SYS_PTRACE"),
+                HolderScan.limits(proc, moderate, moderate, denied));
+        CountDownLatch end = new CountDownLatch(1);
+        try {
+            Sweep<Integer> late = Sweep.over(List.of(9000033, 9000034), moderate, none, pid -> {
+                try {
+                    end.await();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+                return Optional.of(pid);
+            });
+            assertTrue(
+                    HolderScan.limits(proc, moderate, none, late)
+                            .getLast()
+                            .endsWith(" failed: the limit of 0 s for all processes was over; repeat it on a less busy"
+                                    + " machine"),
+                    () -> late.silent() + " " + late.unread());
+        } finally {
+            end.countDown();
+        }
+        Files.delete(proc.resolve("self/ns/pid"));
+        Files.createSymbolicLink(proc.resolve("self/ns/pid"), Path.of("pid:[4026532000]"));
+        Sweep<Integer> well = Sweep.over(List.of(9000035), moderate, moderate, Optional::of);
+        assertEquals(
+                List.of("processes outside this PID namespace are hidden; run the gateway outside the container"),
+                HolderScan.limits(proc, moderate, moderate, well));
     }
 
     @Test
