@@ -19,8 +19,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Snapshot of the descriptors and shared mappings of this process. The difference of two snapshots shows the leaks
- * between them.
+ * Snapshot of the descriptors, shared mappings and threads of this process. The difference of two snapshots shows the
+ * leaks between them.
  *
  * <pre>{@code
  * ProcessState before = ProcessState.now();
@@ -42,16 +42,19 @@ public final class ProcessState {
 
     private final Set<String> descriptors;
     private final Set<String> sharedMappings;
+    /** Names of the threads of Java. */
+    private final List<String> threads;
 
-    private ProcessState(Set<String> descriptors, Set<String> sharedMappings) {
+    private ProcessState(Set<String> descriptors, Set<String> sharedMappings, List<String> threads) {
         this.descriptors = descriptors;
         this.sharedMappings = sharedMappings;
+        this.threads = threads;
     }
 
     /** {@return a snapshot of this moment} */
     public static ProcessState now() {
         try {
-            return new ProcessState(readDescriptors(), readSharedMappings());
+            return new ProcessState(readDescriptors(), readSharedMappings(), readThreads());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -115,11 +118,11 @@ public final class ProcessState {
     }
 
     /**
-     * Lists the files of which a later snapshot has more descriptors or mappings. Their numbers and addresses do not
-     * matter: memory that a heap opens anew at each start is no growth.
+     * Lists the files of which a later snapshot has more descriptors or mappings, and the names of which it has more
+     * threads. Their numbers and addresses do not matter: memory that a heap opens anew at each start is no growth.
      *
      * @param least smallest growth that counts
-     * @return one line for each file
+     * @return one line for each file, and for each name without its digits
      */
     List<String> grownIn(ProcessState later, long least) {
         Map<String, Long> before = counts();
@@ -127,16 +130,17 @@ public final class ProcessState {
         later.counts().forEach((file, count) -> {
             long more = count - before.getOrDefault(file, 0L);
             if (more >= least) {
-                grown.add(more + " more of " + file);
+                grown.add(more + " more: " + file);
             }
         });
         return grown;
     }
 
     private Map<String, Long> counts() {
-        return Stream.concat(descriptors.stream(), sharedMappings.stream())
+        Stream<String> files = Stream.concat(descriptors.stream(), sharedMappings.stream())
                 .map(line -> line.substring(0, line.indexOf(' '))
-                        + line.substring(line.indexOf(" of ")).replaceFirst(", inode [0-9]+$", ""))
+                        + line.substring(line.indexOf(" of ")).replaceFirst(", inode [0-9]+$", ""));
+        return Stream.concat(files, threads.stream().map(name -> "thread '" + name.replaceAll("[0-9]+", "") + "'"))
                 .collect(Collectors.groupingBy(file -> file, TreeMap::new, Collectors.counting()));
     }
 
@@ -172,6 +176,10 @@ public final class ProcessState {
             }
         }
         return found;
+    }
+
+    private static List<String> readThreads() {
+        return Thread.getAllStackTraces().keySet().stream().map(Thread::getName).toList();
     }
 
     private static boolean isOfInterest(String target) {
