@@ -57,8 +57,8 @@ final class CapacityCases {
         heap.awaitRoom(first, request.size());
         int second = countUntilFull(heap, request, capacity);
         if (second < first) {
-            throw new AssertionError("the heap held " + first + " buffers for " + request + ", and after their release "
-                    + second);
+            throw new AssertionError(
+                    "the heap held " + first + " buffers for " + request + ", and after their release " + second);
         }
     }
 
@@ -75,8 +75,8 @@ final class CapacityCases {
         } finally {
             buffers.forEach(HeldBuffer::close);
         }
-        throw new AssertionError(buffers.size() + " buffers for " + request + " are more than the capacity of "
-                + capacity + " bytes");
+        throw new AssertionError(
+                buffers.size() + " buffers for " + request + " are more than the capacity of " + capacity + " bytes");
     }
 
     private static long largest(HeapUnderTest heap) {

@@ -277,9 +277,12 @@ final class HeapUnderTest {
         List<ContractCase> list = new ArrayList<>();
         try {
             Duration shorter = limit.compareTo(LISTING) < 0 ? limit : LISTING;
-            new TimedCall("the heap", shorter, () -> list.addAll(cases.get())).fault().ifPresent(fault -> {
-                throw HeapException.of(Errno.EIO, name(), "listing the cases failed: " + ContractCase.sentence(fault), fault);
-            });
+            new TimedCall("the heap", shorter, () -> list.addAll(cases.get()))
+                    .fault()
+                    .ifPresent(fault -> {
+                        throw HeapException.of(
+                                Errno.EIO, name(), "listing the cases failed: " + ContractCase.sentence(fault), fault);
+                    });
             return list;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

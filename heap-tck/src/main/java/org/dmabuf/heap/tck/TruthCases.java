@@ -98,7 +98,8 @@ final class TruthCases {
         for (long alignment = 2 * Bytes.PAGE; alignment <= heap.alignment(); alignment *= 2) {
             for (HeapRequest request : heap.kinds(SMALL)) {
                 try (HeldBuffer buffer = heap.allocate(request.withAlignment(alignment))) {
-                    long address = PhysicalPages.of(buffer.map(Access.READ_WRITE)).addresses()[0];
+                    long address =
+                            PhysicalPages.of(buffer.map(Access.READ_WRITE)).addresses()[0];
                     if (address % alignment != 0) {
                         throw new AssertionError("%s begins at 0x%x, which is not a multiple of its alignment"
                                 .formatted(buffer, address));

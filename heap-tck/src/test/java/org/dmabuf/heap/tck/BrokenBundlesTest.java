@@ -41,8 +41,8 @@ class BrokenBundlesTest {
     }
 
     private static List<ContractCase> cases(FakeBundle bundle, Optional<String> notWanted, Duration patience) {
-        HeapUnderTest heap = new HeapUnderTest(
-                bundle, bundle.properties(), Duration.ofMillis(10), Heaps.LIMIT, Company.CLIENTS);
+        HeapUnderTest heap =
+                new HeapUnderTest(bundle, bundle.properties(), Duration.ofMillis(10), Heaps.LIMIT, Company.CLIENTS);
         return DynamicsCases.of(heap, bundle, notWanted, patience);
     }
 

@@ -60,10 +60,7 @@ record BrokenHeap(
             BiFunction<HeapBuffer, HeapRequest, HeapBuffer> wrapping,
             String... alsoNoticedBy) {
         return serving(
-                noticedBy,
-                message,
-                (good, request) -> wrapping.apply(good.allocate(request), request),
-                alsoNoticedBy);
+                noticedBy, message, (good, request) -> wrapping.apply(good.allocate(request), request), alsoNoticedBy);
     }
 
     /** A heap that is good, but not as it announces. */

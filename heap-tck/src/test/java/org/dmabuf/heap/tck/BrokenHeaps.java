@@ -161,7 +161,7 @@ final class BrokenHeaps {
         return Stream.of(
                 wrapping(
                         whole,
-                        "has 8192 bytes, and a mapping of it 8191",
+                        " bytes, and a mapping of it ",
                         (buffer, request) -> request.size() != 4097
                                 ? buffer
                                 : new Showing(buffer, mapping -> mapping.asSlice(0, mapping.byteSize() - 1))),
@@ -170,9 +170,11 @@ final class BrokenHeaps {
                         "which is not that of a page",
                         (buffer, request) -> request.size() != 4097
                                 ? buffer
-                                : new Showing(buffer, mapping -> Arena.ofAuto()
-                                        .allocate(mapping.byteSize() + 1, Bytes.PAGE)
-                                        .asSlice(1))),
+                                : new Showing(
+                                        buffer,
+                                        mapping -> Arena.ofAuto()
+                                                .allocate(mapping.byteSize() + 1, Bytes.PAGE)
+                                                .asSlice(1))),
                 wrapping(
                         whole,
                         "is an array of Java",
@@ -203,18 +205,15 @@ final class BrokenHeaps {
                                     }
                                 },
                         LAST),
-                wrapping(
-                        LAST,
-                        "is 0x00 and not 0x01",
-                        (buffer, request) -> new Mapped(buffer) {
-                            @Override
-                            public void unmap(MemorySegment mapping) {
-                                if (open() == 3 && isOwnThread()) {
-                                    mapping.fill((byte) 0);
-                                }
-                                super.unmap(mapping);
-                            }
-                        }),
+                wrapping(LAST, "is 0x00 and not 0x01", (buffer, request) -> new Mapped(buffer) {
+                    @Override
+                    public void unmap(MemorySegment mapping) {
+                        if (open() == 3 && isOwnThread()) {
+                            mapping.fill((byte) 0);
+                        }
+                        super.unmap(mapping);
+                    }
+                }),
                 serving(
                         PEER_SEES,
                         "is 0x01 and not 0x02",
@@ -226,9 +225,8 @@ final class BrokenHeaps {
                 wrapping(
                         OWNER_SEES,
                         "is 0x00 and not 0x07",
-                        (buffer, request) -> request.export() != ExportMode.READ_WRITE
-                                ? buffer
-                                : onFirstMapping(buffer, (byte) 0),
+                        (buffer, request) ->
+                                request.export() != ExportMode.READ_WRITE ? buffer : onFirstMapping(buffer, (byte) 0),
                         PEER_FIRST),
                 wrapping(
                         PEER_FIRST,
@@ -262,12 +260,12 @@ final class BrokenHeaps {
                 wrapping(
                         NESTING,
                         "1048576 bytes were refused",
-                        (buffer, request) -> new BeginningWhen(buffer, request, b -> b.accesses() == 0 || b.size() < MIB)),
+                        (buffer, request) ->
+                                new BeginningWhen(buffer, request, b -> b.accesses() == 0 || b.size() < MIB)),
                 wrapping(
                         WITH_PEER,
                         "1048576 bytes were refused",
-                        (buffer, request) ->
-                                new BeginningWhen(buffer, request, b -> !b.exported() || b.everMapped())),
+                        (buffer, request) -> new BeginningWhen(buffer, request, b -> !b.exported() || b.everMapped())),
                 wrapping(
                         "what_one_bracket_wrote_the_next_one_reads",
                         "is 0x00 and not 0x01",
@@ -372,13 +370,8 @@ final class BrokenHeaps {
                         NOT_REOPENED,
                         NOT_WRITTEN),
                 BrokenHeap.of(
-                        NOT_REOPENED,
-                        "could be mapped for writing by a peer",
-                        _ -> unsealed(),
-                        NOT_WRITTEN,
-                        SEALED),
-                BrokenHeap.of(
-                        NOT_WRITTEN, "could be written by a peer", _ -> unsealed(), NOT_REOPENED, SEALED),
+                        NOT_REOPENED, "could be mapped for writing by a peer", _ -> unsealed(), NOT_WRITTEN, SEALED),
+                BrokenHeap.of(NOT_WRITTEN, "could be written by a peer", _ -> unsealed(), NOT_REOPENED, SEALED),
                 serving(
                         OWNER_WRITES,
                         "is 0x00 and not 0x01",
@@ -572,11 +565,13 @@ final class BrokenHeaps {
                 serving("allocations_leave_no_thread_for_each", "32 more: thread 'camera-'", (good, request) -> {
                     HeapBuffer buffer = good.allocate(request);
                     if (isHidden(request, KIB64)) {
-                        Thread waiting = Thread.ofPlatform().name("camera-" + left.size()).start(() -> {
-                            while (!Thread.currentThread().isInterrupted()) {
-                                LockSupport.park();
-                            }
-                        });
+                        Thread waiting = Thread.ofPlatform()
+                                .name("camera-" + left.size())
+                                .start(() -> {
+                                    while (!Thread.currentThread().isInterrupted()) {
+                                        LockSupport.park();
+                                    }
+                                });
                         left.add(() -> {
                             waiting.interrupt();
                             waiting.join();
@@ -589,8 +584,7 @@ final class BrokenHeaps {
     private static Stream<BrokenHeap> capacities() {
         return Stream.of(
                 BrokenHeap.of(FULL, "and after their release 15", good -> new Small(good, Errno.ENOMEM, 64 << 10)),
-                BrokenHeap.of(
-                        FULL, "refused with EINVAL, expected ENOMEM", good -> new Small(good, Errno.EINVAL, 0)),
+                BrokenHeap.of(FULL, "refused with EINVAL, expected ENOMEM", good -> new Small(good, Errno.EINVAL, 0)),
                 announcing(
                         "a_size_above_the_announced_largest_is_refused",
                         "succeeded, expected a refusal",
@@ -617,8 +611,8 @@ final class BrokenHeaps {
                 serving(
                                 "memory_begins_at_a_physical_address_of_the_requested_alignment",
                                 "which is not a multiple of its alignment",
-                                (good, request) ->
-                                        good.allocate(request.alignment() > 2 * MIB ? request : request.withAlignment(1)))
+                                (good, request) -> good.allocate(
+                                        request.alignment() > 2 * MIB ? request : request.withAlignment(1)))
                         .announcing(HeapProperties.ALIGNMENT, 2 * MIB),
                 announcing(
                         ADDRESSES,

@@ -126,8 +126,8 @@ class HeapContractTest {
     }
 
     private HeapContract besideClients(HeapExporter exporter) {
-        return HeapContract.of(
-                new HeapUnderTest(exporter, Heaps.announced(heap), Duration.ofMillis(10), Heaps.LIMIT, Company.CLIENTS));
+        return HeapContract.of(new HeapUnderTest(
+                exporter, Heaps.announced(heap), Duration.ofMillis(10), Heaps.LIMIT, Company.CLIENTS));
     }
 
     @Test

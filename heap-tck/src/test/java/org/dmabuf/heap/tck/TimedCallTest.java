@@ -51,8 +51,7 @@ class TimedCallTest {
     }
 
     private static List<ContractCase> cases(HeapExporter heap, Duration limit) {
-        HeapUnderTest underTest =
-                new HeapUnderTest(heap, Heaps.announced(Heaps.good()), SHORT, limit, Company.ALONE);
+        HeapUnderTest underTest = new HeapUnderTest(heap, Heaps.announced(Heaps.good()), SHORT, limit, Company.ALONE);
         return new ArrayList<>(HeapContract.of(underTest).cases());
     }
 
@@ -67,7 +66,8 @@ class TimedCallTest {
         ContractCase later = find(cases, "a_buffer_maps_in_every_direction");
         String failure = hangs.failure().orElseThrow();
         assertTrue(failure.startsWith("the case did not return within 5 s; it is in java.base/"), failure);
-        assertEquals("not run: an earlier case has not returned", later.failure().orElseThrow());
+        assertEquals(
+                "not run: an earlier case has not returned", later.failure().orElseThrow());
         released.countDown();
         while (later.failure().isPresent()) {
             Thread.sleep(5); // the thread of the first case ends by itself
