@@ -70,6 +70,9 @@ final class DynamicsCases {
         return heap.expectOfRestarts(
                 name,
                 () -> {
+                    if (!bundle.serves()) {
+                        throw new AssertionError("not run: the heap's service is not registered");
+                    }
                     try {
                         body.run();
                     } finally {

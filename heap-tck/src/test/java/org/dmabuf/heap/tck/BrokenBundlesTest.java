@@ -107,6 +107,20 @@ class BrokenBundlesTest {
     }
 
     @Test
+    void a_heap_that_has_gone_by_itself_fails_each_case_without_a_run() {
+        FakeBundle gone = new FakeBundle() {
+            @Override
+            public boolean serves() {
+                return false;
+            }
+        };
+        Map<String, String> failures = failures(gone, USUAL);
+        assertEquals(cases(gone, Optional.empty(), USUAL).size(), failures.size());
+        assertEquals(Set.of("not run: the heap's service is not registered"), Set.copyOf(failures.values()));
+        assertEquals(1, gone.starts());
+    }
+
+    @Test
     void memory_that_each_start_opens_anew_is_not_a_leak() {
         List<Integer> open = new ArrayList<>(List.of(Syscalls.linux().memfdCreate("region", 1)));
         FakeBundle bundle = new FakeBundle() {
