@@ -18,7 +18,7 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapRequest;
 
-/** Cases about threads: several that use a heap or a buffer at once, an interrupted one, and those that a heap leaves. */
+/** Cases about several threads that use a heap or a buffer at once, about an interrupted one, and about new ones. */
 final class ThreadCases {
     private static final int THREADS = 100;
     private static final int ROUNDS = 10;

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Tests that each case of a bundle's life can fail: for its own requirement, and with a message that names the fault. */
+/** Tests that each case of a bundle's life can fail: for its requirement, and with a message that names the fault. */
 class BrokenBundlesTest {
     private static final List<AutoCloseable> LEFT = new CopyOnWriteArrayList<>();
     private static final Duration USUAL = Duration.ofSeconds(30);
