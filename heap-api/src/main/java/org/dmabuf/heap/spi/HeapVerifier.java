@@ -25,7 +25,8 @@ public interface HeapVerifier {
         Optional<String> skipReason();
 
         /**
-         * Runs the check.
+         * Runs the check, for at most five minutes: a heap that hangs fails it. An interrupt of the calling thread ends
+         * it as well. The result is then a failure, and the thread stays interrupted.
          *
          * @return how the heap breaks the requirement, as a sentence; empty if the heap meets it
          * @throws IllegalStateException for a check that is skipped
@@ -42,7 +43,8 @@ public interface HeapVerifier {
      *     cannot allocate from its heaps; if false, these checks are skipped
      * @return all checks, in order, including those that are skipped
      * @throws org.dmabuf.heap.HeapException {@link org.dmabuf.heap.Errno#ENODEV} when no heap of this name is
-     *     registered
+     *     registered; {@link org.dmabuf.heap.Errno#EIO} when the heap does not return its usage and a small buffer
+     *     within a minute; {@link org.dmabuf.heap.Errno#EINTR} after an interrupt
      */
     List<Check> checks(String heap, boolean dynamics);
 }

@@ -136,11 +136,11 @@ public final class VerifyCommand implements CommandSet {
         }
         for (HeapVerifier.Check check : checks) {
             Verification.Case result = verification.run(check);
+            if (Thread.interrupted()) {
+                throw new InterruptedException(); // its result is that of the interrupt, and not of the heap
+            }
             if (text && (!line.has(QUIET) || result.isFailure())) {
                 out.print(result.text());
-            }
-            if (Thread.interrupted()) {
-                throw new InterruptedException();
             }
         }
         return verification;

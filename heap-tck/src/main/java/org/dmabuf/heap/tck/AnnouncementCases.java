@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 import org.dmabuf.heap.HeapProperties;
+import org.dmabuf.heap.constraint.ConstraintKind;
 
 /** Cases about service properties, from the table in {@link HeapProperties}. */
 final class AnnouncementCases {
@@ -29,6 +30,8 @@ final class AnnouncementCases {
             Map.entry(HeapProperties.PROTECTED, BOOLEAN),
             Map.entry(HeapProperties.MAPPABLE, BOOLEAN),
             Map.entry(HeapProperties.EXPORT_READONLY, BOOLEAN),
+            Map.entry(HeapProperties.RESTRICTED, BOOLEAN),
+            Map.entry(HeapProperties.QUOTA, v -> v instanceof Long bytes && bytes >= 0),
             Map.entry(HeapProperties.ALIGNMENT, v -> v instanceof Long bytes && Long.bitCount(bytes) == 1 && bytes > 0),
             Map.entry(HeapProperties.DMA_BITS, v -> v instanceof Integer bits && bits > 0 && bits <= 64),
             Map.entry(HeapProperties.ADDRESS_MIN, v -> v instanceof Long address && address >= 0),
@@ -37,7 +40,8 @@ final class AnnouncementCases {
             Map.entry(HeapProperties.SIZE_GRANULE, v -> v instanceof Long bytes && bytes > 0),
             Map.entry(HeapProperties.SG_ENTRY, v -> v instanceof Long bytes && Long.bitCount(bytes) == 1 && bytes > 0),
             Map.entry(HeapProperties.BACKEND, TEXT),
-            Map.entry(HeapProperties.EMULATES, v -> !emulations(v).isEmpty()),
+            Map.entry(HeapProperties.EMULATES, v -> !texts(v).isEmpty()),
+            Map.entry(HeapProperties.CONSTRAINT_KINDS, v -> !texts(v).isEmpty()),
             Map.entry(HeapProperties.NUMA, INTEGERS),
             Map.entry(HeapProperties.PEERS, INTEGERS));
 
@@ -52,6 +56,7 @@ final class AnnouncementCases {
                                     && name.length() <= 64
                                     && !name.contains("/")
                                     && !name.contains("..")
+                                    && !name.equals("adopted") // reserved for adopted buffers
                                     && name.chars().noneMatch(Character::isWhitespace),
                             "heap.name is '" + heap.properties().get(HeapProperties.NAME) + "'");
                 }),
@@ -63,7 +68,7 @@ final class AnnouncementCases {
                                         key + " is " + value + " of "
                                                 + value.getClass().getName()))),
                 heap.expect("what_is_announced_as_real_is_not_announced_as_emulated", () -> {
-                    List<String> emulated = emulations(heap.properties().get(HeapProperties.EMULATES));
+                    List<String> emulated = texts(heap.properties().get(HeapProperties.EMULATES));
                     check(
                             !(heap.announces(HeapProperties.CONTIGUOUS, false) && emulated.contains("contiguous")),
                             "heap.contiguous=true, and heap.emulates has contiguous");
@@ -74,10 +79,20 @@ final class AnnouncementCases {
                             !(heap.announces(HeapProperties.PROTECTED, false)
                                     && heap.announces(HeapProperties.MAPPABLE, true)),
                             "heap.protected=true keeps the CPU out, and heap.mappable is not false");
-                }));
+                }),
+                heap.expect("the_lowest_announced_address_is_not_above_the_highest", () -> {
+                    long lowest = heap.announced(HeapProperties.ADDRESS_MIN, 0);
+                    long highest = heap.announced(HeapProperties.ADDRESS_MAX, Long.MAX_VALUE);
+                    check(lowest <= highest, "heap.address.min=" + lowest + ", and heap.address.max=" + highest);
+                }),
+                heap.expect(
+                        "each_announced_kind_of_demand_can_be_parsed",
+                        () -> texts(heap.properties().get(HeapProperties.CONSTRAINT_KINDS))
+                                .forEach(ConstraintKind::parse)));
     }
 
-    static List<String> emulations(Object value) {
+    /** Returns the elements of a property of one or several texts; empty for another type. */
+    static List<String> texts(Object value) {
         return switch (value) {
             case String one -> List.of(one);
             case String[] several -> List.of(several);

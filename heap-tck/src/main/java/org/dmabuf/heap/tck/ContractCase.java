@@ -8,7 +8,7 @@ import org.dmabuf.heap.spi.HeapVerifier;
  * Case of the contract: one requirement for every heap, or the reason why it does not apply to this heap. Immutable.
  */
 public final class ContractCase implements HeapVerifier.Check {
-    /** Body of a case; any exception is a failure of the heap. */
+    /** Body of a case; any exception or error is a failure of the heap. */
     @FunctionalInterface
     interface Body {
         void run() throws Exception;
@@ -45,6 +45,10 @@ public final class ContractCase implements HeapVerifier.Check {
      * mapping. No other test may run in the process at the same time, unless the cases are those of a
      * {@link HeapVerifier}.
      *
+     * <p>The case runs on a thread of its own, for at most five minutes. If it does not return in that time, it has
+     * failed, and so have all later cases until it returns. An interrupt of the caller ends the case in the same way,
+     * and the caller's thread stays interrupted.
+     *
      * @throws AssertionError when the heap breaks the contract; its message begins with the names of the heap and of
      *     the case
      * @throws IllegalStateException for a case that is skipped
@@ -66,18 +70,10 @@ public final class ContractCase implements HeapVerifier.Check {
         if (skipReason.isPresent()) {
             throw new IllegalStateException(name + " is skipped: " + skipReason.get());
         }
-        try {
-            body.run();
-            return null;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return e;
-        } catch (Exception | AssertionError | LinkageError e) {
-            return e;
-        }
+        return heap.faultOf(name, body).orElse(null);
     }
 
-    private static String sentence(Throwable cause) {
+    static String sentence(Throwable cause) {
         return cause instanceof AssertionError ? cause.getMessage() : cause.toString();
     }
 

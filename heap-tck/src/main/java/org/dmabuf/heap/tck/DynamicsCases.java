@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.dmabuf.heap.tck;
 
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +12,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
+import org.dmabuf.heap.Access;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.DmaBuf;
 import org.dmabuf.heap.Errno;
@@ -69,6 +70,9 @@ final class DynamicsCases {
         return heap.expectOfRestarts(
                 name,
                 () -> {
+                    if (!bundle.serves()) {
+                        throw new AssertionError("not run: the heap's service is not registered");
+                    }
                     try {
                         body.run();
                     } finally {
@@ -103,16 +107,20 @@ final class DynamicsCases {
 
     private void outlive(ContractCase.Body event) throws Exception {
         List<HeldBuffer> buffers = new ArrayList<>();
+        List<MemorySegment> mappings = new ArrayList<>();
         try {
             for (HeapRequest request : heap.kinds(SIZE)) {
                 buffers.add(heap.allocate(request));
                 buffers.getLast().fill(0x5a);
+                mappings.add(buffers.getLast().map(Access.READ));
             }
             event.run();
-            for (HeldBuffer buffer : buffers) {
+            for (int i = 0; i < buffers.size(); i++) {
+                HeldBuffer buffer = buffers.get(i);
                 buffer.assertFilledWith(0x5a);
                 buffer.fill(0xa5);
                 buffer.assertFilledWith(0xa5);
+                Content.assertFilledWith(0xa5, mappings.get(i), "a mapping from before, of " + buffer);
                 buffer.close();
             }
         } finally {
@@ -160,7 +168,7 @@ final class DynamicsCases {
     }
 
     private AllocationRequest request() {
-        List<String> emulations = AnnouncementCases.emulations(heap.properties().get(HeapProperties.EMULATES));
+        List<String> emulations = AnnouncementCases.texts(heap.properties().get(HeapProperties.EMULATES));
         return AllocationRequest.of(SIZE)
                 .withHeaps(heap.name())
                 .withEmulations(emulations.toArray(String[]::new))
@@ -207,12 +215,13 @@ final class DynamicsCases {
             inTime("the stop", bundle::stop);
         } finally {
             stopped.set(true);
+            long end = System.nanoTime() + patience.toNanos();
             for (Thread thread : threads) {
-                thread.join(patience.toMillis());
+                thread.join(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
             }
         }
         if (threads.stream().anyMatch(Thread::isAlive)) {
-            throw new AssertionError("a call did not return within " + patience.toSeconds() + " s" + " after the stop");
+            throw new AssertionError("a call did not return within " + patience.toSeconds() + " s after the stop");
         }
         if (!failures.isEmpty()) {
             throw new AssertionError("a call ended with " + failures.peek(), failures.peek());
@@ -237,20 +246,9 @@ final class DynamicsCases {
 
     /** Runs an operation of the framework, which may wait for the bundle's code without limit. */
     private void inTime(String operation, ContractCase.Body body) throws Exception {
-        AtomicReference<Exception> failure = new AtomicReference<>();
-        Thread thread = Thread.ofPlatform().daemon().name("dmaheap-verify").start(() -> {
-            try {
-                body.run();
-            } catch (Exception e) {
-                failure.set(e);
-            }
-        });
-        thread.join(patience.toMillis());
-        if (thread.isAlive()) {
-            throw new AssertionError(operation + " of the bundle did not return within " + patience.toSeconds() + " s");
-        }
-        if (failure.get() != null) {
-            throw failure.get();
+        Optional<Throwable> fault = new TimedCall(operation + " of the bundle", patience, body).fault();
+        if (fault.isPresent()) {
+            throw new AssertionError(ContractCase.sentence(fault.get()), fault.get());
         }
     }
 }

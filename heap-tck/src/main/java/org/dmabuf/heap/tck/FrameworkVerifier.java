@@ -22,10 +22,10 @@ final class FrameworkVerifier implements HeapVerifier {
     @Override
     public List<Check> checks(String name, boolean dynamics) {
         RunningHeap running = new RunningHeap(context, name);
-        HeapUnderTest heap = new HeapUnderTest(running, running.properties(), ProcessState.PATIENCE, Company.CLIENTS);
+        HeapUnderTest heap = new HeapUnderTest(running, running.properties(), Company.CLIENTS);
         List<Check> checks = new ArrayList<>(HeapContract.of(heap).cases());
         Optional<String> notWanted = dynamics ? Optional.empty() : NOT_WANTED;
-        checks.addAll(DynamicsCases.of(heap, running, notWanted, DynamicsCases.PATIENCE));
+        checks.addAll(heap.listed(() -> DynamicsCases.of(heap, running, notWanted, DynamicsCases.PATIENCE)));
         return List.copyOf(checks);
     }
 }

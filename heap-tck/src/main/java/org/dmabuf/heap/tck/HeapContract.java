@@ -37,13 +37,14 @@ public final class HeapContract {
      * @param exporter the heap
      * @param serviceProperties the properties of its service
      * @return a contract in which every case applies unless the properties exclude it
+     * @throws org.dmabuf.heap.HeapException when the heap does not answer within a minute, or the thread is interrupted
      */
     public static HeapContract of(HeapExporter exporter, Map<String, ?> serviceProperties) {
-        return of(new HeapUnderTest(exporter, serviceProperties, ProcessState.PATIENCE, Company.ALONE));
+        return of(new HeapUnderTest(exporter, serviceProperties, Company.ALONE));
     }
 
     static HeapContract of(HeapUnderTest heap) {
-        return new HeapContract(Stream.of(
+        return new HeapContract(List.copyOf(heap.listed(() -> Stream.of(
                         AnnouncementCases.of(heap),
                         ContentCases.of(heap),
                         MappingCases.of(heap),
@@ -52,9 +53,11 @@ public final class HeapContract {
                         ReadOnlyExportCases.of(heap),
                         RefusalCases.of(heap),
                         LifeCases.of(heap),
+                        ThreadCases.of(heap),
+                        CapacityCases.of(heap),
                         TruthCases.of(heap))
                 .flatMap(List::stream)
-                .toList());
+                .toList())));
     }
 
     /**

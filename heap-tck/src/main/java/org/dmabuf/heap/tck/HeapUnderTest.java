@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
@@ -21,6 +22,11 @@ import org.dmabuf.heap.spi.HeapRequest;
 final class HeapUnderTest {
     /** Longest time until the memory of earlier cases is free again. */
     private static final Duration ROOM = Duration.ofSeconds(10);
+
+    /** Longest time of a case, with memory of several GiB on a slow machine. */
+    private static final Duration LIMIT = Duration.ofMinutes(5);
+
+    private static final Duration LISTING = Duration.ofMinutes(1);
 
     /** Number of reads of the usage, which other users of the machine may change meanwhile. */
     private static final int LOOKS = 3;
@@ -39,8 +45,10 @@ final class HeapUnderTest {
     private final HeapExporter exporter;
     private final Map<String, ?> properties;
     private final Duration patience;
+    private final Duration limit;
     private final Company company;
     private long step;
+    private Optional<TimedCall> latest = Optional.empty();
 
     /** Other users of the heap and of the process during the cases. */
     enum Company {
@@ -50,16 +58,36 @@ final class HeapUnderTest {
         CLIENTS
     }
 
-    /** @param patience how long the resources of a case may take to disappear after its end */
-    HeapUnderTest(HeapExporter exporter, Map<String, ?> properties, Duration patience, Company company) {
+    /** Makes a heap under test with the time limits that suit a slow machine. */
+    HeapUnderTest(HeapExporter exporter, Map<String, ?> properties, Company company) {
+        this(exporter, properties, ProcessState.PATIENCE, LIMIT, company);
+    }
+
+    /**
+     * @param patience how long the resources of a case may take to disappear after its end
+     * @param limit longest time of a case
+     */
+    HeapUnderTest(
+            HeapExporter exporter, Map<String, ?> properties, Duration patience, Duration limit, Company company) {
         this.exporter = exporter;
         this.patience = patience;
+        this.limit = limit;
         this.company = company;
         this.properties = Map.copyOf(properties);
     }
 
     HeapExporter exporter() {
         return exporter;
+    }
+
+    /** Returns the heap's usage, unknown if the heap does not return one: only one case reports this fault. */
+    HeapUsage usage() {
+        try {
+            HeapUsage usage = exporter.usage();
+            return usage == null ? HeapUsage.unknown() : usage;
+        } catch (RuntimeException | Error e) {
+            return HeapUsage.unknown();
+        }
     }
 
     Map<String, ?> properties() {
@@ -127,7 +155,7 @@ final class HeapUnderTest {
         if (properties.get(HeapProperties.SIZE_MAX) instanceof Long largest && size > largest) {
             return Optional.of("heap.size.max=" + largest + ": a buffer of " + Bytes.text(size) + " is too large");
         }
-        HeapUsage usage = exporter.usage();
+        HeapUsage usage = usage();
         long needed = usage.capacity().isPresent() ? needed(count, size) : count * size;
         if (needed > usage.capacity().orElse(Long.MAX_VALUE)) {
             return Optional.of("needs " + Bytes.text(needed) + " at once; the heap holds "
@@ -159,16 +187,16 @@ final class HeapUnderTest {
                 least = Math.min(least, takenBySmallest());
             }
             return Math.max(Bytes.PAGE, least);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             return Bytes.PAGE; // the cases report this fault of the heap
         }
     }
 
     private long takenBySmallest() {
-        long before = exporter.usage().free().orElse(0);
+        long before = usage().free().orElse(0);
         HeapBuffer smallest = exporter.allocate(HeapRequest.of(1));
         try {
-            return Math.max(smallest.size(), before - exporter.usage().free().orElse(before));
+            return Math.max(smallest.size(), before - usage().free().orElse(before));
         } finally {
             smallest.release();
         }
@@ -180,12 +208,12 @@ final class HeapUnderTest {
      * After a timeout the case runs, and fails if they do not fit.
      */
     void awaitRoom(int count, long size) {
-        if (exporter.usage().capacity().isEmpty()) {
+        if (usage().capacity().isEmpty()) {
             return;
         }
         long needed = needed(count, size);
         long end = System.nanoTime() + ROOM.toNanos();
-        while (exporter.usage().largestFree().orElse(needed) < needed && System.nanoTime() < end) {
+        while (usage().largestFree().orElse(needed) < needed && System.nanoTime() < end) {
             try {
                 Thread.sleep(5); // a heap does not signal free memory
             } catch (InterruptedException e) {
@@ -240,6 +268,46 @@ final class HeapUnderTest {
         return grown;
     }
 
+    /**
+     * Makes a list of cases. Their skips depend on the heap's usage and on small buffers, so the heap may hang.
+     *
+     * @throws HeapException when the heap hangs, or the thread is interrupted
+     */
+    List<ContractCase> listed(Supplier<List<ContractCase>> cases) {
+        List<ContractCase> list = new ArrayList<>();
+        try {
+            Duration shorter = limit.compareTo(LISTING) < 0 ? limit : LISTING;
+            new TimedCall("the heap", shorter, () -> list.addAll(cases.get()))
+                    .fault()
+                    .ifPresent(fault -> {
+                        throw HeapException.of(
+                                Errno.EIO, name(), "listing the cases failed: " + ContractCase.sentence(fault), fault);
+                    });
+            return list;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HeapException.of(Errno.EINTR, name(), "listing the cases failed: the thread was interrupted", e);
+        }
+    }
+
+    /**
+     * Runs the body of a case, within the time limit.
+     *
+     * @return why it failed; empty if it did not
+     */
+    Optional<Throwable> faultOf(String name, ContractCase.Body body) {
+        if (latest.filter(TimedCall::hangs).isPresent()) {
+            return Optional.of(new AssertionError("not run: an earlier case has not returned"));
+        }
+        latest = Optional.of(new TimedCall("the case", limit, body));
+        try {
+            return latest.get().fault();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return Optional.of(e);
+        }
+    }
+
     // Operations of the cases on the heap
 
     /**
@@ -289,7 +357,12 @@ final class HeapUnderTest {
         }
     }
 
+    /** Empties the heap's pools, if the heap can: only one case reports that it cannot. */
     void trim() {
-        exporter.trim(Long.MAX_VALUE);
+        try {
+            exporter.trim(Long.MAX_VALUE);
+        } catch (RuntimeException | Error e) {
+            // reported by the case about trimming
+        }
     }
 }

@@ -6,17 +6,16 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Queue;
+import java.util.Optional;
 import java.util.Random;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CountDownLatch;
 import org.dmabuf.heap.Access;
+import org.dmabuf.heap.AllocationRequest;
+import org.dmabuf.heap.ClientId;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Cases about many buffers: in sequence, at once, released in any order, by many threads; and about the heap's usage
- * report.
+ * Cases about many buffers: in sequence, at once, released in any order; and about the heap's usage report.
  */
 final class LifeCases {
     private static final int IN_A_ROW = 1024;
@@ -24,10 +23,7 @@ final class LifeCases {
 
     private static final int MIXED = 64;
 
-    private static final int THREADS = 100;
-    private static final int ROUNDS = 10;
-    private static final int HELD = 4;
-    private static final long LARGEST_HELD = 64 << 10;
+    private static final long TRIMMED = 64 << 10;
     private static final long ASKED = 1 << 20;
 
     private LifeCases() {}
@@ -49,23 +45,20 @@ final class LifeCases {
                 () -> anyOrder(heap),
                 heap.unlessHolds(MIXED + MIXED / 2, MIXED * 1000L)));
         cases.add(heap.expect(
-                "a_buffer_is_used_and_released_by_threads_that_did_not_make_it",
-                () -> otherThreads(heap),
-                heap.unlessMappable()));
-        cases.add(heap.expect(
-                THREADS + "_threads_allocate_map_and_release_at_once",
-                () -> manyThreads(heap),
-                heap.unlessMappable().or(() -> heap.unlessHolds(THREADS * HELD, LARGEST_HELD))));
-        cases.add(heap.expect(
                 "a_name_of_31_bytes_is_taken",
                 () -> heap.allocate(HeapRequest.of(1).withName("frame 7, " + "\u20ac".repeat(6) + " end"))
                         .close()));
+        cases.add(heap.expect("a_request_of_a_client_is_served", () -> {
+            AllocationRequest request = AllocationRequest.of(1);
+            heap.allocate(HeapRequest.of(request, Optional.of(ClientId.of("uid", "1000"))))
+                    .close();
+        }));
         cases.add(heap.expect(
                 "the_usage_makes_sense_however_often_it_is_asked", () -> usage(heap), heap.unlessHolds(1, ASKED)));
         cases.add(heap.expect(
                 "trimming_gives_back_no_less_than_nothing_and_no_live_memory",
                 () -> trim(heap),
-                heap.unlessMappable().or(() -> heap.unlessHolds(2, LARGEST_HELD))));
+                heap.unlessMappable().or(() -> heap.unlessHolds(2, TRIMMED))));
         return cases;
     }
 
@@ -110,53 +103,13 @@ final class LifeCases {
         }
     }
 
-    private static void otherThreads(HeapUnderTest heap) throws InterruptedException {
-        for (HeapRequest request : heap.kinds(LARGEST_HELD)) {
-            HeldBuffer buffer = heap.allocate(request);
-            try {
-                MemorySegment mapping = buffer.map(Access.READ_WRITE);
-                inThreads(1, thread -> mapping.fill((byte) 1));
-                inThreads(1, thread -> {
-                    Content.assertFilledWith(1, mapping, buffer);
-                    buffer.unmap(mapping);
-                    buffer.fill(2);
-                });
-                inThreads(1, thread -> {
-                    buffer.assertFilledWith(2);
-                    buffer.close();
-                });
-            } finally {
-                buffer.close(); // has no effect if the thread has closed it
-            }
-        }
-    }
-
-    private static void manyThreads(HeapUnderTest heap) throws InterruptedException {
-        heap.awaitRoom(THREADS * HELD, LARGEST_HELD);
-        inThreads(THREADS, thread -> {
-            for (int round = 0; round < ROUNDS; round++) {
-                List<HeldBuffer> held = new ArrayList<>();
-                try {
-                    for (int i = 0; i < HELD; i++) {
-                        List<HeapRequest> kinds = heap.kinds(LARGEST_HELD >> (thread + i) % 5);
-                        held.add(heap.allocate(kinds.get((round + i) % kinds.size())));
-                        held.getLast().assertFilledWith(0);
-                        held.getLast().fill(thread + i + 1);
-                    }
-                    for (int i = 0; i < HELD; i++) {
-                        held.get(i).assertFilledWith(thread + i + 1);
-                    }
-                } finally {
-                    held.forEach(HeldBuffer::close);
-                }
-            }
-        });
-    }
-
     private static void usage(HeapUnderTest heap) {
         try (HeldBuffer buffer = heap.allocate(HeapRequest.of(ASKED))) {
             for (int i = 0; i < 1000; i++) {
                 HeapUsage usage = heap.exporter().usage();
+                if (usage == null) {
+                    throw new AssertionError("usage() returned null");
+                }
                 long capacity = usage.capacity().orElse(Long.MAX_VALUE);
                 long free = usage.free().orElse(capacity);
                 long largest = usage.largestFree().orElse(0);
@@ -169,7 +122,7 @@ final class LifeCases {
     }
 
     private static void trim(HeapUnderTest heap) {
-        for (HeapRequest request : heap.kinds(LARGEST_HELD)) {
+        for (HeapRequest request : heap.kinds(TRIMMED)) {
             heap.allocate(request).close(); // leaves memory to trim, if the heap has a pool
             try (HeldBuffer buffer = heap.allocate(request)) {
                 buffer.fill(0x5a);
@@ -182,35 +135,6 @@ final class LifeCases {
                 buffer.assertFilledWith(0x5a);
                 heap.allocate(request).close();
             }
-        }
-    }
-
-    private interface Work {
-        void run(int thread);
-    }
-
-    /** Uses platform threads, which can all be inside a system call at once. */
-    private static void inThreads(int count, Work work) throws InterruptedException {
-        CountDownLatch start = new CountDownLatch(1);
-        Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
-        List<Thread> threads = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            int thread = i;
-            threads.add(Thread.ofPlatform().start(() -> {
-                try {
-                    start.await();
-                    work.run(thread);
-                } catch (Throwable e) {
-                    failures.add(e);
-                }
-            }));
-        }
-        start.countDown();
-        for (Thread thread : threads) {
-            thread.join();
-        }
-        if (!failures.isEmpty()) {
-            throw new AssertionError(failures.size() + " of " + count + " threads failed", failures.peek());
         }
     }
 }

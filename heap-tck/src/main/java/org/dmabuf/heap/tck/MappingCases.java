@@ -10,6 +10,7 @@ import org.dmabuf.heap.Access;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.ExportMode;
 import org.dmabuf.heap.HeapException;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /** Cases about mappings: all mappings of a buffer and of its descriptor show the same memory. */
@@ -21,6 +22,10 @@ final class MappingCases {
 
     static List<ContractCase> of(HeapUnderTest heap) {
         return List.of(
+                heap.expect(
+                        "a_mapping_has_every_byte_of_its_buffer_and_begins_at_a_page",
+                        () -> mappingsAreWhole(heap),
+                        heap.unlessMappable()),
                 heap.expect(
                         "a_buffer_maps_in_every_direction", () -> mapsInEveryDirection(heap), heap.unlessMappable()),
                 heap.expect(
@@ -48,6 +53,24 @@ final class MappingCases {
                         () -> buffersAreApart(heap),
                         heap.unlessMappable().or(() -> heap.unlessHolds(2, SIZE))),
                 heap.expect("memory_that_cannot_be_mapped_says_so", () -> mappingIsRefused(heap), heap.ifMappable()));
+    }
+
+    private static void mappingsAreWhole(HeapUnderTest heap) {
+        for (long size : new long[] {1, Bytes.PAGE + 1, SIZE}) {
+            for (HeapRequest request : heap.kinds(size)) {
+                try (HeldBuffer buffer = heap.allocate(request)) {
+                    MemorySegment mapping = buffer.map(Access.READ_WRITE);
+                    if (!mapping.isNative() || mapping.byteSize() != buffer.size()) {
+                        throw new AssertionError(buffer + " has " + buffer.size() + " bytes, and a mapping of it "
+                                + (mapping.isNative() ? mapping.byteSize() : "is an array of Java"));
+                    }
+                    if (mapping.address() % Bytes.PAGE != 0) {
+                        throw new AssertionError("%s was mapped at address 0x%x, which is not that of a page"
+                                .formatted(buffer, mapping.address()));
+                    }
+                }
+            }
+        }
     }
 
     private static void mapsInEveryDirection(HeapUnderTest heap) {

@@ -55,7 +55,7 @@ final class PhysicalPages {
                                 .allMatch(address -> address != 0)
                         ? Optional.empty()
                         : hidden("the process lacks CAP_SYS_ADMIN, or the memory is that of a device");
-            } catch (IOException | RuntimeException | LinkageError | AssertionError e) {
+            } catch (IOException | RuntimeException | Error e) {
                 return hidden(e.toString()); // another case reports a fault of the heap
             }
         });

@@ -19,8 +19,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Snapshot of the descriptors and shared mappings of this process. The difference of two snapshots shows the leaks
- * between them.
+ * Snapshot of the descriptors, shared mappings and threads of this process. The difference of two snapshots shows the
+ * leaks between them.
  *
  * <pre>{@code
  * ProcessState before = ProcessState.now();
@@ -42,16 +42,19 @@ public final class ProcessState {
 
     private final Set<String> descriptors;
     private final Set<String> sharedMappings;
+    /** Names of the threads of Java, by their numbers. */
+    private final Map<Long, String> threads;
 
-    private ProcessState(Set<String> descriptors, Set<String> sharedMappings) {
+    private ProcessState(Set<String> descriptors, Set<String> sharedMappings, Map<Long, String> threads) {
         this.descriptors = descriptors;
         this.sharedMappings = sharedMappings;
+        this.threads = threads;
     }
 
     /** {@return a snapshot of this moment} */
     public static ProcessState now() {
         try {
-            return new ProcessState(readDescriptors(), readSharedMappings());
+            return new ProcessState(readDescriptors(), readSharedMappings(), readThreads());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -116,28 +119,34 @@ public final class ProcessState {
 
     /**
      * Lists the files of which a later snapshot has more descriptors or mappings. Their numbers and addresses do not
-     * matter: memory that a heap opens anew at each start is no growth.
+     * matter: memory that a heap opens anew at each start is no growth. A thread that has been started since this
+     * snapshot counts, whether or not others of its name have ended.
      *
      * @param least smallest growth that counts
-     * @return one line for each file
+     * @return one line for each file, and for each name of threads without its digits
      */
     List<String> grownIn(ProcessState later, long least) {
-        Map<String, Long> before = counts();
+        Map<String, Long> before = counts(threads.keySet());
         List<String> grown = new ArrayList<>();
-        later.counts().forEach((file, count) -> {
-            long more = count - before.getOrDefault(file, 0L);
+        later.counts(threads.keySet()).forEach((what, count) -> {
+            long more = count - before.getOrDefault(what, 0L);
             if (more >= least) {
-                grown.add(more + " more of " + file);
+                grown.add(more + " more: " + what);
             }
         });
         return grown;
     }
 
-    private Map<String, Long> counts() {
-        return Stream.concat(descriptors.stream(), sharedMappings.stream())
+    /** @param known numbers of the threads that do not count */
+    private Map<String, Long> counts(Set<Long> known) {
+        Stream<String> files = Stream.concat(descriptors.stream(), sharedMappings.stream())
                 .map(line -> line.substring(0, line.indexOf(' '))
-                        + line.substring(line.indexOf(" of ")).replaceFirst(", inode [0-9]+$", ""))
-                .collect(Collectors.groupingBy(file -> file, TreeMap::new, Collectors.counting()));
+                        + line.substring(line.indexOf(" of ")).replaceFirst(", inode [0-9]+$", ""));
+        Stream<String> started = threads.entrySet().stream()
+                .filter(thread -> !known.contains(thread.getKey()))
+                .map(thread -> "thread '" + thread.getValue().replaceAll("[0-9]+", "") + "'");
+        return Stream.concat(files, started)
+                .collect(Collectors.groupingBy(what -> what, TreeMap::new, Collectors.counting()));
     }
 
     private static Set<String> readDescriptors() throws IOException {
@@ -172,6 +181,11 @@ public final class ProcessState {
             }
         }
         return found;
+    }
+
+    private static Map<Long, String> readThreads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .collect(Collectors.toMap(Thread::threadId, Thread::getName));
     }
 
     private static boolean isOfInterest(String target) {

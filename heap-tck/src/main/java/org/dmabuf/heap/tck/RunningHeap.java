@@ -3,7 +3,6 @@ package org.dmabuf.heap.tck;
 
 import java.io.IOException;
 import java.net.URI;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -51,13 +50,16 @@ final class RunningHeap implements HeapBundle, HeapExporter {
     }
 
     private Optional<ServiceReference<HeapExporter>> reference() {
+        return named().stream()
+                .filter(heap -> bundle == null || bundle.equals(heap.getBundle()))
+                .min(Comparator.comparing(heap -> (Long) heap.getProperty(Constants.SERVICE_ID)));
+    }
+
+    private List<ServiceReference<HeapExporter>> named() {
         try {
-            Collection<ServiceReference<HeapExporter>> heaps =
-                    context.getServiceReferences(HeapExporter.class, "(" + HeapProperties.NAME + "=*)");
-            return heaps.stream()
+            return context.getServiceReferences(HeapExporter.class, "(" + HeapProperties.NAME + "=*)").stream()
                     .filter(heap -> name.equals(heap.getProperty(HeapProperties.NAME)))
-                    .filter(heap -> bundle == null || bundle.equals(heap.getBundle()))
-                    .min(Comparator.comparing(heap -> (Long) heap.getProperty(Constants.SERVICE_ID)));
+                    .toList();
         } catch (InvalidSyntaxException e) {
             throw new IllegalStateException(e);
         }
@@ -99,9 +101,15 @@ final class RunningHeap implements HeapBundle, HeapExporter {
     public Optional<String> unlessRestartable() {
         boolean carriesTheKit =
                 bundle.getBundleId() == Constants.SYSTEM_BUNDLE_ID || bundle.equals(context.getBundle());
-        return carriesTheKit
-                ? Optional.of("the bundle of the heap, " + bundle.getSymbolicName() + ", runs the cases as well")
-                : Optional.empty();
+        if (carriesTheKit) {
+            return Optional.of("the bundle of the heap, " + bundle.getSymbolicName() + ", runs the cases as well");
+        }
+        return named().stream()
+                .map(ServiceReference::getBundle)
+                .filter(other -> !bundle.equals(other))
+                .findFirst()
+                .map(other -> "bundle " + other.getSymbolicName()
+                        + " has a heap of the same name, which would serve after a stop");
     }
 
     @Override

@@ -30,6 +30,10 @@ final class TruthCases {
                                 .or(() -> heap.unlessHolds(1, LARGE))
                                 .or(() -> PhysicalPages.unlessVisible(heap))),
                 heap.expect(
+                        "memory_begins_at_a_physical_address_of_the_requested_alignment",
+                        () -> alignmentsAreReal(heap),
+                        unlessAlignments(heap).or(() -> PhysicalPages.unlessVisible(heap))),
+                heap.expect(
                         "physical_addresses_are_within_the_announced_range",
                         () -> addressesAreReal(heap),
                         unlessAddresses(heap).or(() -> PhysicalPages.unlessVisible(heap))));
@@ -46,6 +50,12 @@ final class TruthCases {
                         .anyMatch(heap.properties()::containsKey)
                 ? Optional.empty()
                 : Optional.of("heap.address.min, heap.address.max and heap.dma.bits are absent: any address is right");
+    }
+
+    private static Optional<String> unlessAlignments(HeapUnderTest heap) {
+        return heap.alignment() > Bytes.PAGE
+                ? Optional.empty()
+                : Optional.of("heap.alignment=" + heap.alignment() + ": every page is aligned");
     }
 
     /** Returns the announced bytes of a physical run. */
@@ -79,6 +89,21 @@ final class TruthCases {
                         throw new AssertionError(buffer + " has runs of " + run
                                 + " bytes by its announcement, but one ends at byte " + offset);
                     });
+                }
+            }
+        }
+    }
+
+    private static void alignmentsAreReal(HeapUnderTest heap) throws IOException {
+        for (long alignment = 2 * Bytes.PAGE; alignment <= heap.alignment(); alignment *= 2) {
+            for (HeapRequest request : heap.kinds(SMALL)) {
+                try (HeldBuffer buffer = heap.allocate(request.withAlignment(alignment))) {
+                    long address =
+                            PhysicalPages.of(buffer.map(Access.READ_WRITE)).addresses()[0];
+                    if (address % alignment != 0) {
+                        throw new AssertionError("%s begins at 0x%x, which is not a multiple of its alignment"
+                                .formatted(buffer, address));
+                    }
                 }
             }
         }

@@ -22,6 +22,7 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.HeapUsage;
 import org.dmabuf.heap.linux.source.MemfdSource;
 import org.dmabuf.heap.linux.syscall.Syscalls;
+import org.dmabuf.heap.linux.text.Bytes;
 import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
@@ -84,15 +85,24 @@ class HeapContractTest {
         Map<String, String> usual = skipped(contract(Map.of(HeapProperties.EXPORT_READONLY, true)));
         Map<String, String> unmappable =
                 skipped(contract(Map.of(HeapProperties.MAPPABLE, false, HeapProperties.EXPORT_READONLY, false)));
-        Map<String, String> physical = Map.of(
-                "memory_has_the_announced_physical_runs", "heap.contiguous=false: a run may be as short as a page");
+        Map<String, String> absent = Map.of(
+                "memory_has_the_announced_physical_runs",
+                "heap.contiguous=false: a run may be as short as a page",
+                "memory_begins_at_a_physical_address_of_the_requested_alignment",
+                "heap.alignment=" + Bytes.PAGE + ": every page is aligned",
+                "a_full_heap_refuses_as_a_shortage_and_holds_as_much_again_after_a_release",
+                "the heap reports no capacity",
+                "a_size_above_the_announced_largest_is_refused",
+                "heap.size.max is absent: no size is too large for the back end",
+                "a_buffer_has_a_multiple_of_the_announced_granule",
+                "heap.size.granule is absent: any size is right");
 
         Map<String, String> refusals = Map.of(
                 "memory_that_cannot_be_mapped_says_so", "heap.mappable=true: there is nothing to refuse",
                 "an_export_for_reading_that_cannot_be_had_is_refused",
                         "heap.export.readonly=true: there is nothing to refuse");
         Map<String, String> expected = new HashMap<>(refusals);
-        expected.putAll(physical);
+        expected.putAll(absent);
         usual.remove("physical_addresses_are_within_the_announced_range"); // only a privileged process sees them
         assertEquals(expected, usual);
 
@@ -116,8 +126,8 @@ class HeapContractTest {
     }
 
     private HeapContract besideClients(HeapExporter exporter) {
-        return HeapContract.of(
-                new HeapUnderTest(exporter, Heaps.announced(heap), Duration.ofMillis(10), Company.CLIENTS));
+        return HeapContract.of(new HeapUnderTest(
+                exporter, Heaps.announced(heap), Duration.ofMillis(10), Heaps.LIMIT, Company.CLIENTS));
     }
 
     @Test

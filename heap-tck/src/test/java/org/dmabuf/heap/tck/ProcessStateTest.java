@@ -3,6 +3,7 @@ package org.dmabuf.heap.tck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -104,6 +105,30 @@ class ProcessStateTest {
         looked.countDown();
         before.assertNothingLeft();
         reaper.join();
+    }
+
+    @Test
+    void a_thread_has_grown_although_another_of_its_name_has_ended() throws InterruptedException {
+        CountDownLatch end = new CountDownLatch(1);
+        Thread first = Thread.ofPlatform().name("camera-1").start(() -> await(end));
+        ProcessState before = ProcessState.now();
+        end.countDown();
+        first.join();
+        CountDownLatch later = new CountDownLatch(1);
+        Thread second = Thread.ofPlatform().name("camera-2").start(() -> await(later));
+        ProcessState after = ProcessState.now();
+        assertTrue(before.grownIn(after, 1).contains("1 more: thread 'camera-'"));
+        assertFalse(before.grownIn(after, 2).toString().contains("camera-"));
+        later.countDown();
+        second.join();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
     }
 
     @Test

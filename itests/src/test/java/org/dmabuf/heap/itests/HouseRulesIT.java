@@ -61,7 +61,7 @@ public class HouseRulesIT {
             Map.entry("heap-health.jar", Set.of(API, LINUX + "component", LINUX + "socket", LINUX + "text")),
             Map.entry("heap-metrics.jar", Set.of(API, LINUX + "component", LINUX + "text")),
             Map.entry("heap-gateway.jar", andRooms("component", "socket", "text")),
-            Map.entry("heap-tck.jar", andRooms("fd", "syscall", "text")),
+            Map.entry("heap-tck.jar", and(CONSTRAINT, andRooms("fd", "syscall", "text"))),
             Map.entry("heap-console.jar", andRooms("process", "text")),
             Map.entry("device-constraints.jar", and(CONSTRAINT, andRooms("component", "probe"))),
             Map.entry("device-v4l2.jar", and(CONSTRAINT, andRooms("device", "probe", "syscall", "text"))),

@@ -22,6 +22,7 @@ import org.dmabuf.heap.itests.hanging.HangingHeap;
 import org.dmabuf.heap.itests.leaky.LeakyClient;
 import org.dmabuf.heap.itests.lying.LyingHeap;
 import org.dmabuf.heap.itests.unruly.UnrulyHeap;
+import org.dmabuf.heap.itests.vanishing.VanishingHeap;
 import org.osgi.framework.Constants;
 
 /** A small bundle that a test builds from its own classes. The bundle's class loader loads these classes again. */
@@ -40,8 +41,13 @@ final class TestBundle {
     }
 
     /** {@return a vendor's heap with a false announcement} */
-    static TestBundle lyingHeap() throws IOException {
-        return of("org.example.lying", LyingHeap.class, List.of("LyingHeap"));
+    static TestBundle lyingHeap(String symbolicName) throws IOException {
+        return of(symbolicName, LyingHeap.class, List.of("LyingHeap"));
+    }
+
+    /** {@return a vendor's heap that withdraws its service after some allocations} */
+    static TestBundle vanishingHeap() throws IOException {
+        return of("org.example.vanishing", VanishingHeap.class, List.of("VanishingHeap"));
     }
 
     /** {@return an empty bundle, whose context a test uses to get services} */

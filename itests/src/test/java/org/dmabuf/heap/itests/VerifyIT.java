@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.After;
 import org.junit.Before;
 import org.junit.Rule;
@@ -27,12 +28,16 @@ public class VerifyIT {
         gateway = UnpackedGateway.in(folder.newFolder().toPath());
         Files.copy(gateway.home().resolve("optional/heap-tck.jar"), gateway.dropped("heap-tck.jar"));
         Files.copy(gateway.home().resolve("examples/vendor-heap.jar"), gateway.dropped("vendor-heap.jar"));
-        try (InputStream lying = TestBundle.lyingHeap().jar()) {
-            Files.copy(lying, gateway.dropped("lying.jar"));
-        }
+        drop(TestBundle.lyingHeap("org.example.lying"), "lying.jar");
         socket = folder.newFolder().toPath().resolve("control");
         gateway.startDaemon("--socket", socket.toString());
         gateway.awaitLogLine("the gateway is up");
+    }
+
+    private void drop(TestBundle bundle, String file) throws Exception {
+        try (InputStream jar = bundle.jar()) {
+            Files.copy(jar, gateway.dropped(file));
+        }
     }
 
     @After
@@ -60,6 +65,37 @@ public class VerifyIT {
 
         assertEquals(0, control("status").status());
         assertEquals(before, run(0, "dmaheap:dump"));
+    }
+
+    @Test
+    public void a_heap_that_goes_fails_the_rest_and_one_with_a_namesake_is_not_stopped() throws Exception {
+        String unknown = run(1, "dmaheap:verify nowhere");
+        assertTrue(unknown, unknown.contains("unknown heap 'nowhere': expected one of "));
+
+        drop(TestBundle.vanishingHeap(), "vanishing.jar");
+        awaitListed("vanishing");
+        String gone = run(1, "dmaheap:verify --dynamics vanishing").replaceAll("\\s+", " ");
+        assertTrue(gone, gone.contains("passed a new buffer of 4096 bytes is all zero"));
+        assertTrue(gone, gone.contains("no heap of this name is registered; see dmaheap:list"));
+        assertTrue(gone, gone.contains("failed restarts of the bundle leave nothing behind: not run: "));
+        assertTrue(run(1, "dmaheap:verify vanishing").contains("unknown heap 'vanishing'"));
+
+        drop(TestBundle.lyingHeap("org.example.namesake"), "namesake.jar");
+        awaitListed("shadowed");
+        String two = run(1, "dmaheap:verify --dynamics lying").replaceAll("\\s+", " ");
+        assertTrue(two, two.contains("of bundle org.example.lying, "));
+        assertTrue(two, two.contains("bundle org.example.namesake has a heap of the same name"));
+        assertEquals(0, control("status").status());
+    }
+
+    private void awaitListed(String word) throws Exception {
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+        String list = run(0, "dmaheap:list");
+        while (!list.contains(word)) {
+            assertTrue(list, System.nanoTime() < end);
+            Thread.sleep(100);
+            list = run(0, "dmaheap:list");
+        }
     }
 
     private String run(int status, String command) throws Exception {

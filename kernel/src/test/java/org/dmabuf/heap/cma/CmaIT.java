@@ -264,6 +264,10 @@ class CmaIT {
         Set<String> expected = new TreeSet<>(listed.stringPropertyNames());
         expected.add("memory_that_cannot_be_mapped_says_so"); // its memory can be mapped
         expected.add("memory_has_the_announced_physical_runs"); // the kernel hides the addresses of a mapped dma-buf
+        expected.add("memory_begins_at_a_physical_address_of_the_requested_alignment"); // it announces a page
+        expected.add("a_full_heap_refuses_as_a_shortage_and_holds_as_much_again_after_a_release"); // no capacity
+        expected.add("a_size_above_the_announced_largest_is_refused"); // it announces no largest size
+        expected.add("a_buffer_has_a_multiple_of_the_announced_granule"); // it announces no granule
         assertEquals(expected, left);
     }
 
