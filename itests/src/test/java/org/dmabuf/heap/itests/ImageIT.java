@@ -86,7 +86,7 @@ public class ImageIT {
         state = owned();
         run = owned();
         Files.write(
-                etc.resolve("org.dmabuf.heap.native.cfg"), List.of("access = all", "allow = acme=uid:" + CLIENT));
+                etc.resolve("org.dmabuf.heap.native.cfg"), List.of("access = all", "allow = system=uid:0 acme=uid:" + CLIENT));
         Podman.succeed(podman.container(
                 "--detach",
                 "--name=gateway",
@@ -96,8 +96,7 @@ public class ImageIT {
                 volume(state, "/var/lib/dmaheap-gateway"),
                 volume(run, "/run/dmaheap-gateway"),
                 IMAGE));
-        Podman.await(
-                "a gateway that is well", () -> inside("gateway", "status").status() == 0);
+        podman.await("the gateway is up", "logs", "gateway");
     }
 
     /** {@return an empty folder of the image's user} */
@@ -126,7 +125,7 @@ public class ImageIT {
     public void a_jar_in_its_volume_serves_a_program_of_another_container_until_sigterm() throws Exception {
         start();
         Files.copy(home.resolve("examples/vendor-heap.jar"), deploy.resolve("vendor-heap.jar"));
-        Podman.await("the heap acme", () -> shell("dmaheap:list").output().matches("(?s).*\nacme .* serving .*"));
+        podman.await("\nacme .* serving ", "exec", "gateway", "gateway", "--attach", "dmaheap:list");
         Path program = folder.getRoot().toPath().resolve("client");
         Podman.succeed(new ProcessBuilder(
                 "cc",
@@ -189,7 +188,7 @@ public class ImageIT {
     }
 
     @Test
-    public void its_health_check_notices_a_gateway_that_does_not_answer() throws Exception {
+    public void its_health_check_fails_while_the_gateway_does_not_answer() throws Exception {
         start();
         Matcher check = Pattern.compile("^HEALTHCHECK .* CMD (.*)$", Pattern.MULTILINE)
                 .matcher(Files.readString(home.resolve("lib/oci/Containerfile")));
@@ -198,6 +197,45 @@ public class ImageIT {
         String process = Podman.succeed(podman.builder("inspect", "--format={{.State.Pid}}", "gateway"));
         Podman.succeed(new ProcessBuilder("kill", "-STOP", process.strip()));
         assertEquals(1, inside("sh", "-c", check.group(1)).status());
+    }
+
+    @Test
+    public void an_agent_in_another_container_serves_a_program_of_the_host() throws Exception {
+        Path etc = folder.newFolder().toPath();
+        Path sockets = folder.newFolder().toPath();
+        Files.write(
+                etc.resolve("agent.properties"),
+                List.of(
+                        "gateway.socket = /run/dmaheap-gateway/native.socket",
+                        "run.socket = /run/dmaheap-agent/run.socket",
+                        "node." + NodeGateway.SYSTEM + " = dma-heap system"));
+        start();
+        Podman.succeed(podman.container(
+                "--detach",
+                "--name=agent",
+                "--user=0",
+                "--pid=host",
+                "--cap-add=SYS_PTRACE,DAC_READ_SEARCH",
+                volume(etc, "/etc/dmaheap-gateway:ro"),
+                volume(run, "/run/dmaheap-gateway:ro"),
+                volume(sockets, "/run/dmaheap-agent"),
+                "--entrypoint=dmaheap-agent",
+                IMAGE,
+                "/etc/dmaheap-gateway/agent.properties"));
+        podman.await("the agent is up", "logs", "agent");
+        Path file = NodeProgram.compile(folder.getRoot().toPath().resolve("program"));
+        NodeProgram program = new NodeProgram(
+                List.of(home.resolve("bin/dmaheap-run").toString(), "--socket", sockets.resolve("run.socket").toString(), "--", file.toString()),
+                folder.newFile().toPath());
+        try {
+            program.awaitReady();
+            assertEquals("ok", program.run("alloc " + NodeGateway.SYSTEM + " 65536"));
+            String dump = shell("dmaheap:dump --json").output();
+            assertTrue(dump, dump.contains("\"client\":\"uid:0\""));
+            assertEquals(0, program.await());
+        } finally {
+            program.remove();
+        }
     }
 
     @Test

@@ -3,7 +3,7 @@ package org.dmabuf.heap.itests;
 
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
-import static org.junit.Assert.fail;
+import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeTrue;
 
 import java.io.IOException;
@@ -14,6 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Podman with storage and control groups of its own. It runs containers by runc. */
@@ -97,21 +99,28 @@ final class Podman {
         return ended.output();
     }
 
-    static void await(String expected, Callable<Boolean> condition) throws Exception {
+    /** Repeats a command of Podman until its output has a match of a regular expression. */
+    void await(String expected, String... words) throws Exception {
+        await(Pattern.compile(expected), () -> run(builder(words)).output());
+    }
+
+    private static void await(Pattern expected, Callable<String> text) throws Exception {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-        while (!condition.call()) {
-            if (System.nanoTime() > deadline) {
-                fail(expected + " is not there after " + SECONDS + " s");
-            }
+        String last = text.call();
+        while (!expected.matcher(last).find()) {
+            assertTrue(last + "\nhas no '" + expected + "' after " + SECONDS + " s", System.nanoTime() < deadline);
             Thread.sleep(50);
+            last = text.call();
         }
     }
 
     /** Removes all containers and their volumes, and waits for the end of their processes. */
     void removeContainers() throws Exception {
         succeed(builder("rm", "--all", "--force", "--volumes", "--time=0"));
-        await("the end of Podman's processes", () -> ProcessHandle.allProcesses()
-                .noneMatch(process -> process.info().commandLine().orElse("").contains(folder.toString())));
+        await(Pattern.compile("^$"), () -> ProcessHandle.allProcesses()
+                .map(process -> process.info().commandLine().orElse(""))
+                .filter(command -> command.contains(folder.toString()))
+                .collect(Collectors.joining("\n")));
         String mounts = Files.readString(Path.of("/proc/self/mounts"));
         assertFalse(mounts, mounts.contains(folder.toString()));
     }
