@@ -73,6 +73,7 @@ final class Podman {
                 "--cgroup-parent=/" + cgroup,
                 "--cgroups=no-conmon",
                 "--read-only",
+                "--read-only-tmpfs=false",
                 "--cap-drop=all",
                 "--security-opt=no-new-privileges",
                 "--network=none",
