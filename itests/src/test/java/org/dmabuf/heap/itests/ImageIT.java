@@ -86,7 +86,8 @@ public class ImageIT {
         state = owned();
         run = owned();
         Files.write(
-                etc.resolve("org.dmabuf.heap.native.cfg"), List.of("access = all", "allow = system=uid:0 acme=uid:" + CLIENT));
+                etc.resolve("org.dmabuf.heap.native.cfg"),
+                List.of("access = all", "allow = system=uid:0 acme=uid:" + CLIENT));
         Podman.succeed(podman.container(
                 "--detach",
                 "--name=gateway",
@@ -113,7 +114,8 @@ public class ImageIT {
     }
 
     private Podman.Ended inside(String... words) throws Exception {
-        List<String> command = Stream.concat(Stream.of("exec", "gateway"), Stream.of(words)).toList();
+        List<String> command =
+                Stream.concat(Stream.of("exec", "gateway"), Stream.of(words)).toList();
         return Podman.run(podman.builder(command.toArray(String[]::new)));
     }
 
@@ -155,7 +157,8 @@ public class ImageIT {
             assertTrue(dump, dump.contains("\"client\":\"uid:" + CLIENT + "\""));
 
             Podman.succeed(podman.builder("stop", "--time=60", "gateway"));
-            assertEquals("143", Podman.succeed(podman.builder("wait", "gateway")).strip());
+            assertEquals(
+                    "143", Podman.succeed(podman.builder("wait", "gateway")).strip());
             assertEquals(List.of(), entries(run));
             assertEquals(List.of(), entries(state.resolve("cache")));
             client.getOutputStream().close();
@@ -225,7 +228,12 @@ public class ImageIT {
         podman.await("the agent is up", "logs", "agent");
         Path file = NodeProgram.compile(folder.getRoot().toPath().resolve("program"));
         NodeProgram program = new NodeProgram(
-                List.of(home.resolve("bin/dmaheap-run").toString(), "--socket", sockets.resolve("run.socket").toString(), "--", file.toString()),
+                List.of(
+                        home.resolve("bin/dmaheap-run").toString(),
+                        "--socket",
+                        sockets.resolve("run.socket").toString(),
+                        "--",
+                        file.toString()),
                 folder.newFile().toPath());
         try {
             program.awaitReady();
@@ -240,6 +248,7 @@ public class ImageIT {
 
     @Test
     public void another_build_of_it_has_the_same_digest() throws Exception {
-        assertEquals(digest, Podman.succeed(recipe("077", folder.getRoot().toPath().resolve("image"))));
+        assertEquals(
+                digest, Podman.succeed(recipe("077", folder.getRoot().toPath().resolve("image"))));
     }
 }

@@ -118,10 +118,12 @@ final class Podman {
     /** Removes all containers and their volumes, and waits for the end of their processes. */
     void removeContainers() throws Exception {
         succeed(builder("rm", "--all", "--force", "--volumes", "--time=0"));
-        await(Pattern.compile("^$"), () -> ProcessHandle.allProcesses()
-                .map(process -> process.info().commandLine().orElse(""))
-                .filter(command -> command.contains(folder.toString()))
-                .collect(Collectors.joining("\n")));
+        await(
+                Pattern.compile("^$"),
+                () -> ProcessHandle.allProcesses()
+                        .map(process -> process.info().commandLine().orElse(""))
+                        .filter(command -> command.contains(folder.toString()))
+                        .collect(Collectors.joining("\n")));
         String mounts = Files.readString(Path.of("/proc/self/mounts"));
         assertFalse(mounts, mounts.contains(folder.toString()));
     }
@@ -131,8 +133,7 @@ final class Podman {
         removeContainers();
         succeed(new ProcessBuilder("rm", "-r", folder.toString()));
         try (Stream<Path> hierarchies = Files.list(CGROUPS)) {
-            for (Path hierarchy :
-                    Stream.concat(Stream.of(CGROUPS), hierarchies).toList()) {
+            for (Path hierarchy : Stream.concat(Stream.of(CGROUPS), hierarchies).toList()) {
                 Files.deleteIfExists(hierarchy.resolve(cgroup));
             }
         }
