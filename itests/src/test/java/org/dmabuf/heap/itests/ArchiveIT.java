@@ -51,7 +51,11 @@ public class ArchiveIT {
             assertEquals(List.of(), dropped.toList());
         }
         for (String file : List.of(
-                "README.md", "LICENSE", "etc/org.dmabuf.heap.system.cfg", "lib/systemd/dmaheap-gateway.service")) {
+                "README.md",
+                "LICENSE",
+                "etc/org.dmabuf.heap.system.cfg",
+                "lib/oci/Containerfile",
+                "lib/systemd/dmaheap-gateway.service")) {
             assertTrue(file, Files.isRegularFile(gateway.home().resolve(file)));
         }
     }
