@@ -79,6 +79,9 @@ class HolderTrackerTest {
         final AtomicInteger signals = new AtomicInteger();
 
         final AtomicInteger pauses = new AtomicInteger();
+        /** Whether the thread waits for events of inotify. */
+        volatile boolean listens;
+
         /** Whether the thread gets signals and no events from its waits. */
         volatile boolean deaf;
 
@@ -116,6 +119,7 @@ class HolderTrackerTest {
                                 pauses.incrementAndGet();
                             }
                             int answer = await.getAndSet(0);
+                            listens = secondFile((long) arguments[0]) == instance;
                             arguments[1] = deaf ? 1 : arguments[1]; // the first file is the signal
                             yield answer != 0 ? answer : method.invoke(others, arguments);
                         }
@@ -126,6 +130,11 @@ class HolderTrackerTest {
                         case "read" -> read((int) arguments[0], (long) arguments[1], (long) arguments[2], others);
                         default -> method.invoke(others, arguments);
                     });
+        }
+
+        @SuppressWarnings("restricted") // sets the size of memory of this process
+        private static int secondFile(long polled) {
+            return MemorySegment.ofAddress(polled).reinterpret(16).get(JAVA_INT, 8);
         }
 
         @SuppressWarnings("restricted") // sets the size of memory of this process
@@ -296,16 +305,16 @@ class HolderTrackerTest {
 
     @Test
     void a_thread_that_waits_for_the_kernels_events_is_not_signalled_for_more_memory() {
-        List<OwnedFd> held = new ArrayList<>();
-        await("no signal", () -> {
-            int before = kernel.signals.get();
-            OwnedFd fd = memfd(syscalls);
-            held.add(fd);
-            watch(fd).whenGone(gone::incrementAndGet);
-            return kernel.signals.get() == before;
-        });
-        held.forEach(OwnedFd::close);
-        await("all", () -> gone.get() == held.size());
+        OwnedFd first = memfd(syscalls);
+        OwnedFd second = memfd(syscalls);
+        watch(first).whenGone(gone::incrementAndGet);
+        await("the wait", () -> kernel.listens);
+        int signals = kernel.signals.get();
+        watch(second).whenGone(gone::incrementAndGet);
+        assertEquals(signals, kernel.signals.get());
+        first.close();
+        second.close();
+        await("both", () -> gone.get() == 2);
     }
 
     @Test
