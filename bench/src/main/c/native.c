@@ -7,6 +7,7 @@
 //   native load NODE                   allocates until a signal ends it
 //   native wait NODE                   allocates once, from a heap that does not answer
 //   native kernel NODE SAMPLES TITLE   prints the table of a node of the kernel
+//   native twin NODE SAMPLES TITLE     prints the table of an agent and a gateway in C; the node is the null device
 // An operation is one sample. The operations take turns of some samples, so that the work which one of them leaves
 // to other processes is over before the next one begins.
 #define _GNU_SOURCE
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "../../../../clients/c/dmaheap.h"
+#include "native_twin.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x8
@@ -108,6 +110,23 @@ static int untrapped(void) {
     require(fcntl(synced, F_GETFD), "F_GETFD");
     return -1;
 }
+
+// Without targets, which are those of the gateway and its agent.
+static struct operation twin[] = {
+    {"ALLOC, memfd of its own", direct, .beside = -1},
+    {"ALLOC, node in C", from_node, .beside = 0},
+    {"ALLOC, socket in C", twin_allocate, .beside = 0},
+    {"ALLOC and close, memfd of its own", direct, .closes = true, .beside = -1},
+    {"ALLOC and close, node in C", from_node, .closes = true, .beside = 3},
+    {"ALLOC and close, socket in C", twin_allocate, .closes = true, .beside = 3},
+    {"whole life, memfd of its own", direct, .uses = true, .closes = true, .beside = -1},
+    {"whole life, node in C", from_node, .uses = true, .closes = true, .beside = 6},
+    {"whole life, socket in C", twin_allocate, .uses = true, .closes = true, .beside = 6},
+    {"untrapped system call", untrapped, .beside = -1},
+    {"SYNC START in C", sync_start, .beside = 9},
+    {"SYNC END in C", sync_end, .beside = 9},
+    {NULL},
+};
 
 static struct operation program[] = {
     {"ALLOC, memfd of its own", direct, .beside = -1},
@@ -211,7 +230,7 @@ int main(int count, char **arguments) {
     bool p99 = count == 5 && strcmp(arguments[1], "p99") == 0;
     if (!load && !wait && count != 5) {
         fprintf(stderr, "expected [p99] SOCKET NODE SAMPLES, TITLE without p99; or load NODE, or wait NODE,"
-                        " or kernel NODE SAMPLES TITLE\n");
+                        " or kernel or twin NODE SAMPLES TITLE\n");
         return 2;
     }
     arguments += p99;
@@ -226,7 +245,10 @@ int main(int count, char **arguments) {
     }
     int samples = number(arguments[3]);
     struct operation *operations = kernel;
-    if (strcmp(arguments[1], "kernel") != 0) {
+    if (strcmp(arguments[1], "twin") == 0) {
+        operations = twin;
+        twin_start(direct);
+    } else if (strcmp(arguments[1], "kernel") != 0) {
         operations = program;
         if (dmaheap_connect(&gateway, arguments[1]) < 0) {
             fprintf(stderr, "HELLO: %s\n", gateway.error);

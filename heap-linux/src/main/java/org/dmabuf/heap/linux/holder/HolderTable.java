@@ -38,6 +38,13 @@ final class HolderTable {
      * each dma-buf.
      */
     private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    /**
+     * Pause of the thread after it has found ends. The ends of this time wake it once, because each wake-up delays the
+     * thread that closed the memory.
+     */
+    private static final int PAUSE_MILLIS = 1;
+
+    private static final int NO_FILE = -1;
 
     /** Table of all trackers that use the running kernel; guarded by the class. */
     private static HolderTable shared;
@@ -54,6 +61,9 @@ final class HolderTable {
     private final Consumer<TrackedFile> end = this::end;
     private final EventFd wake;
     private Thread thread;
+    /** Descriptor of inotify whose events end the thread's wait, or negative. */
+    private int heard = NO_FILE;
+
     private boolean closed;
     private long lookedAt = System.nanoTime() - LOOK_NANOS;
 
@@ -171,7 +181,7 @@ final class HolderTable {
             watch.callback = callback;
             if (!watch.gone && !watch.dropped) {
                 begin(watch.file);
-                if (!watch.gone) {
+                if (!watch.gone && !isHeard(watch.file)) {
                     wakeThread();
                 }
             }
@@ -208,9 +218,6 @@ final class HolderTable {
         members.get(watch.owner).remove(watch);
         TrackedFile file = watch.file;
         file.watches.remove(watch);
-        if (watch.callback != null) {
-            file.unawait();
-        }
         forgetUnwatched(file);
     }
 
@@ -228,12 +235,16 @@ final class HolderTable {
             watch.gone = true;
             members.get(watch.owner).remove(watch);
             if (watch.callback != null) {
-                file.unawait();
                 callbacks.add(watch);
             }
         }
         file.watches.clear();
         file.letGo();
+    }
+
+    /** {@return whether the thread learns of the end by itself, so that it need not change its wait} */
+    private boolean isHeard(TrackedFile file) {
+        return file instanceof TrackedFile.Memfd && heard >= 0 && heard == inotify.fd();
     }
 
     private void wakeThread() {
@@ -262,13 +273,18 @@ final class HolderTable {
             }
             callbacks.enter();
         }
+        boolean found;
         try {
             synchronized (this) {
                 wake.clear();
                 lookAround(false);
+                found = callbacks.areLeft();
             }
         } finally {
             callbacks.runAll();
+        }
+        if (found) {
+            wake.await(NO_FILE, EventFd.POLLIN, PAUSE_MILLIS);
         }
         return true;
     }
@@ -282,6 +298,7 @@ final class HolderTable {
                 return false;
             }
             events = inotify.fd();
+            heard = events;
             millis = callbacks.areLeft() ? 0 : millisUntilDue();
         }
         int result = wake.await(events, EventFd.POLLIN, millis);
@@ -313,9 +330,10 @@ final class HolderTable {
         try {
             synchronized (this) {
                 long now = System.nanoTime();
-                if (!closed && now - lookedAt >= LOOK_NANOS) {
-                    lookedAt = now;
-                    lookAround(true);
+                if (!closed) {
+                    boolean atAll = now - lookedAt >= LOOK_NANOS;
+                    lookedAt = atAll ? now : lookedAt;
+                    lookAround(atAll);
                 }
             }
         } finally {

@@ -9,11 +9,11 @@ import org.dmabuf.heap.HeapException;
  * an import into a device, in this process or another. As long as there is a holder, the memory must stay charged and
  * must not be reused.
  *
- * <p>The means depend on the kind of memory. For a memfd, inotify reports the end of the last holder. For a dma-buf,
- * the tracker keeps a descriptor of its own and reads the number of holders from {@code fdinfo}. The intervals grow
- * from 50 ms to 2 s with the waiting time. For secret memory, the tracker locks the file by flock(2) and reads
- * {@code /proc/locks} at the same intervals. This is exact unless a holder unlocks the file. Other memory cannot be
- * tracked.
+ * <p>The means depend on the kind of memory. For a memfd, inotify reports the end of the last holder. After an end, the
+ * thread looks again 1 ms later, so that many ends wake it once. For a dma-buf, the tracker keeps a descriptor of its
+ * own and reads the number of holders from {@code fdinfo}. The intervals grow from 50 ms to 2 s with the waiting time.
+ * For secret memory, the tracker locks the file by flock(2) and reads {@code /proc/locks} at the same intervals. This
+ * is exact unless a holder unlocks the file. Other memory cannot be tracked.
  *
  * <p>All trackers of a process share one inotify instance, one descriptor for each dma-buf and one daemon thread
  * {@code dmaheap-holders}. Otherwise each tracker would count the descriptors of the others as holders. The thread
@@ -59,8 +59,9 @@ public final class HolderTracker implements AutoCloseable {
 
     /**
      * Polls the kernel now for all awaited holders. Call it before refusing a client memory that a holder may have
-     * released. The result is reused for 10 ms, so that repeated refusals are cheap. When the call returns, the due
-     * callbacks of all trackers have run. The call waits at most 50 ms for callbacks in other threads.
+     * released. Counts of dma-bufs and locks of secret memory are reused for 10 ms, so that repeated refusals are
+     * cheap. When the call returns, the due callbacks of all trackers have run. The call waits at most 50 ms for
+     * callbacks in other threads.
      *
      * @return the current value of {@link #ended()}
      */

@@ -44,8 +44,6 @@ final class Inotify implements FileTracker {
     private int fd = CLOSED;
     /** Whether events may have been lost, so that the kernel's list of watches must be read. */
     private boolean doubtful;
-    /** Number of watches that wait for one of the files. */
-    int awaited;
 
     Inotify(Syscalls syscalls, HolderCalls calls) {
         this.syscalls = syscalls;
@@ -56,12 +54,12 @@ final class Inotify implements FileTracker {
      * {@return a descriptor that is readable when there are events; negative if the table polls by the clock instead}
      */
     int fd() {
-        return awaited > 0 && !doubtful ? fd : CLOSED;
+        return doubtful ? CLOSED : fd;
     }
 
     @Override
     public long dueIn(long now) {
-        return awaited > 0 && doubtful ? HolderTable.RETRY_NANOS : NEVER;
+        return doubtful ? HolderTable.RETRY_NANOS : NEVER;
     }
 
     TrackedFile.Memfd add(String heap, long size, int memfd) {
@@ -96,7 +94,7 @@ final class Inotify implements FileTracker {
 
     @Override
     public void look(long now, boolean atAll, Consumer<TrackedFile> gone) {
-        if (awaited == 0 || files.isEmpty()) {
+        if (fd == CLOSED) {
             return;
         }
         boolean whole = false;

@@ -39,9 +39,6 @@ abstract sealed class TrackedFile {
      */
     abstract void await(long now, Consumer<TrackedFile> gone);
 
-    /** Ends the wait of one watch that was closed or whose memory has no holder. */
-    void unawait() {}
-
     /** Ends the tracking. */
     abstract void forget();
 
@@ -67,13 +64,7 @@ abstract sealed class TrackedFile {
 
         @Override
         void await(long now, Consumer<TrackedFile> gone) {
-            tracker.awaited++;
             tracker.look(now, true, gone);
-        }
-
-        @Override
-        void unawait() {
-            tracker.awaited--;
         }
 
         @Override

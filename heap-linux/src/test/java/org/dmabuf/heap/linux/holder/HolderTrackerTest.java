@@ -75,6 +75,16 @@ class HolderTrackerTest {
         volatile boolean floods;
 
         final AtomicInteger flooded = new AtomicInteger();
+        /** Number of signals to the thread, and of its waits for nothing but a signal or the end of a short time. */
+        final AtomicInteger signals = new AtomicInteger();
+
+        final AtomicInteger pauses = new AtomicInteger();
+        /** Whether the thread waits for events of inotify. */
+        volatile boolean listens;
+
+        /** Whether the thread gets signals and no events from its waits. */
+        volatile boolean deaf;
+
         /** The count that fdinfo shows; null for the kernel's own. */
         volatile String count;
 
@@ -105,12 +115,26 @@ class HolderTrackerTest {
                     (_, method, arguments) -> switch (method.getName()) {
                         case "eventfd" -> eventfd.get() != 0 ? eventfd.get() : method.invoke(others, arguments);
                         case "poll" -> {
+                            if (1 == (int) arguments[2]) {
+                                pauses.incrementAndGet();
+                            }
                             int answer = await.getAndSet(0);
+                            listens = secondFile((long) arguments[0]) == instance;
+                            arguments[1] = deaf ? 1 : arguments[1]; // the first file is the signal
                             yield answer != 0 ? answer : method.invoke(others, arguments);
+                        }
+                        case "write" -> {
+                            signals.incrementAndGet();
+                            yield method.invoke(others, arguments);
                         }
                         case "read" -> read((int) arguments[0], (long) arguments[1], (long) arguments[2], others);
                         default -> method.invoke(others, arguments);
                     });
+        }
+
+        @SuppressWarnings("restricted") // sets the size of memory of this process
+        private static int secondFile(long polled) {
+            return MemorySegment.ofAddress(polled).reinterpret(16).get(JAVA_INT, 8);
         }
 
         @SuppressWarnings("restricted") // sets the size of memory of this process
@@ -277,6 +301,42 @@ class HolderTrackerTest {
             await("reported", () -> one.get() == 1);
         }
         assertFalse(kernel.fdinfo(kernel.instance).contains("inotify wd:"), "watches are left");
+    }
+
+    @Test
+    void a_thread_that_waits_for_the_kernels_events_is_not_signalled_for_more_memory() {
+        OwnedFd first = memfd(syscalls);
+        OwnedFd second = memfd(syscalls);
+        watch(first).whenGone(gone::incrementAndGet);
+        await("the wait", () -> kernel.listens);
+        int signals = kernel.signals.get();
+        watch(second).whenGone(gone::incrementAndGet);
+        assertEquals(signals, kernel.signals.get());
+        first.close();
+        second.close();
+        await("both", () -> gone.get() == 2);
+    }
+
+    @Test
+    void the_thread_pauses_after_an_end_so_that_the_next_ends_wake_it_once() {
+        OwnedFd fd = memfd(syscalls);
+        watch(fd).whenGone(gone::incrementAndGet);
+        assertEquals(0, kernel.pauses.get());
+        fd.close();
+        await("the pause", () -> kernel.pauses.get() == 1);
+        assertEquals(1, gone.get());
+    }
+
+    @Test
+    void each_look_finds_memory_that_has_ended_even_if_the_thread_has_not_noticed() {
+        kernel.deaf = true;
+        for (int i = 0; i < 10; i++) {
+            OwnedFd fd = memfd(syscalls);
+            watch(fd).whenGone(gone::incrementAndGet);
+            assertEquals(i, holders.look());
+            fd.close();
+            assertEquals(i + 1, holders.look());
+        }
     }
 
     /** More events than the kernel queues. The test reads none of them before all have occurred. */

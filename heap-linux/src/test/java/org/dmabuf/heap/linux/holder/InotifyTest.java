@@ -19,7 +19,6 @@ import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.linux.syscall.Syscalls;
 import org.dmabuf.heap.linux.text.Bytes;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Tests on the running kernel, whose list of watches a test can make unreadable. */
@@ -41,11 +40,6 @@ class InotifyTest {
             });
     private final Inotify inotify = new Inotify(linux, calls);
     private final List<TrackedFile.Memfd> gone = new ArrayList<>();
-
-    @BeforeEach
-    void await() {
-        inotify.awaited = 1; // otherwise no events are read
-    }
 
     @AfterEach
     void close() {
