@@ -2,6 +2,7 @@
 """Tests of unmodified programs, plain and in containers on version 2 of cgroups, with both units as they are shipped."""
 
 import json
+import re
 import shutil
 import unittest
 from pathlib import Path
@@ -41,9 +42,15 @@ def setUpModule():
     machine.start_agent()
 
 
+def starts():
+    """Returns how often the vendor's heap began to serve."""
+    return len(re.findall("heap 'acme' of bundle .* serves", journal()))
+
+
 def drop_in():
+    before = starts()
     shutil.copy(machine.VENDORS_HEAP, DEPLOY)
-    await_true("the vendor's heap serves", lambda: "'acme'" in journal("--lines=3"), journal)
+    await_true("the vendor's heap serves", lambda: starts() > before, journal)
 
 
 def pull_out():
@@ -78,8 +85,11 @@ class AgentTest(unittest.TestCase):
             self.assertEqual((mode, "dmaheap-agent", group), (socket.stat().st_mode, socket.owner(), socket.group()))
 
     def test_an_ordinary_users_program_gets_what_a_kernels_heap_gives(self):
-        rows = run(*launched(PROGRAMS / "dma-heap-client", SYSTEM, 32 << 20))
-        self.assertIn("dma-buf", rows)
+        # 32 MiB are above its quota. The two rows that differ are in docs/native-programs.md: a dma-buf is always O_RDWR.
+        rows = run(*launched(PROGRAMS / "dma-heap-client", SYSTEM, 32 << 20), status=1)
+        self.assertIn("the buffer is a dma-buf", rows)
+        self.assertEqual(["O_RDONLY", "read-only"], re.findall("^DIFFERS .*(O_RDONLY|read-only)", rows, re.MULTILINE))
+        self.assertIn("2 rows differ", rows)
 
     def test_a_user_without_the_group_is_refused_by_the_launcher(self):
         self.assertIn("run.socket", run(*launched(PROGRAMS / "node-client", user="other"), status=125))
@@ -120,15 +130,3 @@ class AgentTest(unittest.TestCase):
 
     def test_a_container_of_crun_gets_memory_of_a_heap_that_is_dropped_in(self):
         self.check_container("crun")
-
-    def test_both_units_stop_in_their_order_and_a_program_keeps_its_memory(self):
-        program = Program(*launched(PROGRAMS / "node-client"))
-        program.ask(f"alloc {SYSTEM} 1048576", "ok")
-        run("systemctl", "stop", GATEWAY, AGENT)
-        log = run("journalctl", "--no-pager", "--lines=40")
-        self.assertLess(log.rindex(f"Stopped {AGENT}.service"), log.rindex(f"Stopping {GATEWAY}.service"))
-        self.assertEqual(["success"] * 2, [show(unit, "Result") for unit in (GATEWAY, AGENT)])
-        program.ask(f"alloc {SYSTEM} 4096", "ENOSYS")
-        program.ask("check", "ok")
-        program.end()
-        run("systemctl", "start", GATEWAY, AGENT)

@@ -91,8 +91,8 @@ class ServiceTest(unittest.TestCase):
         before = main_pid()
         run("systemctl", "set-property", "--runtime", GATEWAY, "MemoryMax=512M")
         refusal = attach("dmaheap:alloc -h system 480M", status=1)
-        run("systemctl", "revert", GATEWAY)
-        self.assertEqual("?", refusal)
+        run("systemctl", "set-property", "--runtime", GATEWAY, "MemoryMax=infinity")
+        self.assertIn("limit", refusal)
         self.assertEqual(before, main_pid())
 
     def test_the_watchdog_replaces_a_gateway_that_does_not_answer(self):
@@ -105,34 +105,3 @@ class ServiceTest(unittest.TestCase):
         self.assertIn("well", run("dmaheap-gateway", "status"))
         caches = list(Path("/var/lib/dmaheap-gateway/cache").iterdir())
         self.assertEqual(1, len(caches), caches)
-
-    def test_a_stop_is_clean(self):
-        run("systemctl", "stop", GATEWAY)
-        self.assertEqual("inactive", show(GATEWAY, "ActiveState"))
-        self.assertEqual("success", show(GATEWAY, "Result"))
-        self.assertEqual("143", show(GATEWAY, "ExecMainStatus"))
-        self.assertFalse(Path("/run/dmaheap-gateway").exists())
-        self.assertEqual([], list(Path("/var/lib/dmaheap-gateway/cache").iterdir()))
-
-    def test_invalid_options_are_an_error_without_a_restart(self):
-        machine.set_drop_in(GATEWAY, f"ExecStart=\nExecStart={machine.HOME}/bin/gateway --daemons")
-        try:
-            run("systemctl", "start", GATEWAY, status=1)
-            self.assertEqual("2", show(GATEWAY, "ExecMainStatus"))
-            self.assertEqual(("failed", "0"), (show(GATEWAY, "ActiveState"), show(GATEWAY, "NRestarts")))
-            self.assertIn("--daemons", journal("--lines=10"))
-        finally:
-            machine.remove_drop_in(GATEWAY)
-            run("systemctl", "reset-failed", GATEWAY)
-
-    def test_a_user_that_systemd_makes_for_each_start_serves_the_same_heaps(self):
-        machine.set_drop_in(GATEWAY, "DynamicUser=yes\nUser=gateway-of-today\nGroup=\nSupplementaryGroups=dmaheap")
-        try:
-            run("systemctl", "start", GATEWAY)
-            self.assertRegex(attach("dmaheap:list"), r"system +system +dma-heap +yes +serving")
-            self.assertNotEqual(run("id", "--user", "dmaheap").split(), process("status", "Uid:")[:1])
-        finally:
-            run("systemctl", "stop", GATEWAY)
-            machine.remove_drop_in(GATEWAY)
-        run("systemctl", "start", GATEWAY)
-        self.assertRegex(attach("dmaheap:list"), r"system +system +dma-heap +yes +serving")
