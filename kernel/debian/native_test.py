@@ -42,19 +42,19 @@ def setUpModule():
     machine.start_agent()
 
 
-def starts():
-    """Returns how often the vendor's heap began to serve."""
-    return len(re.findall("heap 'acme' of bundle .* serves", journal()))
+def await_another(line, act):
+    """Acts and waits until the gateway's log has one more line like this."""
+    before = len(re.findall(line, journal()))
+    act()
+    await_true(line, lambda: len(re.findall(line, journal())) > before, journal)
 
 
 def drop_in():
-    before = starts()
-    shutil.copy(machine.VENDORS_HEAP, DEPLOY)
-    await_true("the vendor's heap serves", lambda: starts() > before, journal)
+    await_another("heap 'acme' of bundle .* serves", lambda: shutil.copy(machine.VENDORS_HEAP, DEPLOY))
 
 
 def pull_out():
-    (DEPLOY / machine.VENDORS_HEAP.name).unlink(missing_ok=True)
+    await_another("vendor-heap.jar is removed", (DEPLOY / machine.VENDORS_HEAP.name).unlink)
 
 
 def container(runtime):
@@ -73,9 +73,6 @@ def container(runtime):
 
 
 class AgentTest(unittest.TestCase):
-    def tearDown(self):
-        pull_out()
-
     def test_the_agent_has_its_two_capabilities_and_a_socket_for_each_kind_of_starter(self):
         status = Path(f"/proc/{main_pid(AGENT)}/status").read_text()
         self.assertIn(f"CapEff:\t{CAPABILITIES}", status)
@@ -101,7 +98,6 @@ class AgentTest(unittest.TestCase):
         program.ask(f"alloc {ACME} 1048576", "ok")
         self.assertIn("uid:1000", attach("dmaheap:clients"))
         pull_out()
-        await_true("the heap is gone", lambda: "acme" not in attach("dmaheap:list"), journal)
         program.ask(f"alloc {ACME} 4096", "ENODEV")
         program.ask("check", "ok")
         program.end()
@@ -123,6 +119,7 @@ class AgentTest(unittest.TestCase):
             program.end()
         finally:
             program.process.kill()
+        pull_out()
         await_true("no charge is left", lambda: "container:" not in attach("dmaheap:dump --json"))
 
     def test_a_container_of_runc_gets_memory_of_a_heap_that_is_dropped_in(self):
