@@ -23,7 +23,7 @@ public final class Main {
     private static final Output OUTPUT = new Output(new FileOutputStream(FileDescriptor.out));
     private static final PrintStream OUT =
             new PrintStream(new BufferedOutputStream(OUTPUT), true, System.out.charset());
-    private static final PrintStream ERR = System.err;
+    private static final PrintStream ERR = JournalStream.of(System.err, System.getenv("JOURNAL_STREAM"));
 
     private static final String NO_SOCKET = "--socket has no effect on a gateway that runs one command or a script; use"
             + " --attach to run them in the gateway that listens there";
@@ -84,6 +84,7 @@ public final class Main {
     }
 
     private static int runGateway(CommandLine line) throws Failure, InterruptedException {
+        System.setErr(ERR); // before slf4j-simple takes it
         Home home = Home.ofThisJar(line.paths());
         Mode mode = Mode.of(line);
         mode.applyToLog(line.verbose(), home.log());
