@@ -195,8 +195,13 @@ final class BrokenBuffers {
         private boolean exported;
 
         ExportingACopy(HeapExporter heap, HeapRequest request) {
+            this(heap, request, request.size());
+        }
+
+        /** @param size bytes of the copy */
+        ExportingACopy(HeapExporter heap, HeapRequest request, long size) {
             super(heap.allocate(request.withExport(ExportMode.NONE)));
-            this.copy = heap.allocate(request);
+            this.copy = heap.allocate(request.withSize(size));
         }
 
         @Override

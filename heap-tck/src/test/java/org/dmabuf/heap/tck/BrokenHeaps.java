@@ -140,6 +140,10 @@ final class BrokenHeaps {
                         "a_buffer_of_" + size + "_bytes_has_that_many_or_more_and_always_as_many",
                         " bytes, then " + (size - 1),
                         (buffer, request) -> request.size() != size ? buffer : new SizedByUse(buffer, size - 1)));
+        BrokenHeap less = serving(
+                "a_buffer_of_1048576_bytes_has_that_many_or_more_and_always_as_many",
+                " has 524288 bytes, then 524288",
+                (good, request) -> good.allocate(request.size() == MIB ? request.withSize(MIB / 2) : request));
         Stream<BrokenHeap> dirty = LongStream.of(SIZES)
                 .mapToObj(size -> wrapping(
                         "a_new_buffer_of_" + size + "_bytes_is_all_zero",
@@ -153,7 +157,7 @@ final class BrokenHeaps {
                         "what_32_buffers_of_" + size + "_bytes_held_never_shows_in_new_ones",
                         "is 0xff and not 0x00",
                         good -> new Recycling(good, request -> isHidden(request, size), false)));
-        return Stream.of(changing, dirty, recycled).flatMap(heaps -> heaps);
+        return Stream.of(changing, Stream.of(less), dirty, recycled).flatMap(heaps -> heaps);
     }
 
     private static Stream<BrokenHeap> mappings() {
@@ -313,6 +317,15 @@ final class BrokenHeaps {
                         OWNER_SEES,
                         PEER_FIRST,
                         ONE_BUFFER),
+                serving(
+                        "the_descriptor_is_one_buffers_and_no_others",
+                        " has 65536 bytes, and its file 196608",
+                        (good, request) -> request.export() != ExportMode.READ_WRITE || request.size() != KIB64
+                                ? good.allocate(request)
+                                : new ExportingACopy(good, request, 3 * KIB64),
+                        PEER_SEES,
+                        OWNER_SEES,
+                        PEER_FIRST),
                 serving(
                         NO_DESCRIPTOR,
                         "expected a refusal with ENOTSUP",
@@ -585,6 +598,12 @@ final class BrokenHeaps {
         return Stream.of(
                 BrokenHeap.of(FULL, "and after their release 15", good -> new Small(good, Errno.ENOMEM, 64 << 10)),
                 BrokenHeap.of(FULL, "refused with EINVAL, expected ENOMEM", good -> new Small(good, Errno.EINVAL, 0)),
+                BrokenHeap.of(FULL, "are more than the capacity of 1048576 bytes", good -> new Forwarding(good) {
+                    @Override
+                    public HeapUsage usage() {
+                        return HeapUsage.unknown().withCapacity(MIB);
+                    }
+                }),
                 announcing(
                         "a_size_above_the_announced_largest_is_refused",
                         "succeeded, expected a refusal",

@@ -31,8 +31,7 @@ public final class VanishingHeap implements BundleActivator {
             }
             return source.allocate(request);
         };
-        registration =
-                context.registerService(HeapExporter.class, exporter, FrameworkUtil.asDictionary(properties));
+        registration = context.registerService(HeapExporter.class, exporter, FrameworkUtil.asDictionary(properties));
     }
 
     @Override
