@@ -26,7 +26,9 @@ class SnapshotTest {
     private static final ClientId CLIENT = ClientId.of("uid", "1000");
 
     private static BufferRecord.Builder buffer() {
-        return BufferRecord.of("camera", CLIENT, 8192).name(Optional.of("frame")).age(Duration.ofMillis(7900));
+        return BufferRecord.of("camera", CLIENT, 8192)
+                .name(Optional.of("frame"))
+                .age(Duration.ofMillis(7900));
     }
 
     @Test
