@@ -71,7 +71,7 @@ class LoginTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"operator:Secret", "admin:secret", "operator", "operator:", ":secret"})
+    @ValueSource(strings = {"operator:Secret", "admin:secret", "operator", "secret", "operator:", ":secret"})
     void another_pair_is_refused_also_after_a_right_one(String pair) {
         login("operator:secret");
         assertNull(login(pair));
