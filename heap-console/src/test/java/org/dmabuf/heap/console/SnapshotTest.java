@@ -2,6 +2,7 @@
 package org.dmabuf.heap.console;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
@@ -132,6 +133,7 @@ class SnapshotTest {
         assertEquals(20, last.size());
         assertEquals("refusal 24", last.getFirst().get("sentence"));
         assertEquals("refusal 5", last.getLast().get("sentence"));
+        assertTrue((long) last.getFirst().get("time") > 0);
         assertEquals("camera", last.getFirst().get("heap"));
         assertEquals("uid:1000", last.getFirst().get("client"));
     }
