@@ -80,7 +80,9 @@ public final class HeapsPage extends AbstractServlet {
             response.setContentType("application/json");
             response.setCharacterEncoding(StandardCharsets.UTF_8.name());
             response.setHeader("X-Content-Type-Options", "nosniff");
-            new JSONWriter(response.getWriter()).value(Snapshot.printable(state())).flush();
+            new JSONWriter(response.getWriter())
+                    .value(Snapshot.printable(state()))
+                    .flush();
         } else {
             super.doGet(request, response);
         }

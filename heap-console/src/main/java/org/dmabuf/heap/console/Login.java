@@ -28,7 +28,8 @@ final class Login implements SecurityProvider {
     /** {@return the user, or null after the response was sent} */
     @Override
     public Object authenticate(HttpServletRequest request, HttpServletResponse response) {
-        response.setHeader("Content-Security-Policy", "frame-ancestors 'self'"); // no other site shows a page as its own
+        // A page of another site that showed the console in a frame could mislead the operator's clicks.
+        response.setHeader("Content-Security-Policy", "frame-ancestors 'self'");
         if (isFromAnotherSite(request)) {
             return refuse(response, HttpServletResponse.SC_FORBIDDEN);
         }

@@ -28,8 +28,11 @@ class LoginTest {
     private static final String HASH =
             "100000:0001020304050607:42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de";
 
-    private static final String TOO_MANY =
-            "10000000:0001020304050607:42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de";
+    private static final String END = ":42cab55c46e1a54abfd1df0319f958c81285d2a4dfd3e4f2dd8f9645d2d711de";
+    private static final String TOO_FEW = "99999:0001020304050607" + END;
+    private static final String TOO_SHORT_A_SALT = "100000:00010203040506" + END;
+
+    private static final String TOO_MANY = "10000000:0001020304050607" + END;
 
     private final Login login = new Login("operator", PasswordHash.parse(HASH));
     private final Map<String, String> headers = new HashMap<>();
@@ -71,11 +74,18 @@ class LoginTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"operator:Secret", "admin:secret", "operator", "operator:", ":secret"})
+    @ValueSource(strings = {"operator:Secret", "admin:secret", "operator", "secret", "operator:", ":secret"})
     void another_pair_is_refused_also_after_a_right_one(String pair) {
         login("operator:secret");
         assertNull(login(pair));
         assertEquals(List.of(HttpServletResponse.SC_UNAUTHORIZED), statuses);
+    }
+
+    @Test
+    void a_request_without_a_login_is_asked_for_one() {
+        assertNull(login.authenticate(request, response));
+        assertEquals(List.of(HttpServletResponse.SC_UNAUTHORIZED), statuses);
+        assertEquals("Basic realm=\"DMA-BUF heaps\", charset=\"UTF-8\"", sent.get("WWW-Authenticate"));
     }
 
     @ParameterizedTest
@@ -135,7 +145,7 @@ class LoginTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "secret", "{sha-256}abc", "1000:0001020304050607:00", "100000:00:00", TOO_MANY})
+    @ValueSource(strings = {"", "secret", "{sha-256}abc", TOO_FEW, TOO_MANY, TOO_SHORT_A_SALT, HASH + "0"})
     void another_form_of_the_hash_is_refused_without_quoting_it(String text) {
         String message = assertThrows(IllegalArgumentException.class, () -> PasswordHash.parse(text))
                 .getMessage();

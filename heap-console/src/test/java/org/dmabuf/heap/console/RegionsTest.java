@@ -52,7 +52,15 @@ class RegionsTest {
                         "stretches",
                         List.of(
                                 Map.of(
-                                        "offset", 0L, "size", 4096L, "state", "used", "buffer", "frame", "client",
+                                        "offset",
+                                        0L,
+                                        "size",
+                                        4096L,
+                                        "state",
+                                        "used",
+                                        "buffer",
+                                        "frame",
+                                        "client",
                                         "uid:1000"),
                                 Map.of("offset", 4096L, "size", 4096L, "state", "free")))),
                 regions.of(List.of(region("camera", RegionsTest::show))));

@@ -2,6 +2,7 @@
 package org.dmabuf.heap.console;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
@@ -26,7 +27,9 @@ class SnapshotTest {
     private static final ClientId CLIENT = ClientId.of("uid", "1000");
 
     private static BufferRecord.Builder buffer() {
-        return BufferRecord.of("camera", CLIENT, 8192).name(Optional.of("frame")).age(Duration.ofMillis(7900));
+        return BufferRecord.of("camera", CLIENT, 8192)
+                .name(Optional.of("frame"))
+                .age(Duration.ofMillis(7900));
     }
 
     @Test
@@ -130,6 +133,7 @@ class SnapshotTest {
         assertEquals(20, last.size());
         assertEquals("refusal 24", last.getFirst().get("sentence"));
         assertEquals("refusal 5", last.getLast().get("sentence"));
+        assertTrue((long) last.getFirst().get("time") > 0);
         assertEquals("camera", last.getFirst().get("heap"));
         assertEquals("uid:1000", last.getFirst().get("client"));
     }

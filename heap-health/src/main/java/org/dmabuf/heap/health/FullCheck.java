@@ -19,7 +19,8 @@ record FullCheck(HeapMonitor monitor, int percent) implements HealthCheck {
     @Override
     public Result execute() {
         FormattingResultLog log = new FormattingResultLog();
-        log.debug("a heap above {} % of its memory or quota is a warning", percent); // an empty result is a warning, too
+        // without an entry, the result is a warning
+        log.debug("a heap above {} % of its memory or quota is a warning", percent);
         for (HeapInfo heap : monitor.heaps()) {
             OptionalLong capacity = heap.usage().capacity();
             OptionalLong free = heap.usage().free();

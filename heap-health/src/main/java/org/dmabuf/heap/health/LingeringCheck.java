@@ -17,7 +17,8 @@ record LingeringCheck(HeapMonitor monitor, long most) implements HealthCheck {
     @Override
     public Result execute() {
         FormattingResultLog log = new FormattingResultLog();
-        log.debug("more than {} lingering bytes of a heap are a warning", most); // an empty result is a warning, too
+        // without an entry, the result is a warning
+        log.debug("more than {} lingering bytes of a heap are a warning", most);
         for (UsageRecord heap : monitor.usageByHeap()) {
             String name = heap.heap().orElseThrow();
             if (heap.lingeringBytes() > most) {

@@ -221,7 +221,8 @@ class FiguresTest {
 
     @Test
     void names_that_differ_only_in_an_unprintable_character_are_distinct() {
-        monitor.byClient = List.of(client("\ud800").live(1, 1).build(), client("\u202e").live(1, 2).build());
+        monitor.byClient = List.of(
+                client("\ud800").live(1, 1).build(), client("\u202e").live(1, 2).build());
         assertValue("1", "dmaheap_client_live_bytes{client=\"uid:\\\\ud800\"}");
         assertValue("2", "dmaheap_client_live_bytes{client=\"uid:\\\\u202e\"}");
     }

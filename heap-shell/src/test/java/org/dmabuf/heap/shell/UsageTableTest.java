@@ -82,7 +82,8 @@ class UsageTableTest {
                 .client(ClientId.of("uid", "1000"))
                 .failures(Map.of(Errno.EACCES, 2L))
                 .build();
-        String table = UsageTable.ofClients(List.of(CLIENT, refused), NO_ORIGINS, false).toString();
+        String table = UsageTable.ofClients(List.of(CLIENT, refused), NO_ORIGINS, false)
+                .toString();
         assertEquals("""
                 CLIENT              BUFFERS     LIVE  LINGERING     PEAK  QUOTA  FAILURES
                 org.example.camera        0  0 bytes    0 bytes  0 bytes      -  -
@@ -102,24 +103,28 @@ class UsageTableTest {
     void the_wide_table_of_clients_has_each_origin_of_a_clients_buffers_once() {
         ClientId user = FOREIGN.client().orElseThrow();
         List<BufferRecord> buffers = Stream.of("process 9", "process 7", "process 9", "")
-                .map(origin -> BufferRecord.of("system", user, 4096).origin(origin).build())
+                .map(origin ->
+                        BufferRecord.of("system", user, 4096).origin(origin).build())
                 .toList();
         List<UsageRecord> records = List.of(CLIENT, FOREIGN);
         String wide = UsageTable.ofClients(records, new Origins(buffers), true).toString();
         assertTrue(wide.lines().anyMatch(line -> line.matches("uid:1000 +process 7, process 9 .*")), wide);
         assertTrue(wide.lines().anyMatch(line -> line.matches("org.example.camera +- .*")), wide);
-        assertFalse(UsageTable.ofClients(records, new Origins(buffers), false).toString().contains("process"));
+        assertFalse(UsageTable.ofClients(records, new Origins(buffers), false)
+                .toString()
+                .contains("process"));
     }
 
     @Test
     void two_clients_of_one_name_are_shown_with_their_locations_and_one_alone_is_not() {
         UsageRecord other = UsageRecord.builder().client(OTHER).build();
-        String both =
-                UsageTable.ofClients(List.of(CLIENT, other, FOREIGN), NO_ORIGINS, true).toString();
+        String both = UsageTable.ofClients(List.of(CLIENT, other, FOREIGN), NO_ORIGINS, true)
+                .toString();
         assertTrue(both.contains("\norg.example.camera@file:camera.jar  "), both);
         assertTrue(both.contains("\norg.example.camera@file:other.jar   "), both);
         assertTrue(both.contains("\nuid:1000  "), both);
-        String one = UsageTable.ofClients(List.of(CLIENT, CLIENT), NO_ORIGINS, false).toString();
+        String one =
+                UsageTable.ofClients(List.of(CLIENT, CLIENT), NO_ORIGINS, false).toString();
         assertFalse(one.contains("@"), one);
         String buffers = new ChargedBuffers(
                         List.of(LIVE, BufferRecord.of("system", OTHER, 1).build()))

@@ -81,7 +81,8 @@ public class ArchiveIT {
                 Files.exists(bill));
         Set<String> listed = new TreeSet<>();
         for (String component : Files.readString(bill).split("\"bom-ref\" :")) {
-            Matcher name = Pattern.compile("\"purl\" : \"pkg:maven/[^/]*/([^@]*)@").matcher(component);
+            Matcher name =
+                    Pattern.compile("\"purl\" : \"pkg:maven/[^/]*/([^@]*)@").matcher(component);
             if (name.find()) {
                 assertTrue(component, component.contains("\"licenses\" : ["));
                 listed.add(name.group(1) + ".jar");

@@ -25,8 +25,8 @@ final class Watchdog {
             return Optional.empty();
         }
         if (!micros.matches("[1-9]\\d{0,17}")) {
-            throw new IllegalArgumentException(
-                    "invalid " + MICROS + " = " + Printable.of(micros) + " in the environment: expected a number of microseconds");
+            throw new IllegalArgumentException("invalid " + MICROS + " = " + Printable.of(micros)
+                    + " in the environment: expected a number of microseconds");
         }
         return Optional.of(Duration.of(Long.parseLong(micros), ChronoUnit.MICROS));
     }

@@ -141,7 +141,8 @@ record ProcessFiles(int pid, String name, List<Open> open, List<Mapped> mapped) 
                 if (character != '\n') { // the only line end; a holder can put a carriage return into a name
                     line.append((char) character);
                 } else {
-                    mapping(line).filter(mapping -> mapping.claimsDmaBuf() || wanted.test(mapping.file()))
+                    mapping(line)
+                            .filter(mapping -> mapping.claimsDmaBuf() || wanted.test(mapping.file()))
                             .ifPresent(mapped::add);
                     line.setLength(0);
                 }

@@ -56,7 +56,9 @@ class AttributionTest {
                 .get(FRAME);
         assertEquals(1, frame.holders().size());
         assertEquals(Optional.empty(), frame.exporter());
-        assertEquals(Optional.empty(), SharedFile.ofDmaBuf(13, 77, 1, 1, "system", "", List.of()).name());
+        assertEquals(
+                Optional.empty(),
+                SharedFile.ofDmaBuf(13, 77, 1, 1, "system", "", List.of()).name());
     }
 
     @Test
