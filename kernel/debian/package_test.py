@@ -58,6 +58,7 @@ class PackageTest(unittest.TestCase):
         before = main_pid(), main_pid(AGENT)
         make_next_version()
         apt("install", "-o", "Dpkg::Options::=--force-confold", str(NEXT))
+        machine.await_up()
         self.assertEqual("99 installed", version())
         self.assertEqual(["active", "active"], [show(unit, "ActiveState") for unit in (GATEWAY, AGENT)])
         self.assertFalse({*before} & {main_pid(), main_pid(AGENT)})
