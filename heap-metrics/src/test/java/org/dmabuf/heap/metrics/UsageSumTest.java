@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import org.dmabuf.heap.DurationHistogram;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
@@ -16,7 +17,12 @@ import org.junit.jupiter.api.Test;
 class UsageSumTest {
     /** {@return a record with each count 5, which a test changes} */
     private static UsageRecord.Builder five() {
+        long[] counts = new long[16];
+        counts[15] = 5;
+        DurationHistogram times = DurationHistogram.of(counts, Duration.ofSeconds(100));
         return UsageRecord.builder()
+                .allocationTimes(times)
+                .waitTimes(times)
                 .allocated(5, 5)
                 .failures(Map.of(Errno.ENOMEM, 5L))
                 .waits(5, Duration.ofSeconds(5), Duration.ofSeconds(3))
@@ -53,6 +59,8 @@ class UsageSumTest {
             assertEquals(Duration.ofSeconds(9), sum.waited());
             assertEquals(Duration.ofSeconds(4), sum.longestWait());
             assertEquals(10, sum.leakedBuffers());
+            assertEquals(10, sum.allocationTimes().counts().get(15));
+            assertEquals(10, sum.waitTimes().counts().get(15));
         }
     }
 
