@@ -126,7 +126,13 @@ class FiguresTest {
                 HeapInfo.of("camera", HeapState.SERVING).build(),
                 HeapInfo.of("camera", HeapState.SHADOWED).build(),
                 HeapInfo.of("display", HeapState.WAITING).build(),
-                HeapInfo.of("service 17", HeapState.REFUSED).build());
+                HeapInfo.of("service 17", HeapState.REFUSED).build(),
+                HeapInfo.of("stuck", HeapState.HANGING).build(),
+                HeapInfo.of("gone", HeapState.DEPARTED)
+                        .usage(HeapUsage.unknown().withCapacity(4096), Duration.ZERO)
+                        .build());
+        assertValue("1", "dmaheap_heap_serving{heap=\"stuck\"}");
+        assertEquals(Optional.empty(), value("dmaheap_heap_capacity_bytes{heap=\"gone\"}"));
         assertValue("1", "dmaheap_heap_serving{heap=\"camera\"}");
         assertValue("0", "dmaheap_heap_serving{heap=\"display\"}");
         assertEquals(Optional.empty(), value("dmaheap_heap_serving{heap=\"service 17\"}"));
