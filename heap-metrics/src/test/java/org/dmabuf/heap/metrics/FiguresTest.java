@@ -126,7 +126,13 @@ class FiguresTest {
                 HeapInfo.of("camera", HeapState.SERVING).build(),
                 HeapInfo.of("camera", HeapState.SHADOWED).build(),
                 HeapInfo.of("display", HeapState.WAITING).build(),
-                HeapInfo.of("service 17", HeapState.REFUSED).build());
+                HeapInfo.of("service 17", HeapState.REFUSED).build(),
+                HeapInfo.of("stuck", HeapState.HANGING).build(),
+                HeapInfo.of("gone", HeapState.DEPARTED)
+                        .usage(HeapUsage.unknown().withCapacity(4096), Duration.ZERO)
+                        .build());
+        assertValue("1", "dmaheap_heap_serving{heap=\"stuck\"}");
+        assertEquals(Optional.empty(), value("dmaheap_heap_capacity_bytes{heap=\"gone\"}"));
         assertValue("1", "dmaheap_heap_serving{heap=\"camera\"}");
         assertValue("0", "dmaheap_heap_serving{heap=\"display\"}");
         assertEquals(Optional.empty(), value("dmaheap_heap_serving{heap=\"service 17\"}"));
@@ -211,6 +217,19 @@ class FiguresTest {
                 client("1").allocated(2, 2).build());
         assertValue("1", "dmaheap_client_allocations_total{client=\"other\"}");
         assertValue("2", "dmaheap_client_allocations_total{client=\"uid:1\"}");
+        monitor.byClient = List.of();
+        assertValue("1", "dmaheap_client_allocations_total{client=\"other\"}");
+    }
+
+    @Test
+    void failures_of_one_of_the_others_stay_when_it_is_gone_without_an_allocation() {
+        monitor.byClient = List.of(
+                client("1").build(),
+                client("2").build(),
+                client("3").failures(Map.of(Errno.EACCES, 4L)).build());
+        assertValue("4", "dmaheap_client_failures_total{client=\"other\",cause=\"EACCES\"}");
+        monitor.byClient = List.of();
+        assertValue("4", "dmaheap_client_failures_total{client=\"other\",cause=\"EACCES\"}");
     }
 
     @Test
