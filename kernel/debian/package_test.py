@@ -88,16 +88,18 @@ class PackageTest(unittest.TestCase):
     def test_installed_again_it_serves_with_the_settings_that_stayed(self):
         apt("install", "-o", "Dpkg::Options::=--force-confold", str(NEXT))
         self.assertRegex(attach("dmaheap:list"), "carveout .* 32 MiB")
-        self.assertEqual(["active", "active"], [show(unit, "ActiveState") for unit in (GATEWAY, AGENT)])
+        self.assertEqual(["enabled", "enabled"], [show(unit, "UnitFileState") for unit in (GATEWAY, AGENT)])
 
     def test_purged_only_the_files_of_the_administrator_stay(self):
         run("systemctl", "disable", "--now", AGENT)
         apt("purge", GATEWAY)
-        self.assertEqual(["/var/lib/dmaheap-gateway-deploy"], files())
+        self.assertEqual([str(ETC), str(DEPLOY)], files())
+        self.assertEqual(["org.dmabuf.heap.native.cfg"], [file.name for file in ETC.iterdir()])
         self.assertEqual([machine.VENDORS_HEAP.name], [jar.name for jar in DEPLOY.iterdir()])
         self.assertEqual("", run("systemctl", "list-unit-files", "--no-legend", "dmaheap*", status=1))
         self.assertEqual("", failed_units())
-        shutil.rmtree(DEPLOY)
+        for folder in (ETC, DEPLOY):
+            shutil.rmtree(folder)
 
     def test_installed_without_a_jdk_the_log_names_the_remedy_and_the_package_is_complete(self):
         os.rename("/usr/lib/jvm", "/usr/lib/no-jvm")
