@@ -99,8 +99,8 @@ record CommandLine(Action action, boolean verbose, boolean json, Map<String, Str
             If users other than root and the gateway's own can write to 'etc' or 'deploy',
             the gateway does not start.
 
-            Exit status: 0 success, 1 a command failed or the gateway did not start, 2 the
-            options are invalid; after a clean stop, 143 for SIGTERM and 130 for Ctrl-C;
+            Exit status: 0 success, 1 a command failed or the gateway did not start, 2 no Java or
+            invalid options; after a clean stop, 143 for SIGTERM and 130 for Ctrl-C;
             N after 'exit N'. For status: 0 all is well, 1 a heap failed, was refused, hangs
             or waits, or a bundle does not run, 3 no gateway runs, 4 the gateway does not
             answer in time or access is denied. For --attach: also 3 and 4.
