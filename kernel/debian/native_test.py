@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of unmodified programs, plain and in containers on version 2 of cgroups, with both units as they are shipped."""
+"""Tests of unmodified programs, plain and in containers on version 2 of cgroups, with the shipped units."""
 
 import json
 import re
@@ -82,7 +82,7 @@ class AgentTest(unittest.TestCase):
             self.assertEqual((mode, "dmaheap-agent", group), (socket.stat().st_mode, socket.owner(), socket.group()))
 
     def test_an_ordinary_users_program_gets_what_a_kernels_heap_gives(self):
-        # 32 MiB are above its quota. The two rows that differ are in docs/native-programs.md: a dma-buf is always O_RDWR.
+        # 32 MiB are above its quota. docs/native-programs.md has the rows that differ: a dma-buf is always O_RDWR.
         rows = run(*launched(PROGRAMS / "dma-heap-client", SYSTEM, 32 << 20), status=1)
         self.assertIn("the buffer is a dma-buf", rows)
         self.assertEqual(["O_RDONLY", "read-only"], re.findall("^DIFFERS .*(O_RDONLY|read-only)", rows, re.MULTILINE))

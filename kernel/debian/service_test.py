@@ -58,8 +58,9 @@ class ServiceTest(unittest.TestCase):
 
     def test_the_rule_of_udev_adds_access_and_leaves_owner_group_and_mode(self):
         rights = "group:dmaheap:rw-"
-        self.assertEqual(["# owner: root", "# group: root", "user::rw-", "group::---", rights, "mask::rw-", "other::---"],
-                         access("/dev/dma_heap/system")[1:])
+        self.assertEqual(
+            ["# owner: root", "# group: root", "user::rw-", "group::---", rights, "mask::rw-", "other::---"],
+            access("/dev/dma_heap/system")[1:])
         self.assertIn(rights, access("/dev/udmabuf"))
         self.assertIn("# group: kvm", access("/dev/udmabuf"))
         run("setfacl", "--remove-all", "/dev/dma_heap/system")
