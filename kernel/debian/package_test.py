@@ -88,7 +88,7 @@ class PackageTest(unittest.TestCase):
     def test_installed_again_it_serves_with_the_settings_that_stayed(self):
         apt("install", "-o", "Dpkg::Options::=--force-confold", str(NEXT))
         self.assertRegex(attach("dmaheap:list"), "carveout .* 32 MiB")
-        self.assertEqual(["enabled", "enabled"], [show(unit, "UnitFileState") for unit in (GATEWAY, AGENT)])
+        self.assertEqual(["active", "active"], [show(unit, "ActiveState") for unit in (GATEWAY, AGENT)])
 
     def test_purged_only_the_files_of_the_administrator_stay(self):
         run("systemctl", "disable", "--now", AGENT)

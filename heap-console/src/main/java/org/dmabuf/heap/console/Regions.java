@@ -8,8 +8,8 @@ import org.dmabuf.heap.HeapProperties;
 import org.dmabuf.heap.spi.RegionMap;
 
 /**
- * Regions, read by one thread at a time for any number of pages. A vendor's code that hangs in a region keeps one thread
- * of the server, and the other requests get the previous reading.
+ * Regions, read by one thread at a time for any number of pages. A vendor's code that hangs in a region keeps one
+ * thread of the server, and the other requests get the previous reading.
  */
 final class Regions {
     private final AtomicBoolean reading = new AtomicBoolean();
