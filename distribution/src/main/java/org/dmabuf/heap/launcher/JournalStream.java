@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * Standard error whose reader is systemd's journal. Each log line begins with the number of its level, which the journal
- * removes and filters by: {@code journalctl --priority=warning}.
+ * Standard error whose reader is systemd's journal. Each log line begins with the number of its level, which the
+ * journal removes and filters by: {@code journalctl --priority=warning}.
  */
 final class JournalStream extends PrintStream {
     /** Priorities of the levels, without INFO, which is the journal's default. */
@@ -26,8 +26,8 @@ final class JournalStream extends PrintStream {
      * {@return the stream for log lines of this process}
      *
      * @param err standard error
-     * @param journal value of JOURNAL_STREAM, or null: the device and the inode of the journal's socket. Programs that a
-     *     service starts inherit it, with another standard error or not.
+     * @param journal value of JOURNAL_STREAM, or null: the device and the inode of the journal's socket. Programs that
+     *     a service starts inherit it, with another standard error or not.
      */
     static PrintStream of(PrintStream err, String journal) {
         return journal != null && journal.equals(identity(Path.of("/proc/self/fd/2"))) ? new JournalStream(err) : err;
