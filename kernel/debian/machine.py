@@ -26,9 +26,10 @@ SETTINGS = {
     "/etc/systemd/system.conf.d/guest.conf": """[Manager]
 DefaultEnvironment="JAVA_OPTS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" AGENT_JAVA_OPTS=-XX:TieredStopAtLevel=1
 """,
-    f"/etc/systemd/system/{GATEWAY}.service.d/guest.conf": f"""[Service]
+    **{f"/run/systemd/system/{unit}.service.d/guest.conf": f"""[Service]
 TimeoutStartSec={SECONDS}
-""",
+TimeoutStopSec={SECONDS}
+""" for unit in (GATEWAY, AGENT)},
 }
 
 
@@ -77,21 +78,18 @@ def write(file, text):
 
 
 def set_drop_in(unit, text):
-    write(f"/etc/systemd/system/{unit}.service.d/test.conf", f"[Service]\n{text}\n")
+    write(f"/run/systemd/system/{unit}.service.d/test.conf", f"[Service]\n{text}\n")
     run("systemctl", "daemon-reload")
 
 
 def remove_drop_in(unit):
-    Path(f"/etc/systemd/system/{unit}.service.d/test.conf").unlink()
+    Path(f"/run/systemd/system/{unit}.service.d/test.conf").unlink()
     run("systemctl", "daemon-reload")
 
 
 def package():
-    """Returns the package of this build."""
-    built = sorted((CHECKOUT / "distribution/target").glob(f"{GATEWAY}_*_amd64.deb"))
-    if len(built) != 1:
-        raise AssertionError(f"expected one package in distribution/target, found {built}")
-    return built[0]
+    """Returns the package of the last build."""
+    return max((CHECKOUT / "distribution/target").glob(f"{GATEWAY}_*_amd64.deb"), key=lambda file: file.stat().st_mtime)
 
 
 def apt(*words):

@@ -104,7 +104,7 @@ class ServiceTest(unittest.TestCase):
         await_true("another process", lambda: main_pid() not in (0, before), journal)
         await_true("the service is ready", lambda: show(GATEWAY, "ActiveState") == "active", journal)
         self.assertIn("Watchdog timeout", journal())
-        self.assertEqual("1", show(GATEWAY, "NRestarts"))
+        self.assertGreaterEqual(int(show(GATEWAY, "NRestarts")), 1)
         self.assertIn("well", run("dmaheap-gateway", "status"))
         caches = list(Path("/var/lib/dmaheap-gateway/cache").iterdir())
         self.assertEqual(1, len(caches), caches)

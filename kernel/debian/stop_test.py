@@ -32,7 +32,7 @@ class StopTest(unittest.TestCase):
                    lambda: {"inactive"} == {show(unit, "ActiveState") for unit in (GATEWAY, AGENT)})
         for unit in (GATEWAY, AGENT):
             machine.remove_drop_in(unit)
-        log = run("journalctl", "--no-pager", "--lines=80")
+        log = run("journalctl", "--no-pager", f"--unit={GATEWAY}", f"--unit={AGENT}")
         self.assertLess(log.rindex(f"Stopped {AGENT}.service"), log.rindex(f"Stopping {GATEWAY}.service"))
         for unit in (GATEWAY, AGENT):
             self.assertEqual(("inactive", "success", "143"),

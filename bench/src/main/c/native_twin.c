@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The least that an agent and a gateway do, in C: the same processes, wake-ups and packets, and the calls that carry a
-// request. It has no policy and no account. What a Java process needs is compared with it.
+// request. It has no policy and no account. The results compare the Java processes with it.
 #define _GNU_SOURCE
 #include "native_twin.h"
 
@@ -136,10 +136,14 @@ static void listen_to(int listener, int gateway) {
 
 // Starts a process that ends with this one. Returns 0 in it.
 static pid_t start(void) {
+    pid_t parent = getpid();
     pid_t child = fork();
     require(child, "fork");
     if (child == 0) {
         require(prctl(PR_SET_PDEATHSIG, SIGKILL), "PR_SET_PDEATHSIG");
+        if (getppid() != parent) {
+            _exit(0); // it had ended before
+        }
     }
     return child;
 }

@@ -44,7 +44,8 @@ final class JournalStream extends PrintStream {
 
     @Override
     public void println(String line) {
-        int end = line.indexOf(' ');
-        super.println(PRIORITIES.getOrDefault(end < 0 ? line : line.substring(0, end), "") + line);
+        String text = String.valueOf(line); // a bundle may print null
+        int end = text.indexOf(' ');
+        super.println(PRIORITIES.getOrDefault(end < 0 ? text : text.substring(0, end), "") + text);
     }
 }

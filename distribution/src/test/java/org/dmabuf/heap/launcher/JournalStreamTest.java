@@ -33,10 +33,11 @@ class JournalStreamTest {
         journal.println("INFO org.dmabuf - up");
         journal.println("WARNING");
         journal.println("");
+        journal.println((String) null);
         new IllegalStateException("one").printStackTrace(journal);
         assertEquals(
-                List.of("INFO org.dmabuf - up", "WARNING", "", "java.lang.IllegalStateException: one"),
-                lines().lines().limit(4).toList());
+                List.of("INFO org.dmabuf - up", "WARNING", "", "null", "java.lang.IllegalStateException: one"),
+                lines().lines().limit(5).toList());
     }
 
     @Test

@@ -4,6 +4,7 @@ package org.dmabuf.heap.console;
 import java.util.Dictionary;
 import java.util.Hashtable;
 import org.apache.felix.webconsole.spi.SecurityProvider;
+import org.dmabuf.heap.linux.text.Printable;
 import org.osgi.framework.BundleContext;
 import org.osgi.framework.ServiceRegistration;
 import org.osgi.service.component.annotations.Activate;
@@ -56,7 +57,7 @@ public final class ConsoleAccess {
         if (settings.user().isEmpty() || settings.user().contains(":")) {
             LOG.error(
                     "invalid user = {} in {}: expected a name without ':'; the web console does not start",
-                    settings.user(),
+                    Printable.of(settings.user()),
                     FILE);
             return;
         }

@@ -108,7 +108,11 @@
             ["Peak", row => size(row.peak), "number"], ["Capacity", row => size(row.capacity), "number"],
             ["Quota", row => size(row.limit), "number"], ["Failures", row => row.failures, "number"],
             ["Reason", row => row.reason]], state.heaps);
-        const buffers = Map.groupBy(state.buffers, buffer => key(buffer.client, buffer.name));
+        const buffers = new Map();
+        for (const buffer of state.buffers) {
+            const name = key(buffer.client, buffer.name);
+            buffers.set(name, [...(buffers.get(name) ?? []), buffer]);
+        }
         place("regions").replaceChildren(...state.regions.flatMap(region => region.problem !== undefined
             ? [element("p", `${region.heap}: ${region.problem}`)]
             : [element("p", `${region.heap}, ${size(region.size)}`),

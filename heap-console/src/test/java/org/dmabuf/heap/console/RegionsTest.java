@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.dmabuf.heap.AllocationRequest;
 import org.dmabuf.heap.ClientId;
@@ -20,7 +21,8 @@ class RegionsTest {
     private static final HeapRequest REQUEST =
             HeapRequest.of(AllocationRequest.of(4096).withName("frame"), Optional.of(ClientId.of("uid", "1000")));
 
-    private final Regions regions = new Regions();
+    private final AtomicLong now = new AtomicLong();
+    private final Regions regions = new Regions(now::get);
 
     private static Map.Entry<Map<String, Object>, RegionMap> region(String heap, Consumer<RegionMap.Visitor> visits) {
         return Map.entry(Map.of("heap.name", heap), new RegionMap() {
@@ -39,6 +41,10 @@ class RegionsTest {
     private static void show(RegionMap.Visitor visitor) {
         visitor.stretch(RegionMap.Stretch.of(0, 4096, RegionMap.State.USED, REQUEST));
         visitor.stretch(RegionMap.Stretch.of(4096, 4096, RegionMap.State.FREE));
+    }
+
+    private static List<Object> heaps(List<Map<String, Object>> shown) {
+        return shown.stream().map(region -> region.get("heap")).toList();
     }
 
     @Test
@@ -95,7 +101,9 @@ class RegionsTest {
         }))));
         try {
             inside.await();
-            assertEquals("camera", regions.of(List.of()).getFirst().get("heap"));
+            assertEquals(List.of("camera"), heaps(regions.of(List.of())));
+            now.addAndGet(TimeUnit.SECONDS.toNanos(3));
+            assertEquals(List.of("all", "camera"), heaps(regions.of(List.of())));
         } finally {
             end.countDown();
         }

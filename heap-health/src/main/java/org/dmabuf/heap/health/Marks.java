@@ -23,7 +23,7 @@ record Marks(int usedPercent, long lingering, Optional<Path> agent) {
     static Marks of(HealthChecks.Config config, Map<String, ?> properties) {
         Settings settings = Settings.of(HealthChecks.PID, properties);
         String socket = config.agent_socket().strip();
-        if (!socket.isEmpty() && !socket.startsWith("/") || socket.indexOf('\0') >= 0) {
+        if ((!socket.isEmpty() && !socket.startsWith("/")) || socket.indexOf('\0') >= 0) {
             throw settings.wrong("agent.socket", socket, "the absolute path of a socket, or nothing");
         }
         return new Marks(

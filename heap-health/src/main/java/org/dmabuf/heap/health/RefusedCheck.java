@@ -25,7 +25,7 @@ record RefusedCheck(HeapMonitor monitor) implements HealthCheck {
         }
         for (HeapInfo heap : heaps) {
             String name = Printable.of(heap.name()); // a refused heap may have any name
-            String reason = heap.reason().orElse("no reason is known");
+            String reason = heap.reason().map(Printable::of).orElse("no reason is known");
             switch (heap.state()) {
                 case REFUSED, FAILED, HANGING -> log.critical("heap '{}' {}: {}", name, heap.state(), reason);
                 case WAITING, SHADOWED -> log.warn("heap '{}' {}: {}", name, heap.state(), reason);

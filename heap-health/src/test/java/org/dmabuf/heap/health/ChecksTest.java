@@ -113,8 +113,12 @@ class ChecksTest {
 
     @Test
     void names_in_results_are_printable() {
-        heaps = List.of(HeapInfo.of("a\nb", HeapState.REFUSED).build());
-        assertTrue(new RefusedCheck(monitor).execute().toString().contains("a\\u000ab"));
+        heaps = List.of(HeapInfo.of("a\nb", HeapState.REFUSED)
+                .reason(Optional.of("c\nd"))
+                .build());
+        String refused = new RefusedCheck(monitor).execute().toString();
+        assertTrue(refused.contains("a\\u000ab"), refused);
+        assertTrue(refused.contains("c\\u000ad"), refused);
         charged = List.of(UsageRecord.builder()
                 .client(ClientId.of("uid", "a\u202eb"))
                 .leaked(1)

@@ -5,6 +5,8 @@ import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.stream.IntStream;
+import org.dmabuf.heap.DurationHistogram;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.UsageRecord;
 
@@ -40,8 +42,16 @@ final class UsageSum {
                 || now.allocatedBytes() < last.allocatedBytes()
                 || now.waits() < last.waits()
                 || now.leakedBuffers() < last.leakedBuffers()
+                || isBelow(now.allocationTimes(), last.allocationTimes())
+                || isBelow(now.waitTimes(), last.waitTimes())
                 || last.failures().entrySet().stream()
                         .anyMatch(failure -> now.failures().getOrDefault(failure.getKey(), 0L) < failure.getValue());
+    }
+
+    private static boolean isBelow(DurationHistogram now, DurationHistogram last) {
+        return now.total().compareTo(last.total()) < 0
+                || IntStream.range(0, last.counts().size())
+                        .anyMatch(i -> now.counts().get(i) < last.counts().get(i));
     }
 
     private static UsageRecord.Builder counts(UsageRecord one, UsageRecord other) {

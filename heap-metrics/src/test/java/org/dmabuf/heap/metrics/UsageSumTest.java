@@ -15,11 +15,16 @@ import org.dmabuf.heap.UsageRecord;
 import org.junit.jupiter.api.Test;
 
 class UsageSumTest {
+    /** {@return five times in one interval} */
+    private static DurationHistogram times(int interval, long seconds) {
+        long[] counts = new long[16];
+        counts[interval] = 5;
+        return DurationHistogram.of(counts, Duration.ofSeconds(seconds));
+    }
+
     /** {@return a record with each count 5, which a test changes} */
     private static UsageRecord.Builder five() {
-        long[] counts = new long[16];
-        counts[15] = 5;
-        DurationHistogram times = DurationHistogram.of(counts, Duration.ofSeconds(100));
+        DurationHistogram times = times(15, 100);
         return UsageRecord.builder()
                 .allocationTimes(times)
                 .waitTimes(times)
@@ -38,6 +43,10 @@ class UsageSumTest {
                 five().failures(Map.of(Errno.ENOMEM, 4L, Errno.EACCES, 9L)).build(),
                 five().failures(Map.of()).build(),
                 five().waits(4, Duration.ofSeconds(9), Duration.ofSeconds(9)).build(),
+                five().allocationTimes(times(15, 99)).build(),
+                five().allocationTimes(times(14, 100)).build(),
+                five().waitTimes(times(15, 99)).build(),
+                five().waitTimes(times(14, 100)).build(),
                 five().leaked(4).build())) {
             assertTrue(UsageSum.isBelow(lower, last), lower::toString);
             assertFalse(UsageSum.isBelow(last, last));

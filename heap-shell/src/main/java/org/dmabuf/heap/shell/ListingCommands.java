@@ -4,9 +4,11 @@ package org.dmabuf.heap.shell;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.Function;
 import org.apache.felix.service.command.CommandSession;
 import org.apache.felix.service.command.Descriptor;
 import org.dmabuf.heap.BufferRecord;
@@ -204,23 +206,31 @@ public final class ListingCommands implements CommandSet {
             boolean wide = line.has(WIDE);
             if (line.has(BY_HEAP)) {
                 List<UsageRecord> records = monitor.usageByClientAndHeap();
-                if (line.has(Option.JSON)) {
-                    out.json(records.stream().map(Json::of).toList());
-                } else {
-                    out.print(UsageTable.ofClientsOnHeaps(records, wide).toString());
-                }
+                print(records, Json::of, UsageTable.ofClientsOnHeaps(records, wide), line, out);
             } else {
                 List<UsageRecord> records = monitor.usageByClient();
-                Origins origins = new Origins(monitor.buffers());
-                if (line.has(Option.JSON)) {
-                    out.json(records.stream()
-                            .map(record -> Json.of(record, origins.of(record.client())))
-                            .toList());
-                } else {
-                    out.print(UsageTable.ofClients(records, origins, wide).toString());
-                }
+                Origins origins = new Origins(wide || line.has(Option.JSON) ? monitor.buffers() : List.of());
+                print(
+                        records,
+                        record -> Json.of(record, origins.of(record.client())),
+                        UsageTable.ofClients(records, origins, wide),
+                        line,
+                        out);
             }
         });
+    }
+
+    private static void print(
+            List<UsageRecord> records,
+            Function<UsageRecord, Map<String, Object>> json,
+            UsageTable table,
+            Line line,
+            Output out) {
+        if (line.has(Option.JSON)) {
+            out.json(records.stream().map(json).toList());
+        } else {
+            out.print(table.toString());
+        }
     }
 
     /**

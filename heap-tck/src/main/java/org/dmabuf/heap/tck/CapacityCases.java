@@ -51,7 +51,7 @@ final class CapacityCases {
         long capacity = heap.usage().capacity().orElseThrow();
         HeapRequest request = HeapRequest.of(Math.min(
                 Math.max(Bytes.PAGE, capacity / PARTS), heap.announced(HeapProperties.SIZE_MAX, Long.MAX_VALUE)));
-        heap.awaitRoom(1, capacity);
+        heap.trim();
         int first = countUntilFull(heap, request, capacity);
         heap.trim();
         heap.awaitRoom(first, request.size());

@@ -136,7 +136,7 @@ final class ThreadCases {
                     if (usage == null || given < 0) {
                         throw new AssertionError("usage() returned " + usage + ", trim() " + given);
                     }
-                } while (allocating.get() > 0);
+                } while (allocating.get() > 0 && !Thread.currentThread().isInterrupted());
                 return;
             }
             try {
@@ -217,14 +217,30 @@ final class ThreadCases {
             }));
         }
         start.countDown();
-        for (Thread thread : threads) {
-            thread.join();
-        }
+        awaitEnd(threads);
         if (!failures.isEmpty()) {
             throw new AssertionError(
                     failures.size() + " of " + count + " threads failed, the first with: "
                             + ContractCase.sentence(failures.peek()),
                     failures.peek());
+        }
+    }
+
+    /** An interrupt is passed on, and the wait goes on: a thread may use memory that the case releases afterwards. */
+    private static void awaitEnd(List<Thread> threads) throws InterruptedException {
+        boolean interrupted = false;
+        for (Thread thread : threads) {
+            while (thread.isAlive()) {
+                try {
+                    thread.join();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                    threads.forEach(Thread::interrupt);
+                }
+            }
+        }
+        if (interrupted) {
+            throw new InterruptedException();
         }
     }
 }

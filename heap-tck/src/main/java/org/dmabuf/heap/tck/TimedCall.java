@@ -62,11 +62,12 @@ final class TimedCall {
         return thread.isAlive();
     }
 
-    /** Returns the method of the heap that the kit has called. */
+    /** Returns the method of the heap that the kit has called; nothing if the kit itself waits, as for its threads. */
     private static String place(StackTraceElement[] stack) {
         List<StackTraceElement> foreign = Arrays.stream(stack)
                 .takeWhile(frame -> !frame.getClassName().startsWith(KIT))
                 .toList();
-        return foreign.isEmpty() ? "" : "; it is in " + foreign.getLast();
+        boolean isOfHeap = !foreign.isEmpty() && foreign.getLast().getModuleName() == null;
+        return isOfHeap ? "; it is in " + foreign.getLast() : "";
     }
 }

@@ -9,7 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.dmabuf.heap.Errno;
 import org.dmabuf.heap.HeapException;
 import org.dmabuf.heap.HeapUsage;
@@ -17,27 +19,26 @@ import org.dmabuf.heap.spi.HeapBuffer;
 import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 import org.dmabuf.heap.tck.HeapUnderTest.Company;
+import org.example.HangingCode;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /** Tests of heaps whose code does not return, or throws an error: the kit goes on. */
 class TimedCallTest {
     private static final Duration SHORT = Duration.ofMillis(50);
+    private static final String NOT_RUN = "not run: an earlier case has not returned";
 
     private final CountDownLatch released = new CountDownLatch(1);
     private final CountDownLatch hanging = new CountDownLatch(1);
 
-    /** Waits for the end of the test, and ignores interrupts. */
+    @AfterEach
+    void release() {
+        released.countDown();
+    }
+
     private void hang() {
         hanging.countDown();
-        boolean over = false;
-        while (!over) {
-            try {
-                released.await();
-                over = true;
-            } catch (InterruptedException e) {
-                // a system call that hangs ignores it as well
-            }
-        }
+        HangingCode.until(released);
     }
 
     private HeapExporter hangingFor(String name) {
@@ -65,13 +66,47 @@ class TimedCallTest {
         ContractCase hangs = find(cases, "a_name_of_31_bytes_is_taken");
         ContractCase later = find(cases, "a_buffer_maps_in_every_direction");
         String failure = hangs.failure().orElseThrow();
-        assertTrue(failure.startsWith("the case did not return within 5 s; it is in java.base/"), failure);
-        assertEquals(
-                "not run: an earlier case has not returned", later.failure().orElseThrow());
+        assertTrue(failure.startsWith("the case did not return within 5 s; it is in "), failure);
+        assertTrue(failure.contains("org.example.HangingCode.until("), failure);
+        assertEquals(Optional.of(NOT_RUN), later.failure());
         released.countDown();
-        while (later.failure().isPresent()) {
-            Thread.sleep(5); // the thread of the first case ends by itself
+        assertEquals(Optional.empty(), failureInTheEnd(later));
+    }
+
+    @Test
+    void a_thread_of_a_case_that_hangs_keeps_later_cases_from_running() throws Exception {
+        HeapExporter good = Heaps.good();
+        AtomicInteger inside = new AtomicInteger();
+        HeapExporter heap = request -> {
+            if (inside.incrementAndGet() > 1) {
+                hang();
+            }
+            try {
+                return good.allocate(request);
+            } finally {
+                inside.decrementAndGet();
+            }
+        };
+        List<ContractCase> cases = cases(heap, Duration.ofSeconds(5));
+        ContractCase hangs = cases.stream()
+                .filter(c -> c.name().startsWith("100_threads_"))
+                .findFirst()
+                .orElseThrow();
+        ContractCase later = find(cases, "a_buffer_maps_in_every_direction");
+        assertEquals(Optional.of("the case did not return within 5 s"), hangs.failure());
+        assertEquals(Optional.of(NOT_RUN), later.failure());
+        released.countDown();
+        assertEquals(Optional.empty(), failureInTheEnd(later));
+    }
+
+    /** {@return the failure of a case, after the thread of an earlier one has ended by itself} */
+    private static Optional<String> failureInTheEnd(ContractCase later) throws InterruptedException {
+        Optional<String> failure = later.failure();
+        for (int i = 0; i < 4000 && failure.equals(Optional.of(NOT_RUN)); i++) {
+            Thread.sleep(5);
+            failure = later.failure();
         }
+        return failure;
     }
 
     @Test

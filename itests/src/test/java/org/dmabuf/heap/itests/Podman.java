@@ -57,7 +57,8 @@ final class Podman {
                 "--storage-driver=vfs",
                 "--runtime=runc",
                 "--cgroup-manager=cgroupfs",
-                "--events-backend=none"));
+                "--events-backend=none",
+                "--log-level=error")); // a warning has the time, and would be part of an output
         command.addAll(List.of(words));
         return new ProcessBuilder(command);
     }
@@ -77,6 +78,7 @@ final class Podman {
                 "--cap-drop=all",
                 "--security-opt=no-new-privileges",
                 "--network=none",
+                "--log-driver=k8s-file", // not the machine's journal
                 "--ulimit=nofile=16384:16384",
                 "--ulimit=nproc=4096:4096"));
         all.addAll(List.of(words));
@@ -133,7 +135,8 @@ final class Podman {
         removeContainers();
         succeed(new ProcessBuilder("rm", "-r", folder.toString()));
         try (Stream<Path> hierarchies = Files.list(CGROUPS)) {
-            for (Path hierarchy : Stream.concat(Stream.of(CGROUPS), hierarchies).toList()) {
+            for (Path hierarchy : Stream.concat(Stream.of(CGROUPS), hierarchies.filter(Files::isDirectory))
+                    .toList()) {
                 Files.deleteIfExists(hierarchy.resolve(cgroup));
             }
         }

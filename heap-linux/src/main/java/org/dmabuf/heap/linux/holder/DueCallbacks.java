@@ -16,6 +16,7 @@ final class DueCallbacks {
     private static final long OTHERS_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
     private final Object lock;
+    private final Runnable left;
     /** Oldest callback that has not begun, linked through {@link HolderWatch#nextDue}. */
     private HolderWatch first;
 
@@ -26,9 +27,13 @@ final class DueCallbacks {
     /** Number of callbacks that have run. Written under the lock. */
     private volatile long run;
 
-    /** @param lock the table's */
-    DueCallbacks(Object lock) {
+    /**
+     * @param lock the table's
+     * @param left called under the lock when a thread has failed and callbacks are left that no thread runs
+     */
+    DueCallbacks(Object lock, Runnable left) {
         this.lock = lock;
+        this.left = left;
     }
 
     /** Adds a callback. Called under the lock. Does not allocate and therefore cannot fail. */
@@ -62,6 +67,9 @@ final class DueCallbacks {
             synchronized (lock) {
                 running--;
                 lock.notifyAll();
+                if (running == 0 && areLeft()) {
+                    left.run();
+                }
             }
         }
     }

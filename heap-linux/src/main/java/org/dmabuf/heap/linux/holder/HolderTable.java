@@ -57,7 +57,7 @@ final class HolderTable {
     private final DmaBufCounts dmaBufs;
     private final SecretLocks secrets;
     private final List<FileTracker> trackers;
-    private final DueCallbacks callbacks = new DueCallbacks(this);
+    private final DueCallbacks callbacks = new DueCallbacks(this, this::wakeIfWaiting);
     private final Consumer<TrackedFile> end = this::end;
     private final EventFd wake;
     private Thread thread;
@@ -181,9 +181,10 @@ final class HolderTable {
             watch.callback = callback;
             if (!watch.gone && !watch.dropped) {
                 begin(watch.file);
-                if (!watch.gone && !isHeard(watch.file)) {
+                if (!watch.gone && !watch.file.endsBy(heard)) {
                     wakeThread();
                 }
+                wakeIfDoubted();
             }
             mine = watch.gone && !watch.dropped;
             watch.due = false; // this thread runs it, so no other thread must
@@ -242,9 +243,17 @@ final class HolderTable {
         file.letGo();
     }
 
-    /** {@return whether the thread learns of the end by itself, so that it need not change its wait} */
-    private boolean isHeard(TrackedFile file) {
-        return file instanceof TrackedFile.Memfd && heard >= 0 && heard == inotify.fd();
+    /** Lets the thread poll by the clock if it waits for events of which another thread may have lost some. */
+    private void wakeIfDoubted() {
+        if (heard >= 0 && heard != inotify.fd()) {
+            wakeIfWaiting();
+        }
+    }
+
+    private void wakeIfWaiting() {
+        if (!closed && thread != null) { // the number of a closed counter may be another file's
+            wake.signal();
+        }
     }
 
     private void wakeThread() {
@@ -329,11 +338,8 @@ final class HolderTable {
         }
         try {
             synchronized (this) {
-                long now = System.nanoTime();
                 if (!closed) {
-                    boolean atAll = now - lookedAt >= LOOK_NANOS;
-                    lookedAt = atAll ? now : lookedAt;
-                    lookAround(atAll);
+                    lookForRefusal();
                 }
             }
         } finally {
@@ -341,6 +347,19 @@ final class HolderTable {
         }
         callbacks.awaitOthers();
         return callbacks.count();
+    }
+
+    private void lookForRefusal() {
+        long now = System.nanoTime();
+        boolean atAll = now - lookedAt >= LOOK_NANOS;
+        if (atAll) {
+            lookedAt = now;
+        }
+        try {
+            lookAround(atAll);
+        } finally {
+            wakeIfDoubted();
+        }
     }
 
     private void lookAround(boolean atAll) {

@@ -102,6 +102,7 @@ final class Inotify implements FileTracker {
             whole = readAll(gone);
         } finally {
             doubtful |= !whole; // events that were read but not processed are lost
+            doubtful &= !files.isEmpty(); // without a file, no end can be missed
         }
         if (doubtful) {
             reconcile(gone);

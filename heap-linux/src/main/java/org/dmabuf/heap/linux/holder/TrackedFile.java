@@ -42,6 +42,15 @@ abstract sealed class TrackedFile {
     /** Ends the tracking. */
     abstract void forget();
 
+    /**
+     * {@return whether an event of a descriptor announces the end}
+     *
+     * @param heard the descriptor for which the table's thread waits, or negative
+     */
+    boolean endsBy(int heard) {
+        return false;
+    }
+
     /** {@return whether a watch waits, because its owner has ended its own uses} */
     boolean awaited() {
         for (HolderWatch watch : watches) {
@@ -70,6 +79,11 @@ abstract sealed class TrackedFile {
         @Override
         void forget() {
             tracker.remove(this);
+        }
+
+        @Override
+        boolean endsBy(int heard) {
+            return heard >= 0 && heard == tracker.fd();
         }
     }
 

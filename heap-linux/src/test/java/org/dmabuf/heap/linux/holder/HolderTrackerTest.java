@@ -115,7 +115,7 @@ class HolderTrackerTest {
                     (_, method, arguments) -> switch (method.getName()) {
                         case "eventfd" -> eventfd.get() != 0 ? eventfd.get() : method.invoke(others, arguments);
                         case "poll" -> {
-                            if (1 == (int) arguments[2]) {
+                            if (1 == (int) arguments[2] && secondFile((long) arguments[0]) < 0) {
                                 pauses.incrementAndGet();
                             }
                             int answer = await.getAndSet(0);
@@ -337,6 +337,20 @@ class HolderTrackerTest {
             fd.close();
             assertEquals(i + 1, holders.look());
         }
+    }
+
+    @Test
+    void after_another_thread_has_lost_events_the_thread_looks_for_ends_by_the_clock() {
+        kernel.deaf = true;
+        OwnedFd lost = memfd(syscalls);
+        watch(lost).whenGone(gone::incrementAndGet);
+        await("the wait", () -> kernel.listens);
+        kernel.fdinfoFails = true;
+        kernel.faults.set(1);
+        lost.close();
+        assertEquals(0, holders.look());
+        kernel.fdinfoFails = false;
+        await("gone", () -> gone.get() == 1);
     }
 
     /** More events than the kernel queues. The test reads none of them before all have occurred. */
