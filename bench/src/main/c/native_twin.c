@@ -59,7 +59,7 @@ static void give(int socket, int fd) {
 
 // Receives a packet. Returns its descriptor, or -1. The process ends with the connection.
 static int take(int socket) {
-    char bytes[4096];
+    char bytes[4096]; // longer than any packet of the two processes
     struct iovec vector = {bytes, sizeof(bytes)};
     union { char bytes[CMSG_SPACE(4 * sizeof(int))]; struct cmsghdr header; } control;
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes,

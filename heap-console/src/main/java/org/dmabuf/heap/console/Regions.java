@@ -4,7 +4,7 @@ package org.dmabuf.heap.console;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.dmabuf.heap.HeapProperties;
@@ -22,8 +22,9 @@ final class Regions {
             Map.of("heap", "all", "problem", "a region has not returned; its heap hangs, and all figures are old");
 
     private final LongSupplier clock;
-    private final AtomicBoolean reading = new AtomicBoolean();
-    private volatile long began;
+    /** Time at which the present reading began; null if no thread reads. */
+    private final AtomicReference<Long> began = new AtomicReference<>();
+
     private volatile List<Map<String, Object>> last = List.of();
 
     Regions() {
@@ -33,32 +34,29 @@ final class Regions {
     /** @param clock in nanoseconds, as {@link System#nanoTime} */
     Regions(LongSupplier clock) {
         this.clock = clock;
-        this.began = clock.getAsLong();
     }
 
     /** {@return the regions; the previous reading while another thread reads} */
     List<Map<String, Object>> of(List<Map.Entry<Map<String, Object>, RegionMap>> regions) {
-        if (reading.compareAndSet(false, true)) {
-            began = clock.getAsLong();
+        if (began.compareAndSet(null, clock.getAsLong())) {
             try {
                 last = regions.stream().map(Regions::read).toList();
             } finally {
-                reading.set(false);
+                began.set(null);
             }
-        } else if (clock.getAsLong() - began > PATIENCE_NANOS) {
-            return Stream.concat(Stream.of(HANGING), last.stream()).toList();
+            return last;
         }
-        return last;
+        Long since = began.get();
+        boolean hangs = since != null && clock.getAsLong() - since > PATIENCE_NANOS;
+        return hangs ? Stream.concat(Stream.of(HANGING), last.stream()).toList() : last;
     }
 
     private static Map<String, Object> read(Map.Entry<Map<String, Object>, RegionMap> region) {
         String heap = String.valueOf(region.getKey().get(HeapProperties.NAME));
         try {
             return Snapshot.of(heap, region.getValue());
-        } catch (RuntimeException
-                | LinkageError
-                | AssertionError
-                | StackOverflowError e) { // a fault of a vendor's heap, or its end meanwhile
+        } catch (RuntimeException | LinkageError | AssertionError | StackOverflowError e) {
+            // A fault of a vendor's heap, or its end meanwhile. It concerns only this region.
             return Map.of("heap", heap, "problem", "reading the region failed: " + e);
         }
     }

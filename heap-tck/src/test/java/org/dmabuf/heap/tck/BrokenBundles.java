@@ -8,7 +8,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -33,26 +32,18 @@ final class BrokenBundles {
     /**
      * Bundle that breaks one requirement.
      *
-     * @param noticedBy name of the case about the requirement
-     * @param message part of the failure of that case, which names the fault
+     * @param fault the requirement, with the cases that must notice it
      * @param bundle makes the bundle
-     * @param alsoNoticedBy names of other cases that cannot pass with this fault
      */
-    record Broken(String noticedBy, String message, Supplier<FakeBundle> bundle, Set<String> alsoNoticedBy) {
-        Set<String> expected() {
-            Set<String> all = new TreeSet<>(alsoNoticedBy);
-            all.add(noticedBy);
-            return all;
-        }
-
+    record Broken(Fault fault, Supplier<FakeBundle> bundle) {
         @Override
         public String toString() {
-            return noticedBy + ": " + message;
+            return fault.toString();
         }
     }
 
     private static Broken broken(String noticedBy, String message, Supplier<FakeBundle> bundle, String... also) {
-        return new Broken(noticedBy, message, bundle, Set.of(also));
+        return new Broken(new Fault(noticedBy, message, Set.of(also)), bundle);
     }
 
     /** @param left collects what a bundle leaves open, to be closed after the test */

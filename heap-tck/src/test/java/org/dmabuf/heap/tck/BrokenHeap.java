@@ -4,7 +4,6 @@ package org.dmabuf.heap.tck;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.dmabuf.heap.Errno;
@@ -15,24 +14,17 @@ import org.dmabuf.heap.spi.HeapExporter;
 import org.dmabuf.heap.spi.HeapRequest;
 
 /**
- * Heap that breaks one requirement, with the cases that must notice it.
+ * Heap that breaks one requirement.
  *
- * @param noticedBy name of the case about the requirement
- * @param message part of the failure of that case, which names the fault
+ * @param fault the requirement, with the cases that must notice it
  * @param breaking changes a good heap
  * @param announced changes of the service properties
- * @param alsoNoticedBy names of other cases that cannot pass with this fault
  */
-record BrokenHeap(
-        String noticedBy,
-        String message,
-        UnaryOperator<HeapExporter> breaking,
-        Map<String, Object> announced,
-        Set<String> alsoNoticedBy) {
+record BrokenHeap(Fault fault, UnaryOperator<HeapExporter> breaking, Map<String, Object> announced) {
     /** A heap with an announcement of its own, or with another exporter. */
     static BrokenHeap of(
             String noticedBy, String message, UnaryOperator<HeapExporter> breaking, String... alsoNoticedBy) {
-        return new BrokenHeap(noticedBy, message, breaking, Map.of(), Set.of(alsoNoticedBy));
+        return new BrokenHeap(new Fault(noticedBy, message, Set.of(alsoNoticedBy)), breaking, Map.of());
     }
 
     /** A heap that serves requests in another way. It still refuses a null. */
@@ -66,25 +58,19 @@ record BrokenHeap(
     /** A heap that is good, but not as it announces. */
     static BrokenHeap announcing(
             String noticedBy, String message, Map<String, Object> announced, String... alsoNoticedBy) {
-        return new BrokenHeap(noticedBy, message, good -> good, announced, Set.of(alsoNoticedBy));
+        return new BrokenHeap(new Fault(noticedBy, message, Set.of(alsoNoticedBy)), good -> good, announced);
     }
 
     BrokenHeap announcing(String property, Object value) {
         Map<String, Object> all = new HashMap<>(announced);
         all.put(property, value);
-        return new BrokenHeap(noticedBy, message, breaking, all, alsoNoticedBy);
-    }
-
-    Set<String> expected() {
-        Set<String> all = new TreeSet<>(alsoNoticedBy);
-        all.add(noticedBy);
-        return all;
+        return new BrokenHeap(fault, breaking, all);
     }
 
     /** Name of the test. */
     @Override
     public String toString() {
-        return noticedBy + ": " + message;
+        return fault.toString();
     }
 
     static HeapException refusal(Errno errno, HeapRequest request) {
